@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Live dense geometry from plain cameras, for ROS 2."""

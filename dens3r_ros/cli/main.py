@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Entry point of `dens3r`; each sub-command lives in a module of its own name beside this one."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(
+    name="dens3r",
+    help="Live dense geometry from plain cameras: check, evaluate, train and run dens3r_ros.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
