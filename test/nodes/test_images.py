@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""If these fail, some make of camera shows wrong colours, or one bad message stops the node."""
+
+from array import array
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("sensor_msgs.msg", reason="needs ROS message packages")
+from sensor_msgs.msg import CompressedImage, Image
+
+from dens3r_ros.nodes.images import RejectedImage, rgb_from_compressed, rgb_from_image
+
+LIMIT = 1_000_000
+
+
+def smooth_rgb(height: int = 24, width: int = 32) -> np.ndarray:
+    y, x = np.mgrid[:height, :width]
+    return np.stack([60 + 2 * x, 80 + 3 * y, 200 - 2 * x - y], -1).astype(np.uint8)
+
+
+def message(pixels: np.ndarray, encoding: str, height: int = 24, padding: int = 0) -> Image:
+    rows = pixels.reshape(pixels.shape[0], -1)
+    rows = np.ascontiguousarray(rows).view(np.uint8)
+    rows = np.pad(rows, ((0, 0), (0, padding)), constant_values=7)
+    out = Image(height=height, width=32, encoding=encoding, step=rows.shape[1])
+    out.data = array("B", rows.tobytes())
+    return out
+
+
+def bayer(rgb: np.ndarray, pattern: str) -> np.ndarray:
+    channel = {"r": 0, "g": 1, "b": 2}
+    mosaic = np.empty(rgb.shape[:2], np.uint8)
+    for i, colour in enumerate(pattern):
+        mosaic[i // 2 :: 2, i % 2 :: 2] = rgb[i // 2 :: 2, i % 2 :: 2, channel[colour]]
+    return mosaic
+
+
+def yuv422(rgb: np.ndarray, first_luma: int) -> np.ndarray:
+    ycrcb = cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb).astype(np.float32)
+    luma = 16 + ycrcb[..., 0] * 219 / 255
+    cb = 128 + (ycrcb[..., 2] - 128) * 224 / 255
+    cr = 128 + (ycrcb[..., 1] - 128) * 224 / 255
+    packed = np.empty((*rgb.shape[:2], 2), np.uint8)
+    packed[..., first_luma] = luma.round()
+    packed[:, ::2, 1 - first_luma] = cb[:, ::2].round()
+    packed[:, 1::2, 1 - first_luma] = cr[:, ::2].round()
+    return packed
+
+
+def nv12(rgb: np.ndarray) -> np.ndarray:
+    packed = yuv422(rgb, 1)
+    chroma = packed[::2, :, 0]
+    return np.vstack([packed[..., 1], chroma])
+
+
+RGB = smooth_rgb()
+GREY = cv2.cvtColor(RGB, cv2.COLOR_RGB2GRAY)
+EXACT = {
+    "rgb8": RGB,
+    "bgr8": RGB[..., ::-1],
+    "rgba8": np.dstack([RGB, np.full(GREY.shape, 255, np.uint8)]),
+    "bgra8": np.dstack([RGB[..., ::-1], np.full(GREY.shape, 255, np.uint8)]),
+}
+
+
+@pytest.mark.parametrize("padding", [0, 5])
+@pytest.mark.parametrize("encoding", EXACT)
+def test_colour_encodings_are_exact(encoding: str, padding: int) -> None:
+    image = rgb_from_image(message(EXACT[encoding], encoding, padding=padding), LIMIT)
+    np.testing.assert_array_equal(image, RGB)
+
+
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+def test_bayer_patterns_are_not_mixed_up(pattern: str) -> None:
+    image = rgb_from_image(message(bayer(RGB, pattern), f"bayer_{pattern}8"), LIMIT)
+    error = np.abs(image.astype(int) - RGB)[2:-2, 2:-2]
+    assert error.max() <= 4
+
+
+@pytest.mark.parametrize(
+    ("encoding", "first_luma"), [("yuv422", 1), ("uyvy", 1), ("yuyv", 0), ("yuv422_yuy2", 0)]
+)
+def test_packed_yuv_has_the_right_colours(encoding: str, first_luma: int) -> None:
+    image = rgb_from_image(message(yuv422(RGB, first_luma), encoding), LIMIT)
+    assert np.abs(image.astype(int) - RGB).max() <= 8
+
+
+def test_nv12_has_the_right_colours() -> None:
+    image = rgb_from_image(message(nv12(RGB), "nv12"), LIMIT)
+    assert np.abs(image.astype(int) - RGB).max() <= 10
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_sixteen_bit_grey_in_either_byte_order(big: bool) -> None:
+    wide = GREY.astype(np.uint16) * 257
+    stored = wide.astype(">u2" if big else "<u2")
+    sent = message(stored, "mono16")
+    sent.is_bigendian = int(big)
+    image = rgb_from_image(sent, LIMIT)
+    np.testing.assert_array_equal(image[..., 0], GREY)
+
+
+def broken(**changes: object) -> Image:
+    out = message(RGB, "rgb8")
+    for name, value in changes.items():
+        setattr(out, name, value)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"width": 0}, "empty_image"),
+        ({"height": 0}, "empty_image"),
+        ({"encoding": "rgb9"}, "unknown_encoding"),
+        ({"encoding": ""}, "unknown_encoding"),
+        ({"step": 3}, "bad_step"),
+        ({"data": array("B", b"abc")}, "short_data"),
+        ({"width": 2**31, "height": 2**31}, "too_large"),
+        ({"encoding": "nv12", "width": 31}, "bad_size"),
+    ],
+)
+def test_bad_messages_are_refused_by_name(changes: dict, reason: str) -> None:
+    with pytest.raises(RejectedImage) as caught:
+        rgb_from_image(broken(**changes), LIMIT)
+    assert caught.value.reason == reason
+
+
+def test_more_data_than_needed_is_no_fault() -> None:
+    sent = message(RGB, "rgb8")
+    sent.data = array("B", sent.data.tobytes() + b"tail")
+    np.testing.assert_array_equal(rgb_from_image(sent, LIMIT), RGB)
+
+
+def test_compressed_images() -> None:
+    data = cv2.imencode(".png", RGB[..., ::-1])[1].tobytes()
+    sent = CompressedImage(format="png", data=array("B", data))
+    np.testing.assert_array_equal(rgb_from_compressed(sent, LIMIT), RGB)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xd8 not a picture"])
+def test_truncated_compressed_images_are_refused(data: bytes) -> None:
+    with pytest.raises(RejectedImage):
+        rgb_from_compressed(CompressedImage(format="jpeg", data=array("B", data)), LIMIT)
