@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the mapper says after each frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+
+from dens3r_ros.engines.protocol import Placement
+from dens3r_ros.geometry.camera import Intrinsics
+
+
+class Tracking(Enum):
+    """State of the tracker after a frame."""
+
+    INITIALISING = "initialising"
+    TRACKING = "tracking"
+    LOST = "lost"
+    RELOCALISING = "relocalising"
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """Per-pixel geometry of one frame at the engine's resolution.
+
+    depth       (h, w) float32: z in the camera's optical frame, in `odom`'s length unit
+    points      (h, w, 3) float32: optical frame, same unit
+    normals     (h, w, 3) float32: unit, optical frame, facing the camera; 0 where unknown
+    confidence  (h, w) float32: 1 (none) to infinity
+    """
+
+    depth: np.ndarray
+    points: np.ndarray
+    normals: np.ndarray
+    confidence: np.ndarray
+    placement: Placement
+
+    def at_input(self) -> Maps:
+        """The same at the resolution of the frame's image; NaN (confidence 1) outside."""
+        from dens3r_ros.mapping.resample import maps_at_input
+
+        return maps_at_input(self)
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Running totals since the mapper started or was reset."""
+
+    frames: int = 0
+    tracked: int = 0
+    lost: int = 0
+    keyframes: int = 0
+    keyframes_in_window: int = 0
+    keyframes_in_archive: int = 0
+    edges: int = 0
+    loops: int = 0
+    loops_refused: int = 0
+    solves: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """The answer to one frame; poses are camera-to-world, (4, 4) float64, rigid.
+
+    Poses, covariance and maps are None while the state is not TRACKING. The covariance is that of
+    T_odom_camera against its keyframe, (6, 6) in the camera's frame: translation, then rotation
+    (radians), as nav_msgs/Odometry orders them.
+    """
+
+    state: Tracking
+    stamp: int
+    camera: str
+    T_odom_camera: np.ndarray | None
+    T_map_camera: np.ndarray | None
+    T_map_odom: np.ndarray
+    covariance: np.ndarray | None
+    keyframe_made: bool
+    keyframe_id: int | None
+    """Of the keyframe that the frame was tracked against, or that was made of it."""
+    epoch: int
+    scale: float
+    """Length of one unit of `map` in units of `odom`; 1 unless a solve changed the scale."""
+    metric: bool
+    """Whether lengths are metres."""
+    maps: Maps | None
+    intrinsics: Intrinsics | None
+    """At the input's resolution; None before anything is known."""
+    intrinsics_estimated: bool
+    matched: float
+    """Share of the keyframe's pixels that the frame still sees."""
+    reason: str = ""
+    """Why the state is what it is, where that is not plain."""
+    timings: Mapping[str, float] = field(default_factory=dict)
+    """Milliseconds per stage."""
+    counters: Counters = field(default_factory=Counters)
+
+
+@dataclass(frozen=True, eq=False)
+class TimedPose:
+    """One frame's corrected pose in `map`."""
+
+    stamp: int
+    camera: str
+    T_map_camera: np.ndarray
+    keyframe_id: int
+    epoch: int
+
+
+@dataclass(frozen=True, eq=False)
+class KeyframeView:
+    """A keyframe as others may see it; arrays are not to be changed.
+
+    `points` (h, w, 3), `confidence` (h, w), `colours` (h, w, 3) uint8 and `normals` are at the
+    engine's resolution while the keyframe is in the window, at a quarter of it in the archive;
+    points are in the camera's optical frame in `map`'s length unit.
+    """
+
+    id: int
+    stamp: int
+    camera: str
+    T_map_camera: np.ndarray
+    intrinsics: Intrinsics
+    """Of the pixels of `points`."""
+    points: np.ndarray
+    confidence: np.ndarray
+    colours: np.ndarray
+    in_window: bool
+    loop_partners: tuple[int, ...]
+    revision: int
+    """Grows whenever pose or points change."""
