@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Counts and durations that the node reports about itself."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+RECENT = 300
+
+
+@dataclass
+class Durations:
+    """The last few hundred durations of each stage, in milliseconds."""
+
+    _stages: dict[str, deque[float]] = field(default_factory=dict)
+
+    def add(self, stage: str, milliseconds: float) -> None:
+        """Record one duration."""
+        self._stages.setdefault(stage, deque(maxlen=RECENT)).append(milliseconds)
+
+    def percentiles(self) -> dict[str, tuple[float, float]]:
+        """Median and 95th percentile of each stage."""
+        return {
+            stage: (float(np.percentile(values, 50)), float(np.percentile(values, 95)))
+            for stage, values in self._stages.items()
+        }
+
+
+@dataclass
+class Rate:
+    """Events a second over the last few hundred events."""
+
+    _times: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
+
+    def tick(self, now: float) -> None:
+        """Record an event at a monotonic time in seconds."""
+        self._times.append(now)
+
+    def per_second(self, now: float, window_s: float = 5.0) -> float:
+        """Events in the last `window_s` seconds, a second."""
+        recent = [t for t in self._times if now - t <= window_s]
+        if len(recent) < 2:
+            return 0.0
+        return (len(recent) - 1) / max(now - recent[0], 1e-9)
+
+
+@dataclass
+class FrameCounts:
+    """Every image received is processed, dropped for a named reason, or still under way."""
+
+    received: int = 0
+    processed: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def drop(self, reason: str, count: int = 1) -> None:
+        """Count images that will not be processed."""
+        if count:
+            self.dropped[reason] += count
