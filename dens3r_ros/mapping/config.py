@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be set of the mapper, nested by concern; every range and unit stands beside its value."""
+"""What can be set of the mapper, nested by concern, with every range and unit."""
 
 from __future__ import annotations
 
