@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import typer
 
+from dens3r_ros.cli import models
+
 app = typer.Typer(
     name="dens3r",
     help="Live dense geometry from plain cameras: check, evaluate, train and run dens3r_ros.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(models.app, name="models")
