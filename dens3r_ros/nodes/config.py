@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every parameter of the node: name, default, unit, range. `config/default.yaml` mirrors it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a parameter means and which values it may have."""
+
+    description: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    live: bool = False
+    """Whether a change takes effect without configuring anew."""
+
+
+def setting(default: Any, description: str, **rule: Any) -> Any:
+    """A field of the configuration with its rule."""
+    return field(default=default, metadata={"rule": Rule(description, **rule)})
+
+
+@dataclass(frozen=True)
+class EngineParameters:
+    """Which engine sees, and on what."""
+
+    name: str = setting(
+        "auto",
+        "auto, torch, onnx, geometric, or module:factory. auto takes the model named, else "
+        "whichever of the shipped network and the geometric engine is recorded as better.",
+    )
+    model: str = setting("", "Name from `dens3r models list`, or path of a checkpoint or export.")
+    device: str = setting("auto", "auto, cpu, cuda, cuda:1, ...")
+    precision: str = setting(
+        "auto", "Of the network's backbone.", choices=("auto", "fp32", "bf16", "fp16")
+    )
+    max_side: int = setting(
+        0, "Long side of the geometric engine's images, pixels; 0 as they come.", low=0, high=4096
+    )
+
+
+@dataclass(frozen=True)
+class InputParameters:
+    """Where images come from, and which are taken."""
+
+    cameras: tuple[str, ...] = setting(
+        ("",), "Names of the cameras; `front` reads front/image. The first one owns odom."
+    )
+    transport: str = setting(
+        "raw", "Topics image, or image/compressed.", choices=("raw", "compressed")
+    )
+    qos: str = setting(
+        "sensor_data",
+        "Reliability of the image subscription.",
+        choices=("sensor_data", "reliable", "best_available"),
+    )
+    policy: str = setting(
+        "latest",
+        "latest drops what the worker cannot take; every queues it, for replay.",
+        choices=("latest", "every"),
+    )
+    queue_size: int = setting(200, "Images that `every` lets wait.", low=1, high=10000)
+    use_camera_info: bool = setting(True, "Use calibration where a camera publishes it.")
+    camera_info_timeout: float = setting(
+        1.0, "Seconds to wait for a first camera_info, then work uncalibrated.", low=0.0, high=60.0
+    )
+    max_image_pixels: int = setting(
+        50_000_000, "Larger images are refused.", low=1000, high=1_000_000_000
+    )
+    restart_after: float = setting(
+        1.0, "Seconds that stamps must go back to count as a new start.", low=0.0, high=3600.0
+    )
+    stall_after: float = setting(
+        2.0, "Seconds without an image after which a camera counts as stalled.", low=0.1, high=600.0
+    )
+
+
+@dataclass(frozen=True)
+class FrameParameters:
+    """Names in the TF tree, and who owns what in it."""
+
+    map: str = setting("map", "Frame of the map.")
+    odom: str = setting("odom", "Frame of smooth odometry.")
+    base: str = setting("", "Body frame that poses are given for; empty is the camera's own.")
+    tf_mode: str = setting(
+        "odom_and_map",
+        "odom_and_map publishes map->odom->base; map_to_odom leaves odom to another source.",
+        choices=("odom_and_map", "map_to_odom", "none"),
+    )
+    transform_tolerance: float = setting(
+        0.1, "Seconds by which transforms are dated ahead.", low=0.0, high=5.0, live=True
+    )
+    base_from_camera: tuple[float, ...] = setting(
+        (0.0,), "Camera in the base frame, x y z qx qy qz qw, instead of looking it up in TF."
+    )
+
+
+@dataclass(frozen=True)
+class MappingParameters:
+    """The part of the mapper's configuration that robots differ in."""
+
+    scale: str = setting(
+        "auto",
+        "auto as the network is; metric keeps scale fixed; free lets it drift and be corrected.",
+        choices=("auto", "metric", "free"),
+    )
+    window: int = setting(12, "Keyframes kept ready to match against.", low=3, high=200)
+    archive: int = setting(
+        2000, "Keyframes remembered in all; bounds memory.", low=10, high=100_000
+    )
+    loops: bool = setting(True, "Recognise places seen before.")
+    level: str = setting("floor", "What makes map z-up.", choices=("base", "floor", "camera"))
+    seed: int = setting(0, "Of every random choice.", low=0, high=2**31 - 1)
+
+
+@dataclass(frozen=True)
+class OutputParameters:
+    """What is published of the geometry."""
+
+    min_confidence: float = setting(
+        1.5, "Pixels below are NaN; 1 is no confidence.", low=1.0, high=1000.0, live=True
+    )
+    min_range: float = setting(
+        0.0, "Nearest depth published, in odom's length unit.", low=0.0, high=1000.0, live=True
+    )
+    max_range: float = setting(
+        0.0, "Farthest depth published; 0 is no limit.", low=0.0, high=10000.0, live=True
+    )
+    resolution: str = setting(
+        "network",
+        "Of points, depth, normals and confidence: the engine's, or the input image's.",
+        choices=("network", "input"),
+        live=True,
+    )
+    point_normals: bool = setting(
+        True, "Points carry normal_x/y/z, curvature and confidence.", live=True
+    )
+    map_voxel: float = setting(
+        0.05, "Side of the map's voxels, in odom's length unit.", low=0.001, high=10.0, live=True
+    )
+    map_rate: float = setting(1.0, "Map clouds a second, at most.", low=0.05, high=30.0, live=True)
+    path_poses: int = setting(
+        5000, "Poses kept in path; older ones are thinned.", low=10, high=10**6
+    )
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """The whole configuration; a parameter's name is `group.field`."""
+
+    autostart: bool = setting(True, "Configure and activate at once, without a lifecycle manager.")
+    engine: EngineParameters = field(default_factory=EngineParameters)
+    input: InputParameters = field(default_factory=InputParameters)
+    frames: FrameParameters = field(default_factory=FrameParameters)
+    mapping: MappingParameters = field(default_factory=MappingParameters)
+    output: OutputParameters = field(default_factory=OutputParameters)
+
+
+def parameter_table(config: NodeConfig) -> Iterator[tuple[str, Any, Rule]]:
+    """(name, value, rule) of every parameter, in the order of the file."""
+    for entry in dataclasses.fields(config):
+        value = getattr(config, entry.name)
+        if "rule" in entry.metadata:
+            yield entry.name, value, entry.metadata["rule"]
+            continue
+        for inner in dataclasses.fields(value):
+            rule = inner.metadata["rule"]
+            yield f"{entry.name}.{inner.name}", getattr(value, inner.name), rule
+
+
+def with_values(config: NodeConfig, values: dict[str, Any]) -> NodeConfig:
+    """The configuration with some parameters, given by name, replaced."""
+    groups: dict[str, dict[str, Any]] = {}
+    plain: dict[str, Any] = {}
+    for name, value in values.items():
+        group, _, inner = name.rpartition(".")
+        if group:
+            groups.setdefault(group, {})[inner] = value
+        else:
+            plain[inner] = value
+    changed = {
+        group: dataclasses.replace(getattr(config, group), **inner)
+        for group, inner in groups.items()
+    }
+    return dataclasses.replace(config, **plain, **changed)

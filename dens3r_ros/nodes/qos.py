@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The few quality-of-service profiles that the node uses, by what they carry."""
+
+from __future__ import annotations
+
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSProfile,
+    ReliabilityPolicy,
+)
+
+_RELIABILITY = {
+    "sensor_data": ReliabilityPolicy.BEST_EFFORT,
+    "reliable": ReliabilityPolicy.RELIABLE,
+    "best_available": ReliabilityPolicy.BEST_AVAILABLE,
+}
+
+
+def _profile(
+    depth: int,
+    reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE,
+    durability: DurabilityPolicy = DurabilityPolicy.VOLATILE,
+) -> QoSProfile:
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=reliability,
+        durability=durability,
+    )
+
+
+def images_in(kind: str, depth: int) -> QoSProfile:
+    """Of image subscriptions; best effort hears every publisher."""
+    return _profile(depth, _RELIABILITY[kind])
+
+
+CALIBRATION_IN = _profile(10, ReliabilityPolicy.BEST_EFFORT)
+MAPS_OUT = _profile(2)
+POSES_OUT = _profile(10)
+LATCHED = _profile(1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+TRANSFORMS_OUT = _profile(100)
+"""As tf2 listens."""

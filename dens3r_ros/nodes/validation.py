@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which configurations are possible; each refusal says what was found and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+from collections.abc import Iterable
+from typing import Any
+
+from dens3r_ros.nodes.config import NodeConfig, Rule, parameter_table
+
+ENGINES = ("auto", "torch", "onnx", "geometric")
+
+
+def problems(config: NodeConfig) -> list[str]:
+    """Every reason why `config` cannot work; empty if it can."""
+    found = [
+        f"{name}: {reason}"
+        for name, value, rule in parameter_table(config)
+        if (reason := _broken_rule(value, rule))
+    ]
+    return found + list(_contradictions(config))
+
+
+def unknown_names(given: Iterable[str], config: NodeConfig) -> list[str]:
+    """A sentence for each given parameter that does not exist, with the closest one that does."""
+    known = [name for name, _, _ in parameter_table(config)]
+    sentences = []
+    for name in given:
+        if name in known:
+            continue
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        sentences.append(f"parameter '{name}' does not exist{hint}")
+    return sentences
+
+
+def _broken_rule(value: Any, rule: Rule) -> str | None:
+    if rule.choices and value not in rule.choices:
+        return f"'{value}' is none of {', '.join(rule.choices)}"
+    if rule.low is not None and not value >= rule.low:
+        return f"{value} is below {rule.low:g}"
+    if rule.high is not None and not value <= rule.high:
+        return f"{value} is above {rule.high:g}"
+    return None
+
+
+def _contradictions(config: NodeConfig) -> Iterable[str]:
+    output, frames, cameras = config.output, config.frames, config.input.cameras
+    if output.max_range and output.max_range <= output.min_range:
+        yield f"output.max_range {output.max_range} is not beyond output.min_range"
+    if frames.map == frames.odom:
+        yield f"frames.map and frames.odom are both '{frames.map}'"
+    if not frames.map or not frames.odom:
+        yield "frames.map and frames.odom must have names"
+    if len(set(cameras)) != len(cameras) or not cameras:
+        yield f"input.cameras must name each camera once, got {list(cameras)}"
+    if len(cameras) > 1 and "" in cameras:
+        yield "input.cameras: several cameras each need a name"
+    if len(frames.base_from_camera) not in (1, 7):
+        yield "frames.base_from_camera needs 7 numbers: x y z qx qy qz qw"
+    yield from _engine_problems(config.engine.name)
+
+
+def _engine_problems(name: str) -> Iterable[str]:
+    if name in ENGINES:
+        return
+    module, colon, factory = name.partition(":")
+    if not colon or not factory:
+        yield f"engine.name '{name}' is none of {', '.join(ENGINES)} and not module:factory"
+    elif not _importable(module):
+        yield f"engine.name: no module '{module}' on this machine"
+
+
+def _importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
