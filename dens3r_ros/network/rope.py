@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rotary position embedding on a two-dimensional grid of patches."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+
+Tables = tuple[Tensor, Tensor]
+"""Cosine and sine, each (N, 1, 1, 2, head_dim / 4): axes y and x, then frequencies."""
+
+
+class RotaryEmbedding(nn.Module):
+    """Makes the tables by which `rotate` turns queries and keys; it has no weights.
+
+    Where `grid` is given, positions are stretched so that the long side of every image spans that
+    of the training images (position interpolation).
+    """
+
+    def __init__(self, head_dim: int, base: float, grid: int | None) -> None:
+        super().__init__()
+        self.head_dim = head_dim
+        self.base = base
+        self.grid = grid
+
+    def forward(self, size: tuple[int, int], device: torch.device) -> Tables:
+        """Tables for all patches, row by row, of a grid of `size` (rows, columns)."""
+        arguments = (self.head_dim, self.base, self.grid, size, device)
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+            return _tables(*arguments)
+        return _cached_tables(*arguments)
+
+
+def rotate(x: Tensor, tables: Tables) -> Tensor:
+    """Rotate channels of x (B, N, M, heads, head_dim) by the positions of its N patches."""
+    cosine, sine = (table.to(x.dtype) for table in tables)
+    halves = x.unflatten(-1, (2, 2, -1))
+    low, high = halves[..., 0, :], halves[..., 1, :]
+    turned = (low * cosine - high * sine, high * cosine + low * sine)
+    return torch.stack(turned, dim=-2).flatten(-3)
+
+
+def _tables(
+    head_dim: int, base: float, grid: int | None, size: tuple[int, int], device: torch.device
+) -> Tables:
+    axis_dim = head_dim // 2
+    exponents = torch.arange(0, axis_dim, 2, device=device).float() / axis_dim
+    frequencies = 1.0 / base**exponents
+    factor = 1.0 if grid is None else grid / max(size)
+    rows, columns = (torch.arange(n, device=device).float() * factor for n in size)
+    angles_y = (rows[:, None] * frequencies)[:, None].expand(-1, size[1], -1)
+    angles_x = (columns[:, None] * frequencies)[None].expand(size[0], -1, -1)
+    angles = torch.stack((angles_y, angles_x), dim=2).reshape(-1, 1, 1, 2, axis_dim // 2)
+    return angles.cos(), angles.sin()
+
+
+@lru_cache(maxsize=32)
+def _cached_tables(
+    head_dim: int, base: float, grid: int | None, size: tuple[int, int], device: torch.device
+) -> Tables:
+    # Tables first made in inference mode could not be used for training later.
+    with torch.inference_mode(False), torch.no_grad():
+        return _tables(head_dim, base, grid, size, device)
