@@ -24,9 +24,8 @@ class Calibration:
     depth_scale: float = TUM_DEPTH_SCALE
 
 
-def read_calibration(folder: Path, size: tuple[int, int]) -> Calibration:
-    """What the folder's `camera.yaml` says of images of (height, width) `size`, if it has one."""
-    path = folder / FILE_NAME
+def read_calibration(path: Path, size: tuple[int, int]) -> Calibration:
+    """What a calibration file, if it exists, says of images of (height, width) `size`."""
     if not path.exists():
         return Calibration()
     values = _mapping(path)

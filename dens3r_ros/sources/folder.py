@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dens3r_ros.frame import Frame
-from dens3r_ros.sources.calibration import read_calibration
+from dens3r_ros.sources.calibration import FILE_NAME, read_calibration
 from dens3r_ros.sources.images import common_size, image_files, read_image
 from dens3r_ros.sources.source import SourceError, Truth
 
@@ -23,7 +23,7 @@ class ImageFolder:
         self._files = image_files(folder)
         if not self._files:
             raise SourceError(f"{folder} holds no images.")
-        self._intrinsics = read_calibration(folder, common_size(self._files)).intrinsics
+        self._intrinsics = read_calibration(folder / FILE_NAME, common_size(self._files)).intrinsics
         self._rate = rate
 
     def __len__(self) -> int:

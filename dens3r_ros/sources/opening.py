@@ -10,8 +10,12 @@ from dens3r_ros.sources.folder import ImageFolder
 from dens3r_ros.sources.images import image_files
 from dens3r_ros.sources.source import Source, SourceError
 from dens3r_ros.sources.tum import TumSequence
+from dens3r_ros.sources.video import VIDEO_SUFFIXES, Video
 
-_EXPECTED = "Expected a folder of images, or a sequence in the TUM RGB-D layout (with rgb.txt)."
+_EXPECTED = (
+    "Expected a folder of images, a sequence in the TUM RGB-D layout (with rgb.txt), or a video "
+    f"({', '.join(VIDEO_SUFFIXES)})."
+)
 
 
 def open_source(path: str | Path) -> Source:
@@ -19,6 +23,8 @@ def open_source(path: str | Path) -> Source:
     path = Path(path)
     if not path.exists():
         raise SourceError(f"{path} does not exist.")
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return Video(path)
     if not path.is_dir():
         raise SourceError(f"{path} is a file. {_EXPECTED}")
     if (path / "rgb.txt").exists():
