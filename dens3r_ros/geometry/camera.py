@@ -39,3 +39,17 @@ class Intrinsics:
     def cropped(self, left: int, top: int, width: int, height: int) -> Intrinsics:
         """The same camera after width x height pixels are cut out at (left, top)."""
         return Intrinsics(self.fx, self.fy, self.cx - left, self.cy - top, width, height)
+
+    def turned(self, quarter_turns: int) -> Intrinsics:
+        """The same camera after its image is turned counter-clockwise by quarter turns."""
+        camera = self
+        for _ in range(quarter_turns % 4):
+            camera = Intrinsics(
+                camera.fy,
+                camera.fx,
+                camera.cy,
+                camera.width - 1 - camera.cx,
+                camera.height,
+                camera.width,
+            )
+        return camera

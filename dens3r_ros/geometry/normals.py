@@ -14,11 +14,11 @@ def normals_from_points(
     """Unit normals (..., H, W, 3) float32, facing the camera, and where they are valid.
 
     points: (..., H, W, 3) in the camera's own optical frame; valid: (..., H, W) bool. A normal is
-    the cross product of two tangents, differences of points up to `radius` pixels away, so that
-    planes come out exact however steep they lie. It is invalid, and zero, where the inverse depth
-    (linear across any plane) bends by more than `jump`, relative, within those pixels: at depth
-    edges, and beside points that are invalid, not finite, or not in front of the camera. Larger
-    radii quieten noisy points and lose more around the edges.
+    the cross product of two tangents from points up to `radius` pixels away, chosen so that planes
+    come out exact however steep they lie, and spheres too. It is invalid, and zero, where the
+    inverse depth (linear across any plane) bends by more than `jump`, relative, within those
+    pixels: at depth edges, and beside points that are invalid, not finite, or not in front of the
+    camera. Larger radii quieten noisy points and lose more around the edges.
     """
     batch, (height, width) = points.shape[:-3], points.shape[-3:-1]
     planes = points.reshape(-1, height, width, 3).permute(3, 0, 1, 2).float().contiguous()
@@ -37,20 +37,34 @@ def _facing_normals(planes: Tensor, radius: int) -> tuple[Tensor, Tensor]:
     across, down = _tangent(planes, radius, -1), _tangent(planes, radius, -2)
     normals = torch.linalg.cross(down, across, dim=0)
     away = (normals * planes).sum(0) > 0
-    return torch.where(away, -normals, normals), torch.linalg.vector_norm(normals, dim=0)
+    return torch.where(away, -normals, normals), normals.square().sum(0).sqrt()
 
 
 def _tangent(planes: Tensor, radius: int, dim: int) -> Tensor:
-    """Least-squares slope, up to a factor, along `dim` and averaged across it."""
+    """Direction (3, N, H, W) in which the points move along `dim`.
+
+    The chords to both sides are added, each weighted by the other's squared length: the exact
+    tangent of the circle through three points, which any row or column of a sphere lies on.
+    """
+    ahead, behind = _chords(planes, radius, dim)
+    long_ahead, long_behind = ahead.square().sum(0), behind.square().sum(0)
+    return behind + (ahead - behind) * (long_behind / (long_ahead + long_behind))
+
+
+def _chords(planes: Tensor, radius: int, dim: int) -> tuple[Tensor, Tensor]:
+    """From each point to those before it, and to those behind, weighted by their distance."""
     size, other = planes.shape[dim], -3 - dim
-    padded = _replicated(planes, radius, dim)
-    slope = sum(
-        k * (padded.narrow(dim, radius + k, size) - padded.narrow(dim, radius - k, size))
-        for k in range(1, radius + 1)
-    )
-    reach, extent = radius - 1, planes.shape[other]
-    padded = _replicated(slope, reach, other)
-    return sum(padded.narrow(other, k, extent) for k in range(2 * reach + 1))
+    padded = _mirrored(planes, radius, dim)
+    ahead, behind = torch.zeros_like(planes), torch.zeros_like(planes)
+    for k in range(1, radius + 1):
+        ahead += k * (padded.narrow(dim, radius + k, size) - planes)
+        behind += k * (planes - padded.narrow(dim, radius - k, size))
+    return _averaged(ahead, radius - 1, other), _averaged(behind, radius - 1, other)
+
+
+def _averaged(planes: Tensor, reach: int, dim: int) -> Tensor:
+    size, padded = planes.shape[dim], _replicated(planes, reach, dim)
+    return torch.stack([padded.narrow(dim, k, size) for k in range(2 * reach + 1)]).mean(0)
 
 
 def _smooth(depth: Tensor, usable: Tensor, jump: float, radius: int) -> Tensor:
@@ -75,3 +89,12 @@ def _replicated(maps: Tensor, count: int, dim: int) -> Tensor:
         return maps
     first, last = maps.narrow(dim, 0, 1), maps.narrow(dim, maps.shape[dim] - 1, 1)
     return torch.cat([first] * count + [maps] + [last] * count, dim)
+
+
+def _mirrored(planes: Tensor, count: int, dim: int) -> Tensor:
+    """The map continued by `count` points at both ends, mirrored through its first and last."""
+    size = planes.shape[dim]
+    first, last = planes.narrow(dim, 0, 1), planes.narrow(dim, size - 1, 1)
+    before = 2 * first - planes.narrow(dim, 1, count).flip(dim)
+    after = 2 * last - planes.narrow(dim, size - 1 - count, count).flip(dim)
+    return torch.cat([before, planes, after], dim)

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from dens3r_ros.geometry.camera import Intrinsics
 
+_WIDEST_SLOPE = 5.0
+"""Tangent of the angle off the optical axis beyond which no pinhole camera sees."""
+
 
 def depth_from_points(points: Tensor) -> Tensor:
     """(..., H, W) depths along the optical axis of (..., H, W, 3) points."""
@@ -29,6 +32,7 @@ def focal_from_points(
     (W / 2, H / 2) as the network family has it, half a pixel off the middle of the image.
     `confidence` (..., H, W), 1 to infinity, weighs each pixel by what it exceeds 1. "weiszfeld"
     minimises the summed reprojection distance, "median" takes the middle of all pixels' votes.
+    Points that are not finite, or that no camera could see, count for nothing; NaN if all do.
     """
     height, width = points.shape[-3:-1]
     cx, cy = centre or (width / 2, height / 2)
@@ -36,10 +40,11 @@ def focal_from_points(
     y = torch.arange(height, dtype=points.dtype, device=points.device) - cy
     pixels = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).flatten(0, 1)
     slopes = (points[..., :2] / points[..., 2:]).flatten(-3, -2)
+    seen = (points[..., 2].flatten(-2) > 0) & (slopes.abs().amax(-1) < _WIDEST_SLOPE)
     weights = None if confidence is None else (confidence - 1).clamp_min(0).flatten(-2)
     if method == "median":
-        return _median_focal(slopes, pixels, weights)
-    return _weiszfeld_focal(slopes.nan_to_num(0, 0, 0), pixels, weights, iterations)
+        return _median_focal(slopes.where(seen[..., None], torch.nan), pixels, weights)
+    return _weiszfeld_focal(slopes.where(seen[..., None], 0.0), pixels, weights, iterations)
 
 
 def intrinsics_from_points(points: Tensor, confidence: Tensor | None = None) -> Intrinsics:

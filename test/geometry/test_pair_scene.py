@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""If these fail, two images alone give a scene that does not fit together."""
+
+import pytest
+import torch
+
+from dens3r_ros.geometry.pair_scene import DirectedPair, scene_from_pair
+
+
+@pytest.fixture
+def pair(published):
+    arrays = published("pairviewer.npz")
+    directions = {}
+    for k, (first, _) in enumerate(arrays["edges"].tolist()):
+        maps = (arrays[name][k] for name in ("pts1", "pts2", "conf1", "conf2"))
+        directions[first] = DirectedPair(*maps)
+    return directions[0], directions[1], arrays
+
+
+def test_scene_is_the_published_one(pair):
+    forth, back, arrays = pair
+    scene = scene_from_pair(forth, back)
+    assert torch.allclose(scene.T_world_camera.float(), arrays["out_poses"], atol=1e-4)
+    for k in range(2):
+        assert scene.intrinsics[k].fx == pytest.approx(float(arrays["out_focals"][k]), rel=1e-5)
+        assert torch.allclose(scene.depths[k], arrays["out_depth"][k], atol=1e-4)
+        assert torch.allclose(scene.points[k], arrays["out_pts3d"][k], atol=1e-4)
+
+
+def test_views_exchanged_exchange_the_scene(pair):
+    forth, back, _ = pair
+    scene, exchanged = scene_from_pair(forth, back), scene_from_pair(back, forth)
+    assert torch.equal(scene.T_world_camera.flip(0), exchanged.T_world_camera)
+    assert torch.equal(scene.points[1], exchanged.points[0])
+    assert scene.intrinsics == exchanged.intrinsics[::-1]
+
+
+def test_says_when_nothing_is_confident_enough(pair):
+    forth, back, _ = pair
+    with pytest.raises(ValueError, match="of 4800 pixels 0 are more confident than 1e"):
+        scene_from_pair(forth, back, least_confidence=1e9)
