@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a training run is: one frozen description, read from YAML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dens3r_ros.network.description import NetworkDescription
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """How much each part of the recipe counts; 0 switches it off.
+
+    points            scale-invariant pointmaps of both views (as they are for metric networks)
+    canonical         intrinsic-invariant pointmaps: both scenes stretched to one focal length
+    focal             log ratio of the implied focal length to the true one
+    confidence        the cost alpha of saying that one does not know; 0: no learned confidence
+    pointmap_normals  1 - cos between the normals of predicted and true pointmaps
+    matching          InfoNCE between descriptors at true correspondences
+    normals           1 - cos of predicted normals
+    """
+
+    points: float = 1.0
+    canonical: float = 0.0
+    focal: float = 0.0
+    confidence: float = 0.2
+    pointmap_normals: float = 0.0
+    matching: float = 0.0
+    normals: float = 0.0
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training at one length of lists: sizes take turns from step to step.
+
+    sizes           (width, height) of images, pixels, each a multiple of the patch size
+    pairs           how many to see
+    batch           pairs a step, over all processes
+    lr, lr_end      learning rate, falling along a cosine
+    warmup          pairs over which the rate rises from 0
+    """
+
+    sizes: tuple[tuple[int, int], ...]
+    pairs: int
+    batch: int
+    lr: float
+    lr_end: float
+    warmup: int = 0
+    losses: LossWeights = LossWeights()
+
+    @property
+    def steps(self) -> int:
+        """Steps of this phase; the last pairs that fill no batch are left out."""
+        return max(1, self.pairs // self.batch)
+
+
+@dataclass(frozen=True)
+class Optimization:
+    """How weights move.
+
+    method       adamw, or muon for the matrices inside blocks and adamw for all else
+    clip         largest norm of the gradient
+    layer_decay  each layer further from the output learns this much slower
+    frozen       weights whose names begin so do not learn
+    """
+
+    method: Literal["adamw", "muon"] = "adamw"
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    layer_decay: float = 1.0
+    frozen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Correspondences for the matching loss."""
+
+    count: int = 256
+    temperature: float = 0.07
+    exclusion: float = 1.0
+    """Pixels within which another correspondence is no rival."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """Masking for cross-view completion."""
+
+    masked: float = 0.75
+    """Share of the first view's patches that are hidden."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Watching the run on held-out pairs."""
+
+    pairs: int = 128
+    batch: int = 64
+    minutes: float = 2.0
+    pictures: int = 6
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """One training run, whole.
+
+    network     may be left out where `init` names a checkpoint, whose network it then is
+    objective   pairs: the recipe; completion: cross-view completion, to start another run from
+    init        checkpoint to take weights from, wherever name and shape agree
+    symmetric   use every pair in both orders; with a shared decoder only the heads run twice
+    ema         decay a step of the averaged weights, the ones that are evaluated and exported
+    precision   auto: bfloat16 on GPUs that have it, else float32; heads stay in float32
+    ahead       batches rendered ahead by a thread of its own; 0 renders in line
+    reference_focal  of canonical pointmaps, in units of the image's longer side
+    """
+
+    phases: tuple[Phase, ...]
+    network: NetworkDescription | None = None
+    objective: Literal["pairs", "completion"] = "pairs"
+    init: str | None = None
+    seed: int = 0
+    symmetric: bool = True
+    ema: float = 0.999
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    compile: bool = False
+    ahead: int = 2
+    reference_focal: float = 1.0
+    checkpoint_minutes: float = 1.0
+    optimization: Optimization = Optimization()
+    matching: Matching = Matching()
+    completion: Completion = Completion()
+    evaluation: Evaluation = Evaluation()
+
+    def __post_init__(self) -> None:
+        if not self.phases:
+            raise ValueError("phases: at least one is needed")
+        if self.network is None and self.init is None:
+            raise ValueError("network: needed where init names no checkpoint to take it from")
+
+    @property
+    def total_pairs(self) -> int:
+        """Pairs seen by the whole run."""
+        return sum(phase.steps * phase.batch for phase in self.phases)

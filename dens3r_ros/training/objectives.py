@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is minimised: the recipe on pairs, or cross-view completion to start from."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dens3r_ros.network.backbone import States, Tokens
+from dens3r_ros.network.network import Network
+from dens3r_ros.network.prediction import PairPrediction
+from dens3r_ros.training.config import LossWeights, TrainingConfig
+from dens3r_ros.training.pair_losses import pair_losses, total_loss
+from dens3r_ros.training.truth import Truth
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Pairs of (B, 3, H, W) images in [-1, 1] and their truth; `seed` for random choices."""
+
+    images_a: Tensor
+    images_b: Tensor
+    truth: Truth
+    seed: int
+
+
+def uses_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether the backbone works in bfloat16."""
+    if precision == "auto":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return precision == "bfloat16"
+
+
+class PairObjective(nn.Module):
+    """The losses of the recipe, of pairs in one order or both."""
+
+    def __init__(self, network: Network, config: TrainingConfig) -> None:
+        super().__init__()
+        self.network = network
+        self._config = config
+
+    def forward(self, batch: Batch, weights: LossWeights) -> dict[str, Tensor]:
+        """Every loss before weighing, and their weighted "total"."""
+        there, back = self.predict(batch, self._config.symmetric)
+        losses = self._losses(there, batch.truth, weights)
+        if back is not None:
+            other = self._losses(back, batch.truth.reversed(), weights)
+            losses = {name: (loss + other[name]) / 2 for name, loss in losses.items()}
+        return {**losses, "total": total_loss(losses, weights)}
+
+    def predict(self, batch: Batch, both: bool) -> tuple[PairPrediction, PairPrediction | None]:
+        """What the network sees in (a, b), and in (b, a) if asked."""
+        network = self.network
+        with autocast(self._config, batch.images_a.device):
+            a, b = encode_pair(network, batch.images_a, batch.images_b)
+            states = network.decode(a, b)
+            if not both:
+                return predict_from(network, *states), None
+            swapped = states[::-1] if network.description.shared_decoder else network.decode(b, a)
+        return predict_from(network, *states), predict_from(network, *swapped)
+
+    def _losses(
+        self, prediction: PairPrediction, truth: Truth, weights: LossWeights
+    ) -> dict[str, Tensor]:
+        config = self._config
+        metric = self.network.description.metric
+        return pair_losses(
+            prediction, truth, weights, config.matching, config.reference_focal, metric
+        )
+
+
+class CompletionObjective(nn.Module):
+    """Patches hidden from the first view are painted anew with the help of the second.
+
+    What is painted is each patch's pixels, normalised to mean 0 and deviation 1.
+    """
+
+    def __init__(self, network: Network, config: TrainingConfig) -> None:
+        super().__init__()
+        self.network = network
+        description = network.description
+        self.patch = description.patch
+        self.last = description.decoder.depth
+        self.painter = nn.Linear(description.decoder.width, 3 * self.patch**2)
+        self._config = config
+
+    def forward(self, batch: Batch, weights: LossWeights) -> dict[str, Tensor]:
+        """The "completion" loss, and the same as "total"."""
+        wanted = patches(batch.images_a, self.patch)
+        hidden = self._hidden(wanted.shape[:2], batch.seed).to(wanted.device)
+        spread = wanted.std(2, keepdim=True).clamp(min=1e-3)
+        wanted = (wanted - wanted.mean(2, keepdim=True)) / spread
+        with autocast(self._config, batch.images_a.device):
+            images = hide(batch.images_a, hidden, self.patch)
+            a, b = encode_pair(self.network, images, batch.images_b)
+            states, _ = self.network.decode(a, b)
+        painted = self.painter(states.layers[self.last].float())
+        loss = F.mse_loss(painted[hidden], wanted[hidden])
+        return {"completion": loss, "total": loss}
+
+    def _hidden(self, shape: torch.Size, seed: int) -> Tensor:
+        """(B, N) bool, the same number in every image."""
+        keys = torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+        count = round(self._config.completion.masked * shape[1])
+        return torch.zeros(shape, dtype=torch.bool).scatter(1, keys.topk(count, 1).indices, True)
+
+
+def patches(images: Tensor, patch: int) -> Tensor:
+    """(B, N, 3 * patch^2) the pixels of each patch of (B, 3, H, W) images, row by row."""
+    return F.unfold(images, patch, stride=patch).transpose(1, 2)
+
+
+def hide(images: Tensor, hidden: Tensor, patch: int) -> Tensor:
+    """Images with the patches where (B, N) `hidden` holds turned to middle grey."""
+    rows, columns = images.shape[2] // patch, images.shape[3] // patch
+    mask = hidden.reshape(-1, 1, rows, columns).float()
+    return images * (1 - F.interpolate(mask, scale_factor=patch, mode="nearest"))
+
+
+def autocast(config: TrainingConfig, device: torch.device) -> AbstractContextManager[None]:
+    """bfloat16 for the backbone, if the run has it so."""
+    enabled = uses_bfloat16(config.precision, device)
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+
+def encode_pair(network: Network, images_a: Tensor, images_b: Tensor) -> tuple[Tokens, Tokens]:
+    """Both views in one batch."""
+    both = network.encode(torch.cat((images_a, images_b)))
+    a, b = both.data.chunk(2)
+    return Tokens(a, both.grid), Tokens(b, both.grid)
+
+
+def predict_from(network: Network, a: States, b: States) -> PairPrediction:
+    """All maps of both views from the decoder's states."""
+    description = network.description
+    maps: dict[str, Tensor | None] = {}
+    views = {"a": a, "b": b}
+    if description.points is not None:
+        for view in ("a", "b"):
+            points = network.points(views[view], view)
+            maps[f"points_{view}"], maps[f"confidence_{view}"] = points
+    if description.descriptors is not None:
+        for view in ("a", "b"):
+            maps[f"descriptors_{view}"] = network.descriptors(views[view], view)[0]
+    if description.normals:
+        for view in ("a", "b"):
+            maps[f"normals_{view}"] = network.normals(views[view])
+    return PairPrediction(**maps)

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All losses of the recipe on one batch of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from dens3r_ros.network.prediction import PairPrediction
+from dens3r_ros.training.config import LossWeights, Matching
+from dens3r_ros.training.matching_loss import matching_loss
+from dens3r_ros.training.normal_losses import normals_loss, pointmap_normals_loss
+from dens3r_ros.training.pointmap_losses import (
+    Masks,
+    Pointmaps,
+    focal_error,
+    intrinsic_invariant_errors,
+    masked_mean,
+    metric_errors,
+    scale_invariant_errors,
+    weighed_by_confidence,
+)
+from dens3r_ros.training.truth import Truth
+
+
+def pair_losses(
+    prediction: PairPrediction,
+    truth: Truth,
+    weights: LossWeights,
+    matching: Matching,
+    reference_focal: float,
+    metric: bool = False,
+) -> dict[str, Tensor]:
+    """Every loss whose weight is not 0, before weighing, by the names of `LossWeights`.
+
+    reference_focal is in units of the image's longer side.
+    """
+    losses: dict[str, Tensor] = {}
+    if prediction.points_a is not None:
+        losses.update(_points_losses(prediction, truth, weights, reference_focal, metric))
+    if weights.matching and prediction.descriptors_a is not None:
+        losses["matching"] = matching_loss(
+            _given(prediction.descriptors_a),
+            _given(prediction.descriptors_b),
+            truth.matches,
+            matching.temperature,
+            matching.exclusion,
+        )
+    if weights.normals and prediction.normals_a is not None:
+        losses["normals"] = _mean(
+            normals_loss(_given(normals), view.normals, view.valid)
+            for normals, view in zip(
+                (prediction.normals_a, prediction.normals_b), (truth.a, truth.b), strict=True
+            )
+        )
+    return losses
+
+
+def total_loss(losses: dict[str, Tensor], weights: LossWeights) -> Tensor:
+    """The weighted sum."""
+    return torch.stack([getattr(weights, name) * loss for name, loss in losses.items()]).sum()
+
+
+def _points_losses(
+    prediction: PairPrediction,
+    truth: Truth,
+    weights: LossWeights,
+    reference_focal: float,
+    metric: bool,
+) -> Iterator[tuple[str, Tensor]]:
+    predicted = Pointmaps(_given(prediction.points_a), _given(prediction.points_b))
+    true, valid, focal = truth.pointmaps(), truth.masks(), truth.a.focal
+    if weights.points:
+        errors = (metric_errors if metric else scale_invariant_errors)(predicted, true, valid)
+        yield "points", _regression(errors, prediction, valid, weights.confidence)
+    if weights.canonical:
+        reference = reference_focal * max(true.a.shape[1:3])
+        errors = intrinsic_invariant_errors(predicted, true, valid, focal, reference)
+        yield "canonical", _regression(errors, prediction, valid, weights.confidence)
+    if weights.focal:
+        yield "focal", focal_error(predicted, valid, focal)
+    if weights.pointmap_normals:
+        smooth = truth.smooth()
+        yield (
+            "pointmap_normals",
+            _mean(
+                pointmap_normals_loss(getattr(predicted, v), getattr(true, v), getattr(smooth, v))
+                for v in "ab"
+            ),
+        )
+
+
+def _regression(
+    errors: tuple[Tensor, Tensor], prediction: PairPrediction, valid: Masks, alpha: float
+) -> Tensor:
+    if not alpha or prediction.confidence_a is None:
+        return masked_mean(errors[0], valid.a) + masked_mean(errors[1], valid.b)
+    confidence = prediction.confidence_a, _given(prediction.confidence_b)
+    return weighed_by_confidence(errors[0], confidence[0], valid.a, alpha) + weighed_by_confidence(
+        errors[1], confidence[1], valid.b, alpha
+    )
+
+
+def _mean(values: Iterator[Tensor]) -> Tensor:
+    return torch.stack(list(values)).mean()
+
+
+def _given(maps: Tensor | None) -> Tensor:
+    if maps is None:
+        raise ValueError("the network gives this map of one view only")
+    return maps

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network that a run starts from: random, or with what a checkpoint has of it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import torch
+
+from dens3r_ros.network.checkpoints.read import read_weights
+from dens3r_ros.network.network import Network
+from dens3r_ros.training.config import Phase, TrainingConfig
+
+_LOG = logging.getLogger(__name__)
+
+
+def starting_network(config: TrainingConfig) -> Network:
+    """Build it, in float32, ready to learn."""
+    network = _initialised(config) if config.init else _random(config)
+    check_sizes(config.phases, network.description.patch)
+    return network.train()
+
+
+def check_sizes(phases: tuple[Phase, ...], patch: int) -> None:
+    """Raise ValueError where an image size is no multiple of the patch size."""
+    for number, phase in enumerate(phases):
+        for width, height in phase.sizes:
+            if width % patch or height % patch:
+                raise ValueError(
+                    f"phases[{number}].sizes: {width}x{height} is no multiple of the patch "
+                    f"size {patch}"
+                )
+
+
+def _random(config: TrainingConfig) -> Network:
+    if config.network is None:
+        raise ValueError("network: needed where init names no checkpoint")
+    return Network(config.network)
+
+
+def _initialised(config: TrainingConfig) -> Network:
+    weights = read_weights(Path(str(config.init)).expanduser())
+    network = Network(config.network or weights.description)
+    own = network.state_dict()
+    taken = {
+        name: tensor.to(torch.float32, copy=True)
+        for name, tensor in weights.tensors.items()
+        if name in own and own[name].shape == tensor.shape
+    }
+    if not taken:
+        raise ValueError(f"init: {config.init} shares no weight with the network described")
+    network.load_state_dict(taken, strict=False)
+    left = [name for name in own if name not in taken]
+    if left:
+        _LOG.warning(
+            "%s gives %d of %d tensors; these start at random: %s",
+            *(config.init, len(taken), len(own), ", ".join(left[:5])),
+        )
+    return network
