@@ -9,7 +9,11 @@ import torch
 from torch import Tensor, nn
 
 Tables = tuple[Tensor, Tensor]
-"""Cosine and sine, each (N, 1, 1, 2, head_dim / 4): axes y and x, then frequencies."""
+"""Cosine and signed sine for every channel of a head, each (N, 1, 1, head_dim).
+
+The first half of the channels turns with y, the second with x; within a half, channel m and
+channel m + head_dim / 4 make a pair.
+"""
 
 
 class RotaryEmbedding(nn.Module):
@@ -36,10 +40,9 @@ class RotaryEmbedding(nn.Module):
 def rotate(x: Tensor, tables: Tables) -> Tensor:
     """Rotate channels of x (B, N, M, heads, head_dim) by the positions of its N patches."""
     cosine, sine = (table.to(x.dtype) for table in tables)
-    halves = x.unflatten(-1, (2, 2, -1))
-    low, high = halves[..., 0, :], halves[..., 1, :]
-    turned = (low * cosine - high * sine, high * cosine + low * sine)
-    return torch.stack(turned, dim=-2).flatten(-3)
+    y_low, y_high, x_low, x_high = x.chunk(4, dim=-1)
+    partners = torch.cat((y_high, y_low, x_high, x_low), dim=-1)
+    return torch.addcmul(x * cosine, partners, sine)
 
 
 def _tables(
@@ -52,8 +55,9 @@ def _tables(
     rows, columns = (torch.arange(n, device=device).float() * factor for n in size)
     angles_y = (rows[:, None] * frequencies)[:, None].expand(-1, size[1], -1)
     angles_x = (columns[:, None] * frequencies)[None].expand(size[0], -1, -1)
-    angles = torch.stack((angles_y, angles_x), dim=2).reshape(-1, 1, 1, 2, axis_dim // 2)
-    return angles.cos(), angles.sin()
+    cosine = torch.cat((angles_y.cos(), angles_y.cos(), angles_x.cos(), angles_x.cos()), dim=-1)
+    sine = torch.cat((-angles_y.sin(), angles_y.sin(), -angles_x.sin(), angles_x.sin()), dim=-1)
+    return cosine.reshape(-1, 1, 1, head_dim), sine.reshape(-1, 1, 1, head_dim)
 
 
 @lru_cache(maxsize=32)
