@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint clean
+export PYTHON PIP_ARGS
+
+# Every recipe but setup's runs in the environment that `source scripts/activate` gives.
+IN_VENV := source scripts/activate &&
+
+help:  ## what there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+setup:  ## everything into .venv and install/ (PYTHON=python3.12, PIP_ARGS='--index-url ...')
+	@PYTHONPATH=scripts$${PYTHONPATH:+:$$PYTHONPATH} PYTHONDONTWRITEBYTECODE=1 $(or $(PYTHON),python3) -m ros_setup
+
+test: setup  ## the whole test suite (ARGS='test/geometry -k sim3')
+	@$(IN_VENV) python -m pytest $(ARGS)
+
+lint: setup  ## ruff, mypy, codespell
+	@$(IN_VENV) ruff check . && ruff format --check . && mypy && codespell
+
+clean:  ## what was built; .venv with its downloads stays (rm -r .venv removes that too)
+	rm -rf build install log dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
