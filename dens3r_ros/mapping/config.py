@@ -15,7 +15,7 @@ import numpy as np
 class TrackingConfig:
     """How the pose of a frame is found against its keyframe."""
 
-    stride: int = 4
+    stride: int = 8
     """Pixels between the samples of the pose solve, both ways; 1 to 16."""
     match_iterations: int = 6
     """Levenberg-Marquardt steps of the projective matching; 1 to 20."""
@@ -51,6 +51,8 @@ class KeyframeConfig:
 
     min_matched: float = 0.5
     """Share of the keyframe's pixels still seen, below which a new keyframe is made; 0 to 1."""
+    reuse_overlap: float = 0.7
+    """Share of view in common with an older keyframe that is taken up again instead; 0 to 1."""
     max_rotation_deg: float = 25.0
     """Rotation from the keyframe, in degrees, that makes a new one; 1 to 90."""
     min_parallax: float = 0.02

@@ -9,8 +9,8 @@ from enum import Enum
 
 import numpy as np
 
-from dens3r_ros.engines.protocol import Placement
 from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.mapping.maps import Maps
 
 
 class Tracking(Enum):
@@ -20,29 +20,6 @@ class Tracking(Enum):
     TRACKING = "tracking"
     LOST = "lost"
     RELOCALISING = "relocalising"
-
-
-@dataclass(frozen=True, eq=False)
-class Maps:
-    """Per-pixel geometry of one frame at the engine's resolution.
-
-    depth       (h, w) float32: z in the camera's optical frame, in `odom`'s length unit
-    points      (h, w, 3) float32: optical frame, same unit
-    normals     (h, w, 3) float32: unit, optical frame, facing the camera; 0 where unknown
-    confidence  (h, w) float32: 1 (none) to infinity
-    """
-
-    depth: np.ndarray
-    points: np.ndarray
-    normals: np.ndarray
-    confidence: np.ndarray
-    placement: Placement
-
-    def at_input(self) -> Maps:
-        """The same at the resolution of the frame's image; NaN (confidence 1) outside."""
-        from dens3r_ros.mapping.resample import maps_at_input
-
-        return maps_at_input(self)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One pointmap of a keyframe from the predictions of many pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.mapping.config import FusionConfig
+from dens3r_ros.mapping.matching import inside, project
+
+_CARRIED = 0.5
+"""Share of its weight that a point keeps when it is carried into another keyframe."""
+
+
+@dataclass(eq=False)
+class Canonical:
+    """A keyframe's own pointmap, folded from every prediction of it.
+
+    points (h, w, 3) float32 in its optical frame; weight (h, w) float32: summed confidence above
+    1; folds: how many predictions were taken in. `rays` (h, w, 3), z = 1, pin the points to their
+    pixels where the camera is known.
+    """
+
+    points: np.ndarray
+    weight: np.ndarray
+    folds: int = 1
+    rays: np.ndarray | None = None
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """(h, w) mean confidence, 1 to infinity."""
+        return 1 + self.weight / self.folds
+
+    def fold(self, points: np.ndarray, confidence: np.ndarray, config: FusionConfig) -> None:
+        """Take in one more prediction (h, w, 3), in this keyframe's frame and unit."""
+        self.take(points, np.maximum(confidence - 1, 0), config)
+        self.folds += 1
+        self.folds = self.folds if config.mode == "weighted" else 1
+
+    def take(self, points: np.ndarray, weight: np.ndarray, config: FusionConfig) -> None:
+        """Move the points towards `points` by the weights (h, w)."""
+        depth = points[..., 2]
+        weight = np.where(depth > 1e-6, weight, 0)
+        if config.mode == "latest":
+            share = (weight > 0).astype(np.float32)
+            self.weight = np.where(weight > 0, weight, self.weight)
+        else:
+            total = self.weight + weight
+            share = weight / np.maximum(total, 1e-9)
+            self.weight = np.minimum(total, config.max_weight)
+        if self.rays is not None:
+            mixed = self.points[..., 2] + share * (depth - self.points[..., 2])
+            np.multiply(self.rays, mixed[..., None], out=self.points)
+        else:
+            self.points += share[..., None] * (points - self.points)
+
+
+def canonical_from(
+    points: np.ndarray, confidence: np.ndarray, scale: float, rays: np.ndarray | None
+) -> Canonical:
+    """A first pointmap from one prediction, times `scale`; pinned to `rays` where given."""
+    scaled = points * np.float32(scale)
+    if rays is not None:
+        scaled = rays * scaled[..., 2:]
+    return Canonical(scaled, np.maximum(confidence - 1, 0).astype(np.float32), 1, rays)
+
+
+def carried(
+    source: Canonical, T_target_source: np.ndarray, camera: Intrinsics
+) -> tuple[np.ndarray, np.ndarray]:
+    """What `camera` (the target's) sees of another pointmap: points (h, w, 3), weight (h, w).
+
+    Each point goes to its nearest pixel, the nearest point wins; weight is 0 where none fell.
+    """
+    used = source.weight > 0
+    moved = source.points[used] @ T_target_source[:3, :3].T.astype(np.float32)
+    moved += T_target_source[:3, 3].astype(np.float32)
+    pixels = project(moved, camera)
+    size = (camera.height, camera.width)
+    seen = inside(pixels, size, 0.0)
+    moved, pixels, weight = moved[seen], pixels[seen], source.weight[used][seen]
+    order = np.argsort(-moved[:, 2], kind="stable")
+    x, y = np.rint(pixels[order]).astype(int).clip(0, (size[1] - 1, size[0] - 1)).T
+    points = np.zeros((*size, 3), np.float32)
+    carried_weight = np.zeros(size, np.float32)
+    points[y, x] = moved[order]
+    carried_weight[y, x] = _CARRIED * weight[order] / source.folds
+    return points, carried_weight

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keyframe poses and the relative poses measured between them."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from dens3r_ros.geometry import sim3
+
+
+@dataclass(frozen=True, eq=False)
+class Edge:
+    """S_i_j (4, 4): keyframe j's frame and unit to keyframe i's, as measured.
+
+    covariance (7, 7) of a small motion applied on j's side: translation (j's units), rotation
+    (radians), logarithm of scale. `loop` edges are solved with a robust kernel.
+    """
+
+    i: int
+    j: int
+    S_i_j: np.ndarray
+    covariance: np.ndarray
+    loop: bool = False
+
+
+class PoseGraph:
+    """Every keyframe's pose S_map_keyframe (4, 4), and every edge; what has not been sent to the
+    solver yet is remembered."""
+
+    def __init__(self) -> None:
+        self.poses: dict[int, np.ndarray] = {}
+        self.edges: list[Edge] = []
+        self._of: dict[int, list[Edge]] = {}
+        self._new_nodes: list[int] = []
+        self._new_edges: list[Edge] = []
+
+    def add_keyframe(self, keyframe_id: int, S_map_keyframe: np.ndarray) -> None:
+        """A new node, where it is believed to be."""
+        self.poses[keyframe_id] = S_map_keyframe
+        self._of[keyframe_id] = []
+        self._new_nodes.append(keyframe_id)
+
+    def add_edges(self, edges: Iterable[Edge]) -> None:
+        """Edges between known nodes."""
+        for edge in edges:
+            self.edges.append(edge)
+            self._of[edge.i].append(edge)
+            self._of[edge.j].append(edge)
+            self._new_edges.append(edge)
+
+    def take_news(self) -> tuple[dict[int, np.ndarray], list[Edge]]:
+        """Nodes and edges added since this was last asked."""
+        news = {i: self.poses[i] for i in self._new_nodes}, self._new_edges
+        self._new_nodes, self._new_edges = [], []
+        return news
+
+    def partners(self, keyframe_id: int) -> tuple[int, ...]:
+        """Keyframes that a loop ties to this one."""
+        loops = (edge for edge in self._of[keyframe_id] if edge.loop)
+        return tuple(sorted({edge.i + edge.j - keyframe_id for edge in loops}))
+
+    def relative(self, i: int, j: int) -> np.ndarray:
+        """S_i_j by the present poses."""
+        return np.linalg.inv(self.poses[i]) @ self.poses[j]
+
+    def chained(self, i: int, j: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """S_i_j and its (7, 7) covariance along the surest chain of edges; None without one."""
+        best: dict[int, float] = {i: 0.0}
+        came: dict[int, tuple[int, Edge]] = {}
+        queue = [(0.0, i)]
+        while queue:
+            cost, here = heapq.heappop(queue)
+            if here == j:
+                return self._along(i, j, came)
+            if cost > best[here]:
+                continue
+            for edge in self._of[here]:
+                there = edge.i + edge.j - here
+                further = cost + float(np.trace(edge.covariance))
+                if further < best.get(there, np.inf):
+                    best[there], came[there] = further, (here, edge)
+                    heapq.heappush(queue, (further, there))
+        return None
+
+    def _along(
+        self, i: int, j: int, came: dict[int, tuple[int, Edge]]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        chain = []
+        here = j
+        while here != i:
+            before, edge = came[here]
+            chain.append((edge, here == edge.j))
+            here = before
+        S, covariance = np.eye(4), np.zeros((7, 7))
+        for edge, forward in reversed(chain):
+            step, spread = edge.S_i_j, edge.covariance
+            if not forward:
+                spread = _moved(spread, edge.S_i_j)
+                step = np.linalg.inv(step)
+            covariance = _moved(covariance, np.linalg.inv(step)) + spread
+            S = S @ step
+        return S, covariance
+
+
+def tangent_of(S: np.ndarray) -> np.ndarray:
+    """(7,) translation, rotation, logarithm of scale."""
+    return sim3.sim3_log(torch.from_numpy(S)).numpy()
+
+
+def scale_of(S: np.ndarray) -> float:
+    """The length in the outer frame of one unit of the inner one."""
+    return float(np.cbrt(np.linalg.det(S[:3, :3])))
+
+
+def rigid(S: np.ndarray) -> np.ndarray:
+    """The same rotation and translation without the scale."""
+    T = S.copy()
+    T[:3, :3] /= scale_of(S)
+    return T
+
+
+def _moved(covariance: np.ndarray, S: np.ndarray) -> np.ndarray:
+    """Covariance of a motion seen from the other side of S."""
+    adjoint = sim3.adjoint(torch.from_numpy(S)).numpy()
+    return adjoint @ covariance @ adjoint.T

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A frame that is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dens3r_ros.engines.protocol import Features
+from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.mapping.fusion import Canonical
+from dens3r_ros.mapping.refinement import Texture
+
+
+@dataclass(eq=False)
+class Keyframe:
+    """A keyframe of the window, with everything live; its pose is the graph's.
+
+    `camera` sees `canonical`'s pixels; `calibrated` tells whether it was given. `revision` grows
+    whenever the pointmap changes.
+    """
+
+    id: int
+    features: Features
+    canonical: Canonical
+    camera: Intrinsics
+    calibrated: bool
+    texture: Texture
+    revision: int = 0
+
+    @property
+    def stamp(self) -> int:
+        """Nanoseconds."""
+        return self.features.frame.stamp
+
+    @property
+    def camera_name(self) -> str:
+        """Of the camera that took it."""
+        return self.features.frame.camera
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of its maps."""
+        return self.canonical.weight.shape[0], self.canonical.weight.shape[1]

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Edges between keyframes: measured in both directions, and checked against each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.mapping.config import MapperConfig
+from dens3r_ros.mapping.fusion import Canonical
+from dens3r_ros.mapping.graph import Edge, rigid, scale_of, tangent_of
+from dens3r_ros.mapping.keyframe import Keyframe
+from dens3r_ros.mapping.matching import inside, project, sample_nearest
+from dens3r_ros.mapping.observation import Observation
+from dens3r_ros.mapping.tracker import Track, View, grid_pixels, track
+
+_FLOOR_TRANSLATION = 0.003
+"""Of the median depth: no edge is surer than this."""
+_FLOOR_ROTATION = 0.001
+_FLOOR_SCALE = 0.005
+_SCALE_STRIDE = 8
+_CELLS = 12
+"""Number of independent depth errors that a view is taken to hold."""
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """One direction of an edge: keyframe `i`'s points found in keyframe `j`'s image."""
+
+    edge: Edge
+    track: Track
+    inliers: float
+    overlap: float
+
+
+def view_of(keyframe: Keyframe) -> View:
+    """The keyframe as the frame that is tracked."""
+    return View(keyframe.camera, keyframe.calibrated, keyframe.texture)
+
+
+def link(
+    seen: Observation,
+    i: Keyframe,
+    j: Keyframe,
+    S_i_j: np.ndarray | None,
+    config: MapperConfig,
+    metric: bool,
+    loop: bool = False,
+) -> Link | str:
+    """Measure S_i_j from the prediction of (j, i); a reason where it cannot be.
+
+    `S_i_j` is where j is expected to be, if anywhere.
+    """
+    start = None if S_i_j is None else rigid(S_i_j)
+    found = track(seen, view_of(j), i, start, config.tracking)
+    if isinstance(found, str):
+        return found
+    scale, sigma = (1.0, _FLOOR_SCALE)
+    if not metric:
+        measured = relative_scale(i.canonical, j.canonical, j.camera, found.T_keyframe_frame)
+        if measured is None:
+            return f"keyframes {i.id} and {j.id} share no depth"
+        scale, sigma = measured
+    S = found.T_keyframe_frame.copy()
+    S[:3, :3] *= scale
+    edge = Edge(i.id, j.id, S, edge_covariance(found, i.canonical, scale, sigma), loop)
+    return Link(edge, found, found.inliers, found.matched)
+
+
+def edge_covariance(
+    found: Track, canonical: Canonical, scale: float, scale_sigma: float
+) -> np.ndarray:
+    """(7, 7) in j's units, never surer than the floors."""
+    depth = float(np.median(canonical.points[::8, ::8, 2][canonical.weight[::8, ::8] > 0]))
+    covariance = np.zeros((7, 7))
+    covariance[:6, :6] = found.covariance
+    covariance[:3, :3] /= scale**2
+    covariance[:3, 3:6] /= scale
+    covariance[3:6, :3] /= scale
+    floors = np.array([_FLOOR_TRANSLATION * depth / scale] * 3 + [_FLOOR_ROTATION] * 3 + [0.0])
+    covariance += np.diag(floors**2)
+    covariance[6, 6] = max(scale_sigma, _FLOOR_SCALE) ** 2
+    return covariance
+
+
+def relative_scale(
+    source: Canonical, target: Canonical, camera: Intrinsics, T_source_target: np.ndarray
+) -> tuple[float, float] | None:
+    """Length of the target's unit in the source's, from points that both have; and the standard
+    deviation of its logarithm."""
+    x, y = grid_pixels(source.weight.shape, _SCALE_STRIDE).T
+    known = source.weight[y, x] > 0.5 * source.folds
+    T = np.linalg.inv(T_source_target)
+    moved = source.points[y, x][known] @ T[:3, :3].T + T[:3, 3]
+    pixels = project(moved, camera)
+    seen = inside(pixels, target.weight.shape)
+    moved, pixels = moved[seen], pixels[seen]
+    sure = sample_nearest(target.weight, pixels) > 0.5 * target.folds
+    there = np.linalg.norm(sample_nearest(target.points, pixels[sure]), axis=1)
+    ratios = np.log(np.linalg.norm(moved[sure], axis=1) / there.clip(1e-9))
+    middle = np.median(ratios) if len(ratios) else 0.0
+    ratios = ratios[np.abs(ratios - middle) < 0.3]
+    if len(ratios) < 20:
+        return None
+    middle = float(np.median(ratios))
+    spread = 1.4826 * float(np.median(np.abs(ratios - middle)))
+    return float(np.exp(middle)), spread / np.sqrt(_CELLS)
+
+
+def agree(forth: Link, back: Link, depth: float) -> bool:
+    """Whether both directions tell the same motion, for a scene about `depth` away."""
+    off = tangent_of(forth.edge.S_i_j @ back.edge.S_i_j)
+    shift = np.linalg.norm(off[:3]) / scale_of(forth.edge.S_i_j)
+    return bool(shift < 0.1 * depth and np.linalg.norm(off[3:6]) < 0.1 and abs(off[6]) < 0.2)
+
+
+def expected_overlap(source: Keyframe, camera: Intrinsics, S_source_target: np.ndarray) -> float:
+    """Share of the source's points that the target's camera would have in view."""
+    x, y = grid_pixels(source.size, 16).T
+    known = source.canonical.weight[y, x] > 0
+    if not known.any():
+        return 0.0
+    T = np.linalg.inv(rigid(S_source_target))
+    moved = source.canonical.points[y, x][known] @ T[:3, :3].T + T[:3, 3]
+    return float(inside(project(moved, camera), (camera.height, camera.width)).mean())

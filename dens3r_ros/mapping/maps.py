@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A frame's maps, made when they are asked for, at the engine's resolution or the image's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from dens3r_ros.engines.preprocess import restore, upright
+from dens3r_ros.engines.protocol import Placement
+from dens3r_ros.geometry.normals import normals_from_points
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """Per-pixel geometry of one frame, in the camera's optical frame and `odom`'s length unit.
+
+    `raw` (h, w, 3) are the engine's points, `scale` the length of its unit in `odom`'s, `rays`
+    (h, w, 3) with z = 1 pin them to their pixels where the camera is known; `confidence` (h, w)
+    float32, 1 (none) to infinity. Nothing is computed before it is read.
+    """
+
+    raw: np.ndarray
+    confidence: np.ndarray
+    scale: float
+    placement: Placement
+    rays: np.ndarray | None = None
+    engine_normals: np.ndarray | None = None
+
+    @cached_property
+    def depth(self) -> np.ndarray:
+        """(h, w) float32 z."""
+        return self.raw[..., 2] * np.float32(self.scale)
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """(h, w, 3) float32."""
+        if self.rays is not None:
+            return self.rays * self.depth[..., None]
+        return self.raw * np.float32(self.scale)
+
+    @cached_property
+    def normals(self) -> np.ndarray:
+        """(h, w, 3) float32 unit vectors facing the camera; 0 where unknown."""
+        if self.engine_normals is not None:
+            return self.engine_normals
+        return normals_from_points(torch.from_numpy(self.points), radius=2)[0].numpy()
+
+    def at_input(self) -> Maps:
+        """The same on the pixels of the frame's image; NaN (confidence 1) outside."""
+        height, width = self.placement.original
+        whole = Placement((height, width), (height, width), 0, 0, (height, width))
+        return replace(
+            self,
+            raw=self._restored(self.raw),
+            confidence=self._restored(self.confidence, 1.0),
+            placement=whole,
+            rays=None if self.rays is None else self._restored(self.rays),
+            engine_normals=self._restored(self.normals),
+        )
+
+    def _restored(self, maps: np.ndarray, fill: float = float("nan")) -> np.ndarray:
+        batch = torch.from_numpy(np.ascontiguousarray(maps))[None]
+        return restore(batch, upright(self.placement), fill)[0].numpy()

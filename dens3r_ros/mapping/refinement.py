@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sharpening matches on the images themselves, to a fraction of a pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+_CELL = 16
+"""Pixels across which one point, the best textured, is chosen."""
+_WINDOW = (15, 15)
+_LEVELS = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Texture:
+    """A grey image (h, w) uint8, and the (N, 2) float32 pixels in it worth following."""
+
+    grey: np.ndarray
+    pixels: np.ndarray
+
+
+def texture_of(image: np.ndarray, with_pixels: bool) -> Texture:
+    """Prepare an (h, w, 3) uint8 image; `with_pixels` also chooses the points to follow."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    pixels = textured_pixels(grey) if with_pixels else np.zeros((0, 2), np.float32)
+    return Texture(grey, pixels)
+
+
+def textured_pixels(grey: np.ndarray) -> np.ndarray:
+    """(N, 2) float32 pixels (x, y): of each cell the strongest corner, if it is one at all."""
+    strength = cv2.cornerMinEigenVal(grey, 5)
+    rows, columns = grey.shape[0] // _CELL, grey.shape[1] // _CELL
+    cells = strength[: rows * _CELL, : columns * _CELL].reshape(rows, _CELL, columns, _CELL)
+    cells = cells.transpose(0, 2, 1, 3).reshape(rows * columns, _CELL * _CELL)
+    best = cells.argmax(1)
+    good = cells.max(1) > 1e-4
+    cell = np.arange(rows * columns)
+    x = cell % columns * _CELL + best % _CELL
+    y = cell // columns * _CELL + best // _CELL
+    return np.stack((x, y), 1)[good].astype(np.float32)
+
+
+def follow(
+    source: Texture, target: Texture, pixels: np.ndarray, start: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where (N, 2) pixels of the source lie in the target, and which (N,) came back when followed
+    home again."""
+    if not len(pixels):
+        return start, np.zeros(0, bool)
+    there, found = _flow(source, target, pixels, start)
+    back, returned = _flow(target, source, there, pixels)
+    home = np.abs(back - pixels).max(1) < 0.5
+    return there, found & returned & home
+
+
+def _flow(
+    source: Texture, target: Texture, pixels: np.ndarray, start: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    there, status, _ = cv2.calcOpticalFlowPyrLK(
+        source.grey,
+        target.grey,
+        pixels.astype(np.float32).copy(),
+        start.astype(np.float32).copy(),
+        winSize=_WINDOW,
+        maxLevel=_LEVELS,
+        criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 15, 0.02),
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+    )
+    return there, status[:, 0].astype(bool)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The factor graph itself, in GTSAM; the only place that knows GTSAM's conventions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import gtsam
+import numpy as np
+
+from dens3r_ros.mapping.graph import Edge, scale_of
+
+_ITERATIONS = 20
+_LOOP_KERNEL = 1.0
+_FIXED = 1e-6
+"""Standard deviation that holds the first keyframe in place."""
+
+
+class Solver:
+    """Poses of all keyframes from all edges; keeps graph and estimate between solves.
+
+    `metric` solves rigid poses, otherwise similarities.
+    """
+
+    def __init__(self, metric: bool) -> None:
+        self._metric = metric
+        self._graph = gtsam.NonlinearFactorGraph()
+        self._values = gtsam.Values()
+
+    def add(self, poses: Mapping[int, np.ndarray], edges: Sequence[Edge]) -> None:
+        """New nodes with first guesses, and new edges."""
+        for keyframe_id, S in poses.items():
+            if self._values.size() == 0:
+                self._graph.add(self._prior(keyframe_id, S))
+            self._values.insert(keyframe_id, self._pose(S))
+        for edge in edges:
+            self._graph.add(self._factor(edge))
+
+    def solve(self) -> dict[int, np.ndarray]:
+        """Every keyframe's best pose S_map_keyframe (4, 4)."""
+        parameters = gtsam.LevenbergMarquardtParams()
+        parameters.setMaxIterations(_ITERATIONS)
+        parameters.setRelativeErrorTol(1e-5)
+        optimiser = gtsam.LevenbergMarquardtOptimizer(self._graph, self._values, parameters)
+        self._values = optimiser.optimize()
+        if self._metric:
+            return {k: self._values.atPose3(k).matrix() for k in self._values.keys()}  # noqa: SIM118
+        return {k: to_matrix(self._values.atSimilarity3(k)) for k in self._values.keys()}  # noqa: SIM118
+
+    def _pose(self, S: np.ndarray) -> gtsam.Pose3 | gtsam.Similarity3:
+        return gtsam.Pose3(S) if self._metric else to_gtsam(S)
+
+    def _prior(self, keyframe_id: int, S: np.ndarray) -> gtsam.NonlinearFactor:
+        noise = gtsam.noiseModel.Isotropic.Sigma(6 if self._metric else 7, _FIXED)
+        kind = gtsam.PriorFactorPose3 if self._metric else gtsam.PriorFactorSimilarity3
+        return kind(keyframe_id, self._pose(S), noise)
+
+    def _factor(self, edge: Edge) -> gtsam.NonlinearFactor:
+        order = [3, 4, 5, 0, 1, 2] if self._metric else [3, 4, 5, 0, 1, 2, 6]
+        noise = gtsam.noiseModel.Gaussian.Covariance(edge.covariance[np.ix_(order, order)])
+        if edge.loop:
+            kernel = gtsam.noiseModel.mEstimator.Cauchy.Create(_LOOP_KERNEL)
+            noise = gtsam.noiseModel.Robust.Create(kernel, noise)
+        kind = gtsam.BetweenFactorPose3 if self._metric else gtsam.BetweenFactorSimilarity3
+        return kind(edge.i, edge.j, self._pose(edge.S_i_j), noise)
+
+
+def to_gtsam(S: np.ndarray) -> gtsam.Similarity3:
+    """GTSAM's similarity acts as s (R p + t), ours as s R p + t."""
+    scale = scale_of(S)
+    return gtsam.Similarity3(gtsam.Rot3(S[:3, :3] / scale), S[:3, 3] / scale, scale)
+
+
+def to_matrix(similarity: gtsam.Similarity3) -> np.ndarray:
+    """(4, 4) matrix of a GTSAM similarity."""
+    scale = similarity.scale()
+    S = np.eye(4)
+    S[:3, :3] = scale * similarity.rotation().matrix()
+    S[:3, 3] = scale * similarity.translation()
+    return S

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is remembered of one camera from frame to frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dens3r_ros.engines.preprocess import resample
+from dens3r_ros.engines.protocol import Features
+from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.mapping.cameras import CameraEstimate
+from dens3r_ros.mapping.refinement import texture_of
+from dens3r_ros.mapping.tracker import View
+
+
+@dataclass(eq=False)
+class Stream:
+    """A camera: where it was last, against which keyframe, and what lens it seems to have."""
+
+    name: str
+    keyframe_id: int | None = None
+    T_keyframe_frame: np.ndarray = field(default_factory=lambda: np.eye(4))
+    estimate: CameraEstimate = field(default_factory=CameraEstimate)
+
+    def camera_for(self, features: Features, calibrated: bool) -> tuple[Intrinsics, bool]:
+        """The camera of the engine's pixels, and whether it was given."""
+        if calibrated and features.intrinsics is not None:
+            return features.intrinsics, True
+        height, width = features.placement.size
+        current = self.estimate.current
+        if current is not None and (current.height, current.width) == (height, width):
+            return current, False
+        focal = 0.85 * max(height, width)
+        return Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height), False
+
+    def view(self, features: Features, calibrated: bool, with_texture: bool) -> View:
+        """What the tracker needs of a frame."""
+        camera, given = self.camera_for(features, calibrated)
+        texture = None
+        if with_texture:
+            texture = texture_of(resample(features.frame.image, features.placement), False)
+        return View(camera, given, texture)

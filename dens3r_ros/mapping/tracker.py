@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pose of one frame against one keyframe, from what the engine says of the pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.mapping.cameras import rays_at
+from dens3r_ros.mapping.config import TrackingConfig
+from dens3r_ros.mapping.keyframe import Keyframe
+from dens3r_ros.mapping.matching import (
+    inside,
+    match_rays,
+    project,
+    sample,
+    sample_nearest,
+    unit,
+)
+from dens3r_ros.mapping.observation import Observation
+from dens3r_ros.mapping.refinement import Texture, follow
+from dens3r_ros.mapping.resection import (
+    MIN_MATCHES,
+    Matches,
+    Resection,
+    resect,
+    resect_from_scratch,
+)
+
+_OCCLUDED = 0.1
+"""Relative difference of distances beyond which a match is taken for an occlusion."""
+_MIN_FOLLOWED = 40
+"""Points followed on the images below which they are not trusted alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """The frame to be tracked: its camera at the engine's resolution, and its image."""
+
+    camera: Intrinsics
+    calibrated: bool
+    texture: Texture | None
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """A frame's place.
+
+    T_keyframe_frame (4, 4) rigid, in the keyframe's length unit; T_keyframe_pair the pose that
+    the prediction itself has, used to fold it; scale: length of the pair's unit in the
+    keyframe's, None where the pair tells no depth; matched: share of the keyframe still seen;
+    parallax: median angle in radians between the two views' rays.
+    """
+
+    T_keyframe_frame: np.ndarray
+    T_keyframe_pair: np.ndarray
+    scale: float | None
+    scale_sigma: float
+    covariance: np.ndarray
+    matched: float
+    inliers: float
+    parallax: float
+    followed: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """Matches with what their checks need."""
+
+    matches: Matches
+    pixels: np.ndarray
+    keyframe_pixels: np.ndarray
+    matched: float
+
+
+def track(
+    seen: Observation,
+    view: View,
+    keyframe: Keyframe,
+    start: np.ndarray | None,
+    config: TrackingConfig,
+) -> Track | str:
+    """Place the frame against the keyframe; a reason in words where that cannot be done.
+
+    `start` (T_keyframe_frame) is where the frame is expected, if anything is.
+    """
+    pairs = _pairs(seen, view, keyframe, config)
+    if len(pairs.matches) < MIN_MATCHES or pairs.matched < config.lost_fraction:
+        return f"only {pairs.matched:.0%} of keyframe {keyframe.id} matched"
+    sigma = config.sigma_pixels / view.camera.fx
+    coarse = _solve(pairs.matches, start, 2 * sigma, config)
+    if coarse is None or coarse.inliers < config.lost_inliers:
+        return f"matches with keyframe {keyframe.id} agree on no pose"
+    fine, followed = _refined(seen, view, keyframe, coarse, sigma, config)
+    scale, scale_sigma = _pair_scale(seen, pairs, coarse.T_frame_keyframe, config)
+    best = fine or coarse
+    return Track(
+        np.linalg.inv(best.T_frame_keyframe),
+        np.linalg.inv(coarse.T_frame_keyframe),
+        scale,
+        scale_sigma,
+        best.covariance,
+        pairs.matched,
+        coarse.inliers if fine is None else fine.inliers,
+        _parallax(pairs.matches, best.T_frame_keyframe),
+        followed,
+    )
+
+
+def grid_pixels(size: tuple[int, int], stride: int) -> np.ndarray:
+    """(N, 2) int pixels (x, y), `stride` apart."""
+    y, x = np.mgrid[stride // 2 : size[0] : stride, stride // 2 : size[1] : stride]
+    return np.stack((x.ravel(), y.ravel()), 1)
+
+
+def _pairs(
+    seen: Observation, view: View, keyframe: Keyframe, config: TrackingConfig
+) -> _Pairs:
+    grid = grid_pixels(keyframe.size, config.stride)
+    x, y = grid.T
+    weight = keyframe.canonical.weight[y, x] / keyframe.canonical.folds
+    known = weight > config.min_confidence - 1
+    grid, weight = grid[known], weight[known]
+    if not len(grid):
+        return _Pairs(Matches(*np.zeros((2, 0, 3)), np.zeros(0)), grid, grid, 0.0)
+    pixels, rays, sure = _matched_pixels(seen, view, grid, config)
+    x, y = grid[sure].T
+    points = keyframe.canonical.points[y, x].astype(np.float64)
+    weights = np.sqrt(weight[sure])
+    matches = Matches(points, rays[sure], weights / max(float(weights.sum()), 1e-9) * len(weights))
+    hit = np.unique(pixels[sure].astype(int) // config.stride, axis=0)
+    some = seen.frame_confidence[:: config.stride, :: config.stride]
+    covered = len(hit) / max(int((some > config.min_confidence).sum()), len(hit), 1)
+    matched = min(len(points) / len(grid), 1.0 if seen.pixels is not None else covered)
+    return _Pairs(matches, pixels[sure], grid[sure], matched)
+
+
+def _matched_pixels(
+    seen: Observation, view: View, grid: np.ndarray, config: TrackingConfig
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For keyframe pixels: pixels of the frame, unit rays there, and which can be relied on."""
+    x, y = grid.T
+    size = seen.frame_confidence.shape
+    if seen.pixels is not None and seen.pixels_confidence is not None:
+        pixels = seen.pixels[y, x].astype(np.float64)
+        sure = (seen.pixels_confidence[y, x] > config.min_confidence) & inside(pixels, size)
+        return pixels, rays_at(pixels, view.camera), sure
+    points = seen.keyframe_points[y, x].astype(np.float64)
+    directions = unit(points)
+    pixels, miss = match_rays(
+        seen.frame_points, directions, project(points, view.camera), config.match_iterations
+    )
+    distance = np.linalg.norm(sample(seen.frame_points, pixels), axis=1)
+    near = np.abs(distance / np.linalg.norm(points, axis=1) - 1) < _OCCLUDED
+    sure = inside(pixels, size) & (miss < 5 / view.camera.fx) & near
+    sure &= seen.keyframe_confidence[y, x] > config.min_confidence
+    sure &= sample_nearest(seen.frame_confidence, pixels) > config.min_confidence
+    return pixels, rays_at(pixels, view.camera) if view.calibrated else directions, sure
+
+
+def _solve(
+    matches: Matches, start: np.ndarray | None, sigma: float, config: TrackingConfig
+) -> Resection | None:
+    """From the expected place; from scratch where there is none or it convinces few matches."""
+    solved = None
+    if start is not None:
+        solved = resect(matches, np.linalg.inv(start), sigma, config)
+        if solved.inliers > 0.6:
+            return solved
+    fresh = resect_from_scratch(matches, sigma, config)
+    if fresh is None or (solved is not None and solved.inliers >= fresh.inliers):
+        return solved
+    return fresh
+
+
+def _refined(
+    seen: Observation,
+    view: View,
+    keyframe: Keyframe,
+    coarse: Resection,
+    sigma: float,
+    config: TrackingConfig,
+) -> tuple[Resection | None, int]:
+    """The pose by points followed on the images, where enough of them can be."""
+    if view.texture is None or seen.pixels is not None or not len(keyframe.texture.pixels):
+        return None, 0
+    pixels = keyframe.texture.pixels
+    x, y = pixels.astype(int).T
+    known = keyframe.canonical.weight[y, x] > (config.min_confidence - 1) * keyframe.canonical.folds
+    pixels, points = pixels[known], keyframe.canonical.points[y, x][known].astype(np.float64)
+    T = coarse.T_frame_keyframe
+    expected = points @ T[:3, :3].T + T[:3, 3]
+    start = project(expected, view.camera)
+    if not view.calibrated:
+        start, _ = match_rays(seen.frame_points, unit(expected), start, config.match_iterations)
+    visible = inside(start, seen.frame_confidence.shape, 8)
+    pixels, points, start = pixels[visible], points[visible], start[visible]
+    found, good = follow(keyframe.texture, view.texture, pixels, start)
+    good &= np.abs(found - start).max(1, initial=0) < 12
+    if good.sum() < _MIN_FOLLOWED:
+        return None, int(good.sum())
+    found = found[good].astype(np.float64)
+    if view.calibrated:
+        rays = rays_at(found, view.camera)
+    else:
+        rays = unit(sample(seen.frame_points, found))
+    matches = Matches(points[good], rays, np.ones(len(found)))
+    fine = resect(matches, T, sigma, config)
+    return (fine if fine.inliers > 0.5 else None), len(found)
+
+
+def _pair_scale(
+    seen: Observation, pairs: _Pairs, T: np.ndarray, config: TrackingConfig
+) -> tuple[float | None, float]:
+    """Length of the pair's unit in the keyframe's, and the standard deviation of its logarithm."""
+    x, y = pairs.keyframe_pixels.T
+    expected = np.linalg.norm(pairs.matches.points @ T[:3, :3].T + T[:3, 3], axis=1)
+    by_keyframe = np.linalg.norm(seen.keyframe_points[y, x], axis=1)
+    by_frame = np.linalg.norm(sample_nearest(seen.frame_points, pairs.pixels), axis=1)
+    sure_k = seen.keyframe_confidence[y, x] > config.min_confidence
+    sure_f = sample_nearest(seen.frame_confidence, pairs.pixels) > config.min_confidence
+    logs = [
+        np.log(expected[sure].clip(1e-9) / distance[sure].clip(1e-9))
+        for sure, distance in ((sure_k, by_keyframe), (sure_f, by_frame))
+        if sure.sum() >= MIN_MATCHES
+    ]
+    if not logs:
+        return None, 0.0
+    middles = [float(np.median(ratios)) for ratios in logs]
+    spread = 1.4826 * float(np.median(np.abs(logs[0] - middles[0])))
+    return float(np.exp(np.mean(middles))), max(spread / np.sqrt(12), 1e-3)
+
+
+def _parallax(matches: Matches, T: np.ndarray) -> float:
+    """Median angle between the rays on which both views see a point."""
+    here = unit(matches.points @ T[:3, :3].T)
+    return float(np.median(np.linalg.norm(here - matches.rays, axis=1)))
