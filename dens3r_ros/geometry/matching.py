@@ -57,9 +57,9 @@ def fast_reciprocal_matches(
 ) -> Matches:
     """Reciprocal matches of maps (H, W, D), found from a grid of seeds in image a.
 
-    Each seed follows nearest neighbours to and fro until it stops at a reciprocal pair; pairs
-    come sorted by pixel of a, then of b. With a `tolerance` in pixels every seed goes to and fro
-    once, and matches where it arrived if it came back closer than that to where it started.
+    Each seed follows nearest neighbours to b and back until it stops at a reciprocal pair; pairs
+    come sorted by pixel of a, then of b. With a `tolerance` in pixels every seed goes there and
+    back once, and matches where it arrived if it came back closer than that to its start.
     """
     (height, width), width_b = map_a.shape[:2], map_b.shape[1]
     seeds = _grid(height, width, subsample).flatten().to(map_a.device)

@@ -46,9 +46,9 @@ def pose_from_points(
     """The pose from which points (N, 3) appear at pixels (N, 2), by a robust search.
 
     Equal input and seed give equal output. `threshold` is in pixels, `iterations` bounds the
-    search. The inliers' robust reprojection error is least in the end or, where the `noise` is in
-    the points and the pixels are exact as in a pointmap, the points' distance to their rays: each
-    is the more accurate in its case. None where fewer than four points agree on any pose.
+    search. In the end the inliers' robust reprojection error is least or, where the `noise` is in
+    the points and as large near as far, their distance from the pixels' rays: each is the more
+    accurate in its case. None where fewer than four points agree on any pose.
     """
     if len(points) < 4:
         return None
