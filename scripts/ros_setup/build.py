@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ros_setup.steps import file_digest
@@ -25,10 +27,31 @@ def build_inputs(root: Path) -> tuple[str, ...]:
     return (file_digest(compiled), "\n".join(names))
 
 
-def clear_build(root: Path) -> None:
-    """An interrupted build may have left anything: start over, it takes seconds."""
-    for name in ("build", "install"):
-        shutil.rmtree(root / name, ignore_errors=True)
+def prepare_sources(root: Path) -> Path:
+    """A workspace's `src` within build/.
+
+    The checkout is linked into it, since CMake refuses to export a package whose source folder
+    holds the headers it uses: NumPy's lie in `.venv`.
+    """
+    sources = root / "build" / "src"
+    sources.mkdir(parents=True, exist_ok=True)
+    link = sources / "dens3r_ros"
+    if not link.is_symlink():
+        link.symlink_to("../..")
+    return sources
+
+
+@contextmanager
+def unfinished_build(root: Path) -> Iterator[None]:
+    """Start over after an interrupted build, which may have left anything half written."""
+    mark = root / "build" / "unfinished"
+    if mark.exists():
+        for built in ("dens3r_ros", "tf2_msgs"):
+            shutil.rmtree(root / "build" / built, ignore_errors=True)
+        shutil.rmtree(root / "install", ignore_errors=True)
+    mark.touch()
+    yield
+    mark.unlink()
 
 
 def environment_lines(root: Path, world: World) -> str:

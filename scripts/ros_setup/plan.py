@@ -9,7 +9,12 @@ import subprocess
 from pathlib import Path
 
 from ros_setup import venv as venvs
-from ros_setup.build import build_inputs, clear_build, environment_lines
+from ros_setup.build import (
+    build_inputs,
+    environment_lines,
+    prepare_sources,
+    unfinished_build,
+)
 from ros_setup.commands import run_logged
 from ros_setup.steps import Step, file_digest, write_atomically
 from ros_setup.wheels import mend, write_tf2_msgs
@@ -133,18 +138,17 @@ class Plan:
         print(f"    {mend(self.venv, include, numpy_include)} files", flush=True)
 
     def _build(self) -> None:
-        clear_build(self.root)
-        bases = [str(self.root)]
+        sources = prepare_sources(self.root)
         environment = dict(self.environment)
         if not self.world.sourced:
             environment["AMENT_PREFIX_PATH"] = environment["CMAKE_PREFIX_PATH"] = str(self.venv)
             if not self._finds_tf2_msgs():
-                write_tf2_msgs(self.root / "build" / "generated" / "tf2_msgs")
-                bases.append(str(self.root / "build" / "generated" / "tf2_msgs"))
+                write_tf2_msgs(sources / "tf2_msgs")
         command = ["colcon", "--log-base", "log", "build", "--symlink-install"]
-        command += ["--base-paths", *bases, "--cmake-args", "-DBUILD_TESTING=OFF"]
+        command += ["--base-paths", str(sources), "--cmake-args", "-DBUILD_TESTING=OFF"]
         command += [f"-DPython3_EXECUTABLE={self.python}"]
-        run_logged(command, environment, self.log, self.root)
+        with unfinished_build(self.root):
+            run_logged(command, environment, self.log, self.root)
         write_atomically(self.venv / "environment", environment_lines(self.root, self.world))
 
     def _finds_tf2_msgs(self) -> bool:
