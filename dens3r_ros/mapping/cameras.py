@@ -83,8 +83,9 @@ class CameraEstimate:
         """None before anything is known."""
         if not self._fits:
             return None
-        values = np.median([(c.fx, c.fy, c.cx, c.cy) for c in self._fits], axis=0)
-        return Intrinsics(*map(float, values), self._fits[0].width, self._fits[0].height)
+        values = np.array([(fit.fx, fit.fy, fit.cx, fit.cy) for fit in self._fits])
+        fx, fy, cx, cy = (float(value) for value in np.median(values, axis=0))
+        return Intrinsics(fx, fy, cx, cy, self._fits[0].width, self._fits[0].height)
 
 
 def _line(slopes: np.ndarray, pixels: np.ndarray, weights: np.ndarray) -> tuple[float, float]:

@@ -59,6 +59,10 @@ class PoseGraph:
         self._new_nodes, self._new_edges = [], []
         return news
 
+    def edges_of(self, keyframe_id: int) -> list[Edge]:
+        """Every edge that touches the keyframe."""
+        return list(self._of[keyframe_id])
+
     def partners(self, keyframe_id: int) -> tuple[int, ...]:
         """Keyframes that a loop ties to this one."""
         loops = (edge for edge in self._of[keyframe_id] if edge.loop)

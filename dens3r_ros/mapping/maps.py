@@ -47,7 +47,7 @@ class Maps:
         """(h, w, 3) float32 unit vectors facing the camera; 0 where unknown."""
         if self.engine_normals is not None:
             return self.engine_normals
-        return normals_from_points(torch.from_numpy(self.points), radius=2)[0].numpy()
+        return normals_of(self.points)
 
     def at_input(self) -> Maps:
         """The same on the pixels of the frame's image; NaN (confidence 1) outside."""
@@ -65,3 +65,8 @@ class Maps:
     def _restored(self, maps: np.ndarray, fill: float = float("nan")) -> np.ndarray:
         batch = torch.from_numpy(np.ascontiguousarray(maps))[None]
         return restore(batch, upright(self.placement), fill)[0].numpy()
+
+
+def normals_of(points: np.ndarray) -> np.ndarray:
+    """(h, w, 3) float32 unit normals of a pointmap, facing the camera; 0 where unknown."""
+    return normals_from_points(torch.from_numpy(points), radius=2)[0].numpy()

@@ -57,6 +57,13 @@ class Odometry:
         self.keyframe_id = keyframe_id
         self._anchor(here, T_new_frame)
 
+    def resume(self, keyframe_id: int, S_map_keyframe: np.ndarray, S_map_old: np.ndarray) -> None:
+        """Go on from a keyframe after a loss: `odom` keeps its place in `map` and its unit."""
+        self._unit *= scale_of(S_map_keyframe) / scale_of(S_map_old)
+        self.keyframe_id = keyframe_id
+        in_odom = np.linalg.inv(self.T_map_odom) @ rigid(S_map_keyframe)
+        self._T_odom_keyframe = in_odom
+
     def correct(self, S_map_keyframe: np.ndarray, T_keyframe_frame: np.ndarray) -> bool:
         """Follow a solve by moving `odom` in `map`; whether the scale jumped, a new epoch."""
         jumped = abs(np.log(self.scale(S_map_keyframe))) > _RESCALE

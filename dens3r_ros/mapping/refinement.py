@@ -14,19 +14,15 @@ _WINDOW = (15, 15)
 _LEVELS = 2
 
 
+NO_PIXELS = np.zeros((0, 2), np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class Texture:
     """A grey image (h, w) uint8, and the (N, 2) float32 pixels in it worth following."""
 
     grey: np.ndarray
     pixels: np.ndarray
-
-
-def texture_of(image: np.ndarray, with_pixels: bool) -> Texture:
-    """Prepare an (h, w, 3) uint8 image; `with_pixels` also chooses the points to follow."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    pixels = textured_pixels(grey) if with_pixels else np.zeros((0, 2), np.float32)
-    return Texture(grey, pixels)
 
 
 def textured_pixels(grey: np.ndarray) -> np.ndarray:

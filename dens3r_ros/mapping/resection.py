@@ -48,9 +48,7 @@ class Resection:
         return float(self.agree.mean())
 
 
-def resect(
-    matches: Matches, start: np.ndarray, sigma: float, config: TrackingConfig
-) -> Resection:
+def resect(matches: Matches, start: np.ndarray, sigma: float, config: TrackingConfig) -> Resection:
     """Refine `start` (T_frame_keyframe) robustly; `sigma` is a match's expected error, radians."""
     T = start.copy()
     across = _tangents(matches.rays)

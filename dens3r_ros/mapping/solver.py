@@ -32,7 +32,7 @@ class Solver:
         for keyframe_id, S in poses.items():
             if self._values.size() == 0:
                 self._graph.add(self._prior(keyframe_id, S))
-            self._values.insert(keyframe_id, self._pose(S))
+            self._insert(keyframe_id, S)
         for edge in edges:
             self._graph.add(self._factor(edge))
 
@@ -47,22 +47,31 @@ class Solver:
             return {k: self._values.atPose3(k).matrix() for k in self._values.keys()}  # noqa: SIM118
         return {k: to_matrix(self._values.atSimilarity3(k)) for k in self._values.keys()}  # noqa: SIM118
 
-    def _pose(self, S: np.ndarray) -> gtsam.Pose3 | gtsam.Similarity3:
-        return gtsam.Pose3(S) if self._metric else to_gtsam(S)
+    def _insert(self, keyframe_id: int, S: np.ndarray) -> None:
+        self._values.insert(keyframe_id, gtsam.Pose3(S) if self._metric else to_gtsam(S))
 
     def _prior(self, keyframe_id: int, S: np.ndarray) -> gtsam.NonlinearFactor:
-        noise = gtsam.noiseModel.Isotropic.Sigma(6 if self._metric else 7, _FIXED)
-        kind = gtsam.PriorFactorPose3 if self._metric else gtsam.PriorFactorSimilarity3
-        return kind(keyframe_id, self._pose(S), noise)
+        if self._metric:
+            noise = gtsam.noiseModel.Isotropic.Sigma(6, _FIXED)
+            return gtsam.PriorFactorPose3(keyframe_id, gtsam.Pose3(S), noise)
+        noise = gtsam.noiseModel.Isotropic.Sigma(7, _FIXED)
+        return gtsam.PriorFactorSimilarity3(keyframe_id, to_gtsam(S), noise)
 
     def _factor(self, edge: Edge) -> gtsam.NonlinearFactor:
-        order = [3, 4, 5, 0, 1, 2] if self._metric else [3, 4, 5, 0, 1, 2, 6]
-        noise = gtsam.noiseModel.Gaussian.Covariance(edge.covariance[np.ix_(order, order)])
-        if edge.loop:
-            kernel = gtsam.noiseModel.mEstimator.Cauchy.Create(_LOOP_KERNEL)
-            noise = gtsam.noiseModel.Robust.Create(kernel, noise)
-        kind = gtsam.BetweenFactorPose3 if self._metric else gtsam.BetweenFactorSimilarity3
-        return kind(edge.i, edge.j, self._pose(edge.S_i_j), noise)
+        if self._metric:
+            noise = _noise(edge, [3, 4, 5, 0, 1, 2])
+            return gtsam.BetweenFactorPose3(edge.i, edge.j, gtsam.Pose3(edge.S_i_j), noise)
+        noise = _noise(edge, [3, 4, 5, 0, 1, 2, 6])
+        return gtsam.BetweenFactorSimilarity3(edge.i, edge.j, to_gtsam(edge.S_i_j), noise)
+
+
+def _noise(edge: Edge, order: list[int]) -> gtsam.noiseModel.Base:
+    """The edge's covariance in GTSAM's order of components, robust for loops."""
+    gaussian = gtsam.noiseModel.Gaussian.Covariance(edge.covariance[np.ix_(order, order)])
+    if not edge.loop:
+        return gaussian
+    kernel = gtsam.noiseModel.mEstimator.Cauchy.Create(_LOOP_KERNEL)
+    return gtsam.noiseModel.Robust.Create(kernel, gaussian)
 
 
 def to_gtsam(S: np.ndarray) -> gtsam.Similarity3:

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 
 from dens3r_ros.engines.preprocess import resample
 from dens3r_ros.engines.protocol import Features
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.cameras import CameraEstimate
-from dens3r_ros.mapping.refinement import texture_of
+from dens3r_ros.mapping.refinement import NO_PIXELS, Texture
 from dens3r_ros.mapping.tracker import View
 
 
@@ -22,6 +23,8 @@ class Stream:
     name: str
     keyframe_id: int | None = None
     T_keyframe_frame: np.ndarray = field(default_factory=lambda: np.eye(4))
+    lost: int = 0
+    """Frames since it was placed last."""
     estimate: CameraEstimate = field(default_factory=CameraEstimate)
 
     def camera_for(self, features: Features, calibrated: bool) -> tuple[Intrinsics, bool]:
@@ -35,10 +38,8 @@ class Stream:
         focal = 0.85 * max(height, width)
         return Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height), False
 
-    def view(self, features: Features, calibrated: bool, with_texture: bool) -> View:
+    def view(self, features: Features, calibrated: bool) -> View:
         """What the tracker needs of a frame."""
         camera, given = self.camera_for(features, calibrated)
-        texture = None
-        if with_texture:
-            texture = texture_of(resample(features.frame.image, features.placement), False)
-        return View(camera, given, texture)
+        image = resample(features.frame.image, features.placement)
+        return View(camera, given, Texture(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), NO_PIXELS))

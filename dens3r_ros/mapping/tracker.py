@@ -115,16 +115,15 @@ def grid_pixels(size: tuple[int, int], stride: int) -> np.ndarray:
     return np.stack((x.ravel(), y.ravel()), 1)
 
 
-def _pairs(
-    seen: Observation, view: View, keyframe: Keyframe, config: TrackingConfig
-) -> _Pairs:
+def _pairs(seen: Observation, view: View, keyframe: Keyframe, config: TrackingConfig) -> _Pairs:
     grid = grid_pixels(keyframe.size, config.stride)
     x, y = grid.T
     weight = keyframe.canonical.weight[y, x] / keyframe.canonical.folds
     known = weight > config.min_confidence - 1
     grid, weight = grid[known], weight[known]
     if not len(grid):
-        return _Pairs(Matches(*np.zeros((2, 0, 3)), np.zeros(0)), grid, grid, 0.0)
+        nothing = Matches(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0))
+        return _Pairs(nothing, grid, grid, 0.0)
     pixels, rays, sure = _matched_pixels(seen, view, grid, config)
     x, y = grid[sure].T
     points = keyframe.canonical.points[y, x].astype(np.float64)

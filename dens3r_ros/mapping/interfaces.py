@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the mapper asks of the parts that can be swapped: places, archive, levelling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+
+from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.mapping.keyframe import Keyframe
+
+
+class PlaceIndex(Protocol):
+    """Finds keyframes that look like an image; the same for every engine, deterministic."""
+
+    def add(self, keyframe_id: int, image: np.ndarray) -> None:
+        """Remember a keyframe by its (H, W, 3) uint8 RGB image."""
+        ...
+
+    def query(self, image: np.ndarray, k: int) -> list[tuple[int, float]]:
+        """Up to k (keyframe id, similarity in 0..1) of remembered keyframes, best first."""
+        ...
+
+    def remove(self, keyframe_id: int) -> None:
+        """Forget a keyframe."""
+        ...
+
+
+class KeyframeArchive(Protocol):
+    """Keeps small what left the window; poses stay with the graph."""
+
+    def __contains__(self, keyframe_id: object) -> bool: ...
+
+    def __iter__(self) -> Iterator[int]: ...
+
+    def __len__(self) -> int: ...
+
+    def add(self, keyframe: Keyframe) -> None:
+        """Keep a keyframe that leaves the window; replaces an older state of the same one."""
+        ...
+
+    def revive(self, keyframe_id: int) -> Keyframe:
+        """The keyframe with its image encoded again and its maps at the engine's size."""
+        ...
+
+    def shown(self, keyframe_id: int) -> Shown:
+        """What can be shown of it without encoding."""
+        ...
+
+    def remove(self, keyframe_id: int) -> None:
+        """Forget a keyframe."""
+        ...
+
+
+class Shown(Protocol):
+    """Maps of a keyframe at whatever resolution they are kept; see `KeyframeView`."""
+
+    stamp: int
+    camera_name: str
+    camera: Intrinsics
+    points: np.ndarray
+    confidence: np.ndarray
+    colours: np.ndarray
+    revision: int
+
+
+class Leveller(Protocol):
+    """Says how the first camera stands."""
+
+    def __call__(
+        self, points: np.ndarray, normals: np.ndarray, confidence: np.ndarray
+    ) -> tuple[np.ndarray, str]:
+        """(3, 3) rotation R_level_optical into a z-up frame, and by what it was found: "base",
+        "floor" or "camera"."""
+        ...

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Places seen before: proposed by looks, verified by geometry both ways, checked by the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from dens3r_ros.engines.protocol import Engine, Features
+from dens3r_ros.mapping.config import MapperConfig
+from dens3r_ros.mapping.graph import Edge, PoseGraph, tangent_of
+from dens3r_ros.mapping.interfaces import PlaceIndex
+from dens3r_ros.mapping.keyframe import Keyframe
+from dens3r_ros.mapping.keyframing import KeyframeMaker
+from dens3r_ros.mapping.linking import Link, agree, link
+from dens3r_ros.mapping.observation import Observation, observe
+from dens3r_ros.mapping.tracker import Track, View, track
+
+Recall = Callable[[int], "Keyframe | None"]
+
+
+class LoopCloser:
+    """Finds and proves revisits; `recall` brings a keyframe back from window or archive."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        config: MapperConfig,
+        metric: bool,
+        places: PlaceIndex | None,
+        maker: KeyframeMaker,
+        recall: Recall,
+    ) -> None:
+        self._engine = engine
+        self._config = config
+        self._metric = metric
+        self._places = places
+        self._maker = maker
+        self._recall = recall
+        self.closed = 0
+        self.refused = 0
+
+    def remember(self, keyframe: Keyframe) -> None:
+        """Let a keyframe be found again."""
+        if self._places is not None:
+            self._places.add(keyframe.id, keyframe.features.frame.image)
+
+    def close(self, made: Keyframe, graph: PoseGraph) -> list[Edge]:
+        """Edges of every loop that a new keyframe closes."""
+        settings = self._config.loops
+        if not settings.enabled:
+            return []
+        linked = {edge.i + edge.j - made.id for edge in graph.edges_of(made.id)}
+        edges: list[Edge] = []
+        for candidate in self._similar(made.features):
+            if made.id - candidate < settings.min_gap or candidate in linked:
+                continue
+            older = self._recall(candidate)
+            found = None if older is None else self._verified(made, older)
+            if found is None:
+                continue
+            if contradiction(found[0], graph) > settings.max_contradiction:
+                self.refused += 1
+                continue
+            self.closed += 1
+            edges += found
+        return edges
+
+    def relocalise(
+        self, features: Features, view: View, recent: Sequence[int]
+    ) -> tuple[Keyframe, Track, Observation] | None:
+        """The frame's place against a keyframe seen lately, or one that looks like it."""
+        for candidate in dict.fromkeys([*recent, *self._similar(features)]):
+            keyframe = self._recall(candidate)
+            found = None if keyframe is None else self._placed(features, view, keyframe)
+            if keyframe is not None and found is not None:
+                return keyframe, *found
+        return None
+
+    def _similar(self, features: Features) -> list[int]:
+        if self._places is None:
+            return []
+        found = self._places.query(features.frame.image, self._config.loops.candidates)
+        return [keyframe_id for keyframe_id, _ in found]
+
+    def _placed(
+        self, features: Features, view: View, keyframe: Keyframe
+    ) -> tuple[Track, Observation] | None:
+        """Track without any expectation, believed only if the way back agrees."""
+        settings = self._config.loops
+        seen = observe(self._engine, [(features, keyframe.features)], normals=True)[0]
+        found = track(seen, view, keyframe, None, self._config.tracking)
+        if isinstance(found, str):
+            return None
+        if found.matched < settings.min_overlap or found.inliers < settings.min_inliers:
+            return None
+        passing = self._maker.from_track(-1, features, view, seen, found, keyframe)
+        back = observe(self._engine, [(keyframe.features, features)])[0]
+        home = link(back, passing, keyframe, None, self._config, self._metric, loop=True)
+        forth = link(seen, keyframe, passing, None, self._config, self._metric, loop=True)
+        return (found, seen) if self._convinces(forth, home, keyframe) else None
+
+    def _verified(self, made: Keyframe, candidate: Keyframe) -> list[Edge] | None:
+        pairs = [(made.features, candidate.features), (candidate.features, made.features)]
+        there, back = observe(self._engine, pairs)
+        forth = link(there, candidate, made, None, self._config, self._metric, loop=True)
+        home = link(back, made, candidate, None, self._config, self._metric, loop=True)
+        if not self._convinces(forth, home, candidate):
+            return None
+        assert isinstance(forth, Link) and isinstance(home, Link)
+        return [forth.edge, home.edge]
+
+    def _convinces(self, forth: Link | str, home: Link | str, keyframe: Keyframe) -> bool:
+        if isinstance(forth, str) or isinstance(home, str):
+            return False
+        settings = self._config.loops
+        depth = float(np.median(keyframe.canonical.points[::8, ::8, 2]))
+        return (
+            min(forth.overlap, home.overlap) >= settings.min_overlap
+            and min(forth.inliers, home.inliers) >= settings.min_inliers
+            and agree(forth, home, depth)
+        )
+
+
+def contradiction(edge: Edge, graph: PoseGraph) -> float:
+    """How far a new edge lies from what the graph believes, in standard deviations."""
+    chained = graph.chained(edge.i, edge.j)
+    if chained is None:
+        return 0.0
+    S, covariance = chained
+    off = tangent_of(np.linalg.inv(S) @ edge.S_i_j)
+    spread = covariance + edge.covariance
+    return float(np.sqrt(off @ np.linalg.solve(spread, off) / len(off)))

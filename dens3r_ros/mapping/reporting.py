@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Updates and keyframe views as others see them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dens3r_ros.engines.preprocess import resample
+from dens3r_ros.mapping.cameras import at_input, rays_of
+from dens3r_ros.mapping.graph import PoseGraph, rigid, scale_of
+from dens3r_ros.mapping.interfaces import Shown
+from dens3r_ros.mapping.keyframe import Keyframe
+from dens3r_ros.mapping.maps import Maps
+from dens3r_ros.mapping.odometry import Odometry
+from dens3r_ros.mapping.step import Step
+from dens3r_ros.mapping.update import Counters, KeyframeView, Tracking, Update
+
+
+def report(
+    step: Step, odometry: Odometry, graph: PoseGraph, counters: Counters, metric: bool
+) -> Update:
+    """The update of one step."""
+    tracked = step.state is Tracking.TRACKING
+    keyframe_id = step.stream.keyframe_id
+    T_odom_camera = odometry.camera(step.stream.T_keyframe_frame) if tracked else None
+    scale = 1.0 if keyframe_id is None else odometry.scale(graph.poses[keyframe_id])
+    return Update(
+        state=step.state,
+        stamp=step.frame.stamp,
+        camera=step.frame.camera,
+        T_odom_camera=T_odom_camera,
+        T_map_camera=None if T_odom_camera is None else odometry.T_map_odom @ T_odom_camera,
+        T_map_odom=odometry.T_map_odom,
+        covariance=_covariance(step, odometry.unit) if tracked else None,
+        keyframe_made=step.keyframe_made,
+        keyframe_id=keyframe_id,
+        epoch=odometry.epoch,
+        scale=scale,
+        metric=metric,
+        maps=_maps(step, odometry.unit) if tracked else None,
+        intrinsics=at_input(step.view.camera, step.features.placement) if tracked else None,
+        intrinsics_estimated=not step.view.calibrated,
+        matched=step.found.matched if step.found else float(tracked),
+        reason=step.reason,
+        timings=dict(step.watch.milliseconds),
+        counters=counters,
+    )
+
+
+def keyframe_view(keyframe: Keyframe | Shown, keyframe_id: int, graph: PoseGraph) -> KeyframeView:
+    """A keyframe with its points in the map's length unit."""
+    S = graph.poses[keyframe_id]
+    points = keyframe.canonical.points if isinstance(keyframe, Keyframe) else keyframe.points
+    if isinstance(keyframe, Keyframe):
+        confidence = keyframe.canonical.confidence
+        colours = resample(keyframe.features.frame.image, keyframe.features.placement)
+    else:
+        confidence, colours = keyframe.confidence, keyframe.colours
+    return KeyframeView(
+        id=keyframe_id,
+        stamp=keyframe.stamp,
+        camera=keyframe.camera_name,
+        T_map_camera=rigid(S),
+        intrinsics=keyframe.camera,
+        points=points * np.float32(scale_of(S)),
+        confidence=confidence,
+        colours=colours,
+        in_window=isinstance(keyframe, Keyframe),
+        loop_partners=graph.partners(keyframe_id),
+        revision=keyframe.revision,
+    )
+
+
+def _covariance(step: Step, unit: float) -> np.ndarray:
+    if step.found is None:
+        return np.zeros((6, 6))
+    units = np.array([unit] * 3 + [1.0] * 3)
+    return step.found.covariance * units[:, None] * units
+
+
+def _maps(step: Step, unit: float) -> Maps | None:
+    if step.seen is None:
+        return None
+    scale = step.found.scale if step.found else 1.0
+    if scale is None:
+        return None
+    return Maps(
+        step.seen.frame_points,
+        step.seen.frame_confidence,
+        scale * unit,
+        step.features.placement,
+        rays_of(step.view.camera) if step.view.calibrated else None,
+        step.seen.frame_normals,
+    )
