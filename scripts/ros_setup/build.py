@@ -55,7 +55,7 @@ def unfinished_build(root: Path) -> Iterator[None]:
 
 
 def environment_lines(root: Path, world: World) -> str:
-    """`VARIABLE=folder` lines that scripts/activate puts in front, the last line ending foremost."""
+    """`VARIABLE=folder` lines for scripts/activate to put in front, the last one foremost."""
     lines = []
     prefixes = [p for p in sorted((root / "install").iterdir()) if (p / "share").is_dir()]
     if not world.sourced:

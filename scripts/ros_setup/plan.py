@@ -75,7 +75,7 @@ class Plan:
         ]
 
     def _sourced_packages(self) -> Step:
-        """Everything but ROS; what the ROS installation brings (NumPy above all) is kept as it is."""
+        """Everything but ROS, whose own packages (NumPy above all) stay as they are."""
         return Step(
             "PyTorch and the other Python packages (the largest download)",
             self.venv / "stamps" / "packages",
