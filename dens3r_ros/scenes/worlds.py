@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A batch of worlds of mixed kinds, by seed."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from dens3r_ros.scenes.primitives import joined
+from dens3r_ros.scenes.random import Stream
+from dens3r_ros.scenes.rooms import build_rooms
+from dens3r_ros.scenes.terrain import Terrain
+from dens3r_ros.scenes.world import Light, Stage, Worlds
+
+_BUILD = {"rooms": build_rooms}
+KINDS_OF_WORLDS = {"rooms": 1.0}
+"""Kinds of worlds with their usual weights."""
+
+Part = TypeVar("Part", Terrain, Light, Stage)
+
+
+def sample_worlds(stream: Stream, weights: dict[str, float]) -> Worlds:
+    """One world per seed, of a kind drawn by weight."""
+    unknown = set(weights) - set(_BUILD)
+    if unknown:
+        raise ValueError(f"unknown kinds of worlds {sorted(unknown)}; there are {sorted(_BUILD)}")
+    share = torch.tensor(list(weights.values()), dtype=torch.float64).cumsum(0)
+    draw = stream.uniform().double() * float(share[-1])
+    kind = torch.searchsorted(share.to(draw.device), draw, right=True).clamp(max=len(share) - 1)
+    parts, order = [], []
+    for number, name in enumerate(weights):
+        index = (kind == number).nonzero()[:, 0]
+        if len(index):
+            parts.append(_BUILD[name](stream[index]))
+            order.append(index)
+    back = torch.cat(order).argsort()
+    return Worlds(
+        shapes=joined([p.shapes for p in parts], back),
+        terrain=_joined([p.terrain for p in parts], back),
+        light=_joined([p.light for p in parts], back),
+        stage=_joined([p.stage for p in parts], back),
+    )
+
+
+def _joined(parts: list[Part], order: Tensor) -> Part:
+    kind = type(parts[0])
+    arrays = {f.name: torch.cat([getattr(p, f.name) for p in parts]) for f in fields(kind)}
+    return kind(**{name: array[order] for name, array in arrays.items()})
