@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The maps of one pair, from features to points, normals and correspondences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dens3r_ros.engines.geometric.confidence import depth_confidence, pixel_confidence
+from dens3r_ros.engines.geometric.correspondence import correspond
+from dens3r_ros.engines.geometric.depth import InverseDepth, inverse_depth
+from dens3r_ros.engines.geometric.features import ImageFeatures
+from dens3r_ros.engines.geometric.motion import motion_between
+from dens3r_ros.engines.geometric.view import view_normals, view_points
+from dens3r_ros.engines.protocol import Outputs
+from dens3r_ros.geometry.flow import TwoWayFlow, landing
+from dens3r_ros.geometry.two_view import Cameras, TwoView
+from dens3r_ros.geometry.two_view_focal import assumed_cameras
+
+_FLOW_SIGMA = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class PairMaps:
+    """One pair's part of a `PairPrediction`, float32, without the batch."""
+
+    points_a: np.ndarray | None
+    points_b: np.ndarray | None
+    confidence_a: np.ndarray | None
+    confidence_b: np.ndarray | None
+    normals_a: np.ndarray | None
+    normals_b: np.ndarray | None
+    pixels_b_in_a: np.ndarray
+    pixels_confidence: np.ndarray
+
+
+def pair_maps(
+    a: ImageFeatures, b: ImageFeatures, cameras: Cameras | None, outputs: Outputs
+) -> PairMaps:
+    """Everything that is asked for of a pair, and its correspondences."""
+    found = correspond(a, b, cameras)
+    size = a.grey.shape
+    motion = motion_between(found, cameras, size)
+    K_a, K_b = (motion.K_a, motion.K_b) if motion else cameras or assumed_cameras(size)
+    T_a_b = np.linalg.inv(motion.T_b_a) if motion else np.eye(4)
+    depth_a = depth_b = _unknown_depth(size)
+    if motion and "a" in outputs.points + outputs.normals:
+        depth_a = _depth_of_a(a, found.flow, motion)
+    if motion and "b" in outputs.points + outputs.normals:
+        depth_b = _depth_of_b(b, found.flow, motion)
+    pixels_b_in_a, pixels_confidence = _correspondences(found.flow)
+    return PairMaps(
+        points_a=view_points(depth_a, K_a, np.eye(4)) if "a" in outputs.points else None,
+        points_b=view_points(depth_b, K_b, T_a_b) if "b" in outputs.points else None,
+        confidence_a=_confidence(depth_a) if "a" in outputs.points else None,
+        confidence_b=_confidence(depth_b) if "b" in outputs.points else None,
+        normals_a=view_normals(depth_a, K_a) if "a" in outputs.normals else None,
+        normals_b=view_normals(depth_b, K_b) if "b" in outputs.normals else None,
+        pixels_b_in_a=pixels_b_in_a,
+        pixels_confidence=pixels_confidence,
+    )
+
+
+def _depth_of_a(a: ImageFeatures, flow: TwoWayFlow, motion: TwoView) -> InverseDepth:
+    cameras = motion.K_a, motion.K_b
+    return inverse_depth(flow.forward, flow.forward_error, cameras, motion.T_b_a, a.smoothing)
+
+
+def _depth_of_b(b: ImageFeatures, flow: TwoWayFlow, motion: TwoView) -> InverseDepth:
+    cameras, T_a_b = (motion.K_b, motion.K_a), np.linalg.inv(motion.T_b_a)
+    return inverse_depth(flow.backward, flow.backward_error, cameras, T_a_b, b.smoothing)
+
+
+def _unknown_depth(size: tuple[int, int]) -> InverseDepth:
+    return InverseDepth(np.ones(size, np.float32), np.full(size, np.inf, np.float32))
+
+
+def _confidence(depth: InverseDepth) -> np.ndarray:
+    return depth_confidence(depth.sigma / depth.value)
+
+
+def _correspondences(flow: TwoWayFlow) -> tuple[np.ndarray, np.ndarray]:
+    """Where b's pixels lie in a, and the confidence of that."""
+    pixels = np.stack(landing(flow.backward), axis=-1)
+    return pixels, pixel_confidence(np.hypot(_FLOW_SIGMA, flow.backward_error))

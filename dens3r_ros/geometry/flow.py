@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dense correspondence of two images: optical flow both ways, and how well the two ways agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+_OUTSIDE = 1e4
+_CELL = 8
+_HOMOGRAPHY_PIXELS = 12.0
+_NEAREST_TRACKS = 4
+_LEAST_REACH = 15.0
+_TOWARDS_HOMOGRAPHY = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class TwoWayFlow:
+    """Where pixels of each image lie in the other, as offsets in pixels.
+
+    forward, backward                   (H, W, 2) float32: a to b, and b to a
+    forward_error, backward_error       (H, W) float32: how far from itself a pixel comes back
+                                        after going there and back, huge where it leaves the image
+    """
+
+    forward: np.ndarray
+    backward: np.ndarray
+    forward_error: np.ndarray
+    backward_error: np.ndarray
+
+    @property
+    def agreement(self) -> float:
+        """Share of all pixels that come back to within one pixel."""
+        return float(((self.forward_error < 1).mean() + (self.backward_error < 1).mean()) / 2)
+
+
+def two_way_flow(
+    grey_a: np.ndarray,
+    grey_b: np.ndarray,
+    start: tuple[np.ndarray, np.ndarray] | None = None,
+    finest_scale: int = 0,
+) -> TwoWayFlow:
+    """Flow between (H, W) uint8 images, from a start forwards and backwards if one is given.
+
+    `finest_scale` is the power of two by which the finest level of the search is reduced.
+    """
+    search = _search(finest_scale)
+    forward_start, backward_start = start if start else (None, None)
+    forward = search.calc(grey_a, grey_b, _copied(forward_start))
+    backward = search.calc(grey_b, grey_a, _copied(backward_start))
+    return TwoWayFlow(
+        forward, backward, return_error(forward, backward), return_error(backward, forward)
+    )
+
+
+def return_error(there: np.ndarray, back: np.ndarray) -> np.ndarray:
+    """(H, W) float32: how many pixels from itself each pixel comes back."""
+    x, y = landing(there)
+    returned = cv2.remap(
+        back, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(_OUTSIDE,) * 2
+    )
+    return cv2.magnitude(*cv2.split(there + returned))
+
+
+def landing(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """x and y, (H, W) float32 each, of where every pixel lies in the other image."""
+    height, width = flow.shape[:2]
+    columns = np.arange(width, dtype=np.float32)
+    rows = np.arange(height, dtype=np.float32)[:, None]
+    return flow[..., 0] + columns, flow[..., 1] + rows
+
+
+def flow_from_tracks(
+    pixels_a: np.ndarray, pixels_b: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
+    """(H, W, 2) float32 offsets that follow tracks (N, 2), N >= 4: a homography for all,
+    bent to the tracks nearby."""
+    height, width = size
+    H = _dominant_homography(pixels_a, pixels_b)
+    columns, rows = np.meshgrid(
+        *(np.arange(-(-side // _CELL)) * _CELL + (_CELL - 1) / 2 for side in (width, height))
+    )
+    centres = np.column_stack([columns.ravel(), rows.ravel()])
+    distance = ((centres[:, None] - pixels_a[None]) ** 2).sum(-1)
+    near = min(_NEAREST_TRACKS, len(pixels_a)) - 1
+    reach = np.maximum(np.partition(distance, near, axis=1)[:, near], _LEAST_REACH**2)
+    weight = np.exp(-distance / (2 * reach[:, None]))
+    bent = weight @ (pixels_b - _moved(H, pixels_a))
+    bent /= weight.sum(1, keepdims=True) + _TOWARDS_HOMOGRAPHY
+    offsets = _moved(H, centres) + bent - centres
+    grid = offsets.reshape(*columns.shape, 2).astype(np.float32)
+    grown = cv2.resize(grid, (columns.shape[1] * _CELL, columns.shape[0] * _CELL))
+    return np.ascontiguousarray(grown[:height, :width])
+
+
+def _dominant_homography(pixels_a: np.ndarray, pixels_b: np.ndarray) -> np.ndarray:
+    cv2.setRNGSeed(0)
+    H, _ = cv2.findHomography(pixels_a, pixels_b, cv2.RANSAC, _HOMOGRAPHY_PIXELS, maxIters=300)
+    if H is not None and _sound(H, pixels_a):
+        return H
+    H = np.eye(3)
+    H[:2, 2] = np.median(pixels_b - pixels_a, axis=0)
+    return H
+
+
+def _sound(H: np.ndarray, pixels: np.ndarray) -> bool:
+    """Whether the homography keeps all pixels on one side of its horizon."""
+    depth = pixels @ H[2, :2] + H[2, 2]
+    return bool(depth.min() > 0.1 * depth.max() > 0)
+
+
+def _moved(H: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    moved = pixels @ H[:, :2].T + H[:, 2]
+    return moved[:, :2] / np.maximum(moved[:, 2:], 1e-3 * np.abs(moved[:, 2]).max())
+
+
+def _search(finest_scale: int) -> cv2.DISOpticalFlow:
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search.setFinestScale(finest_scale)
+    search.setPatchStride(5)
+    search.setGradientDescentIterations(12)
+    search.setVariationalRefinementIterations(2)
+    return search
+
+
+def _copied(flow: np.ndarray | None) -> np.ndarray | None:
+    return None if flow is None else flow.copy()

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Depth of every pixel of a view from where it lies in another view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Triangulated:
+    """What one view's correspondences say, (H, W) float32 each.
+
+    inverse_depth   1 over the depth along the view's optical axis, in baselines
+    pixels_per_unit how far, in the other view, the correspondence moves along its epipolar line
+                    as the inverse depth rises by one
+    epipolar        distance in the other view, in pixels, from the epipolar line
+    """
+
+    inverse_depth: np.ndarray
+    pixels_per_unit: np.ndarray
+    epipolar: np.ndarray
+
+
+def triangulate(
+    x: np.ndarray, y: np.ndarray, K: np.ndarray, K_other: np.ndarray, T_other_view: np.ndarray
+) -> Triangulated:
+    """The inverse depth at which each pixel projects nearest to (x, y) on its epipolar line.
+
+    x, y: (H, W) float32 pixels in the other view. Inverse depth is linear along a direction of
+    the homogeneous image: the pixel at infinity, plus the inverse depth times the epipole.
+    """
+    height, width = x.shape
+    infinite = K_other @ T_other_view[:3, :3] @ np.linalg.inv(K)
+    epipole = (K_other @ T_other_view[:3, 3]).astype(np.float32)
+    depth = _plane(infinite[2], width, height)
+    far_x = _plane(infinite[0], width, height) / depth
+    far_y = _plane(infinite[1], width, height) / depth
+    along_x, along_y = epipole[0] - far_x * epipole[2], epipole[1] - far_y * epipole[2]
+    length = np.maximum(cv2.magnitude(along_x, along_y), 1e-6)
+    along_x, along_y = along_x / length, along_y / length
+    off_x, off_y = x - far_x, y - far_y
+    disparity = off_x * along_x + off_y * along_y
+    across = np.abs(off_x * along_y - off_y * along_x)
+    # far + disparity * along = (depth * far + q * epipole) / (depth + q * epipole_z), for q
+    span = length - disparity * epipole[2]
+    inverse = disparity * depth / np.where(np.abs(span) > 1e-6, span, 1e-6)
+    ahead = (depth > 0) & (depth + inverse * epipole[2] > 1e-3) & (span > 0)
+    gain = np.where(ahead, span * span / (length * np.maximum(depth, 1e-6)), 0)
+    return Triangulated(inverse, gain, across)
+
+
+def _plane(row: np.ndarray, width: int, height: int) -> np.ndarray:
+    """(H, W) float32 values of row . (x, y, 1)."""
+    columns = np.arange(width, dtype=np.float32) * np.float32(row[0])
+    rows = np.arange(height, dtype=np.float32)[:, None] * np.float32(row[1])
+    return columns + (rows + np.float32(row[2]))
