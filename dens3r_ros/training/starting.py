@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from dens3r_ros.network.checkpoints.read import read_weights
 from dens3r_ros.network.network import Network
 from dens3r_ros.training.config import Phase, TrainingConfig
 
 _LOG = logging.getLogger(__name__)
+_CALM = 0.1
+"""Of their usual size, the first weights of the layer that gives points."""
 
 
 def starting_network(config: TrainingConfig) -> Network:
@@ -36,7 +40,19 @@ def check_sizes(phases: tuple[Phase, ...], patch: int) -> None:
 def _random(config: TrainingConfig) -> Network:
     if config.network is None:
         raise ValueError("network: needed where init names no checkpoint")
-    return Network(config.network)
+    network = Network(config.network)
+    for head in network.points_heads.values():
+        _look_ahead(head)
+    return network
+
+
+@torch.no_grad()
+def _look_ahead(head: nn.Module) -> None:
+    """Let all points start near (0, 0, 1), for random ones lie behind the camera as often."""
+    *_, last = (module for module in head.modules() if isinstance(module, nn.Linear | nn.Conv2d))
+    last.weight.mul_(_CALM)
+    channels = 3 if head.confidence is None else 4
+    last.bias.unflatten(0, (channels, -1))[2] = math.log(2) if head.mode == "exp" else 1.0
 
 
 def _initialised(config: TrainingConfig) -> Network:

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from dens3r_ros.training.average import WeightAverage
 from dens3r_ros.network.checkpoints.load import save_network
+from dens3r_ros.training.average import WeightAverage
 from dens3r_ros.training.checkpoint import load_state, save_state
 from dens3r_ros.training.clock import Clock
 from dens3r_ros.training.config import TrainingConfig

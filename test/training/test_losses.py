@@ -9,7 +9,7 @@ import math
 import pytest
 import torch
 
-from dens3r_ros.training.matching_loss import Matches, info_nce, matching_loss, match_precision
+from dens3r_ros.training.matching_loss import Matches, info_nce, match_precision, matching_loss
 from dens3r_ros.training.normal_losses import (
     crossed_normals,
     normals_loss,
