@@ -15,7 +15,7 @@ from torch import Tensor
 Similarity = Literal["dot", "euclidean"]
 NearestTo = Callable[[Tensor], Tensor]
 
-_BLOCK_QUERIES, _BLOCK_KEYS = 1024, 16384
+_BLOCK_QUERIES, _BLOCK_KEYS = 1024, 2048
 _MOST_ROUNDS = 10
 
 

@@ -63,7 +63,7 @@ def _weiszfeld_focal(
         across, along = across * weights, along * weights
     focal = across.sum(-1) / along.sum(-1)
     for _ in range(iterations):
-        misses = torch.linalg.vector_norm(pixels - focal[..., None, None] * slopes, dim=-1)
+        misses = (pixels - focal[..., None, None] * slopes).square().sum(-1).sqrt()
         closeness = 1 / misses.clamp_min(1e-8)
         focal = (closeness * across).sum(-1) / (closeness * along).sum(-1)
     return focal
