@@ -52,6 +52,11 @@ class InputParameters:
     cameras: tuple[str, ...] = setting(
         ("",), "Names of the cameras; `front` reads front/image. The first one owns odom."
     )
+    extrinsics: tuple[float, ...] = setting(
+        (0.0,),
+        "Of several cameras: x y z qx qy qz qw of each further one in the first one's optical "
+        "frame, metres.",
+    )
     transport: str = setting(
         "raw", "Topics image, or image/compressed.", choices=("raw", "compressed")
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+_URGENT = "\0urgent"
 
 
 @dataclass
@@ -38,6 +39,12 @@ class Mailbox(Generic[T]):
             self._changed.notify()
             return dropped
 
+    def put_first(self, item: T) -> None:
+        """Add an item that is handed out next and never dropped for a newer one."""
+        with self._changed:
+            self._items.appendleft((_URGENT, item))
+            self._changed.notify()
+
     def take(self) -> T | None:
         """Wait for the next item; None once the box is closed."""
         with self._changed:
@@ -45,10 +52,11 @@ class Mailbox(Generic[T]):
             return None if self._closed else self._items.popleft()[1]
 
     def clear(self) -> int:
-        """Throw away what waits; how many items that was."""
+        """Throw away the images that wait; how many that were."""
         with self._changed:
-            count = len(self._items)
-            self._items.clear()
+            kept = [entry for entry in self._items if entry[0] == _URGENT]
+            count = len(self._items) - len(kept)
+            self._items = deque(kept)
             return count
 
     def close(self) -> None:

@@ -60,6 +60,8 @@ def _contradictions(config: NodeConfig) -> Iterable[str]:
         yield "input.cameras: several cameras each need a name"
     if len(frames.base_from_camera) not in (1, 7):
         yield "frames.base_from_camera needs 7 numbers: x y z qx qy qz qw"
+    if len(cameras) > 1 and len(config.input.extrinsics) != 7 * (len(cameras) - 1):
+        yield f"input.extrinsics needs 7 numbers for each of {list(cameras[1:])}"
     yield from _engine_problems(config.engine.name)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
-from dens3r_ros.mapping.update import Maps, Update
+from dens3r_ros.mapping.maps import Maps
+from dens3r_ros.mapping.update import Update
 from dens3r_ros.nodes.config import OutputParameters
 
 

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where cameras sit on the robot: from parameters, else from TF, never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from rclpy.node import Node
+
+from dens3r_ros.nodes.config import NodeConfig
+from dens3r_ros.nodes.poses import matrix_from_seven
+from dens3r_ros.nodes.transforms import TransformLookup
+
+
+class Extrinsics:
+    """Answers from the parameters where they speak; TF is only listened to where it is needed."""
+
+    def __init__(self, node: Node, config: NodeConfig) -> None:
+        self._frames = config.frames
+        self._given = config.frames.base_from_camera
+        self.of_others = _others(config)
+        needs_base = bool(self._frames.base) and len(self._given) != 7
+        foreign_odometry = self._frames.tf_mode == "map_to_odom"
+        self._tf = TransformLookup(node) if needs_base or foreign_odometry else None
+
+    def base_from_camera(self, camera_frame: str, stamp: int) -> np.ndarray:
+        """(4, 4) T_base_camera; the identity only where the camera itself is the base."""
+        if not self._frames.base or self._frames.base == camera_frame:
+            return np.eye(4)
+        if self._tf is None:
+            return matrix_from_seven(self._given)
+        return self._tf.matrix(self._frames.base, camera_frame, stamp)
+
+    def lookup(self, parent: str, child: str, stamp: int) -> np.ndarray:
+        """(4, 4) T_parent_child as TF has it."""
+        if self._tf is None:
+            raise RuntimeError("TF is not listened to in this configuration")
+        return self._tf.matrix(parent, child, stamp)
+
+
+def _others(config: NodeConfig) -> Mapping[str, np.ndarray]:
+    numbers = config.input.extrinsics
+    others = config.input.cameras[1:]
+    return {name: matrix_from_seven(numbers[7 * i : 7 * i + 7]) for i, name in enumerate(others)}

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Subscriptions of the cameras: every image is counted, judged by its stamp and handed on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from dens3r_ros.nodes.config import InputParameters
+from dens3r_ros.nodes.qos import CALIBRATION_IN, images_in
+from dens3r_ros.nodes.stamps import NANOSECONDS, StampGuard, StampVerdict
+from dens3r_ros.nodes.statistics import FrameCounts, Rate
+
+
+@dataclass(frozen=True, eq=False)
+class Received:
+    """An image as it came, with the calibration that its camera last published."""
+
+    camera: str
+    message: Image | CompressedImage
+    stamp: int
+    """Nanoseconds."""
+    arrived: float
+    """Monotonic seconds."""
+    info: CameraInfo | None
+
+
+@dataclass
+class CameraState:
+    """What is known of one camera's stream."""
+
+    topic: str
+    rate: Rate = field(default_factory=Rate)
+    info: CameraInfo | None = None
+    first_image: float | None = None
+    last_image: float | None = None
+    stalled: bool = False
+
+
+class Intake:
+    """Subscribes to all cameras; `deliver` takes what may be processed."""
+
+    def __init__(
+        self,
+        node: Node,
+        config: InputParameters,
+        counts: FrameCounts,
+        deliver: Callable[[Received], None],
+        restart: Callable[[], None],
+    ) -> None:
+        self._node, self._config, self._counts = node, config, counts
+        self._deliver, self._restart = deliver, restart
+        self._guard = StampGuard(restart_after_s=config.restart_after)
+        self._began = time.monotonic()
+        self.cameras: dict[str, CameraState] = {}
+        self._subscriptions: list[Subscription] = []
+        for camera in config.cameras:
+            self._subscribe(camera)
+
+    def destroy(self) -> None:
+        """Stop listening."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions.clear()
+
+    def forget_stamps(self) -> None:
+        """Accept any stamp next, as after a reset."""
+        self._guard.forget()
+
+    def watch(self) -> list[str]:
+        """One sentence for each camera that fell silent, or came back, since the last call."""
+        now = time.monotonic()
+        sentences = []
+        for state in self.cameras.values():
+            silent = now - (state.last_image or self._began) > self._config.stall_after
+            if silent and not state.stalled:
+                sentences.append(self._silence(state))
+            elif state.stalled and not silent:
+                sentences.append(f"images arrive again on {state.topic}")
+            state.stalled = silent
+        return sentences
+
+    def _subscribe(self, camera: str) -> None:
+        prefix = f"{camera}/" if camera else ""
+        compressed = self._config.transport == "compressed"
+        kind: Any = CompressedImage if compressed else Image
+        topic = prefix + ("image/compressed" if compressed else "image")
+        depth = 2 if self._config.policy == "latest" else self._config.queue_size
+        subscription = self._node.create_subscription(
+            kind,
+            topic,
+            lambda message: self._on_image(camera, message),
+            images_in(self._config.qos, depth),
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_mismatch),
+        )
+        self.cameras[camera] = CameraState(subscription.topic_name)
+        self._subscriptions.append(subscription)
+        if self._config.use_camera_info:
+            self._subscriptions.append(
+                self._node.create_subscription(
+                    CameraInfo,
+                    prefix + "camera_info",
+                    lambda message: self._on_info(camera, message),
+                    CALIBRATION_IN,
+                )
+            )
+
+    def _on_info(self, camera: str, message: CameraInfo) -> None:
+        self.cameras[camera].info = message
+
+    def _on_image(self, camera: str, message: Image | CompressedImage) -> None:
+        now = time.monotonic()
+        state = self.cameras[camera]
+        state.rate.tick(now)
+        state.last_image = now
+        state.first_image = state.first_image or now
+        self._counts.received += 1
+        stamp = self._stamp(message)
+        if not self._acceptable(camera, message, stamp):
+            return
+        if self._waits_for_info(state, now):
+            self._counts.drop("waiting_for_camera_info")
+            return
+        self._deliver(Received(camera, message, stamp, now, state.info))
+
+    def _stamp(self, message: Image | CompressedImage) -> int:
+        stamp = message.header.stamp.sec * NANOSECONDS + message.header.stamp.nanosec
+        if stamp:
+            return stamp
+        self._node.get_logger().warning(
+            "images have no stamp: the time of their arrival is used", once=True
+        )
+        return self._node.get_clock().now().nanoseconds
+
+    def _acceptable(self, camera: str, message: Image | CompressedImage, stamp: int) -> bool:
+        if not message.header.frame_id:
+            self._counts.drop("no_frame_id")
+            self._node.get_logger().error(
+                "images have no header.frame_id, so nothing can say where their points are: "
+                "set the camera driver's frame_id",
+                once=True,
+            )
+            return False
+        verdict = self._guard.judge(camera, stamp, self._node.get_clock().now().nanoseconds)
+        if verdict is StampVerdict.RESTART:
+            self._restart()
+        elif verdict is not StampVerdict.ACCEPT:
+            self._counts.drop(verdict.value)
+            self._node.get_logger().warning(
+                f"image dropped: {verdict.value} {stamp * 1e-9:.3f} s", throttle_duration_sec=10.0
+            )
+            return False
+        return True
+
+    def _waits_for_info(self, state: CameraState, now: float) -> bool:
+        if not self._config.use_camera_info or state.info is not None:
+            return False
+        return now - (state.first_image or now) < self._config.camera_info_timeout
+
+    def _on_mismatch(self, event: Any) -> None:
+        self._node.get_logger().error(
+            f"a camera publishes with a quality of service that does not fit "
+            f"(policy {event.last_policy_kind}): set input.qos to best_available",
+            throttle_duration_sec=10.0,
+        )
+
+    def _silence(self, state: CameraState) -> str:
+        publishers = self._node.get_publishers_info_by_topic(state.topic)
+        if publishers:
+            return (
+                f"no image on {state.topic} for {self._config.stall_after:g} s, though "
+                f"{len(publishers)} publisher(s) exist: "
+                + "; ".join(f"{p.node_name} ({p.topic_type})" for p in publishers)
+            )
+        images = [
+            name
+            for name, types in self._node.get_topic_names_and_types()
+            if any(t.endswith(("/Image", "/CompressedImage")) for t in types)
+            and not name.startswith(self._node.get_fully_qualified_name())
+            and name != state.topic
+        ]
+        found = ", ".join(sorted(images)) or "none"
+        return f"nobody publishes {state.topic}; image topics that exist: {found}"

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of a process that runs one node: signals, spinning, leaving in time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+LEAVE_WITHIN_S = 1.8
+
+
+class Stop:
+    """Becomes set on the first SIGINT or SIGTERM; the process ends soon after in any case."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+
+    def __bool__(self) -> bool:
+        return self._event.is_set()
+
+    def _on_signal(self, *_: object) -> None:
+        if not self._event.is_set():
+            self._event.set()
+            # A library may be in the middle of something that nothing can interrupt.
+            watchdog = threading.Timer(LEAVE_WITHIN_S, _leave)
+            watchdog.daemon = True
+            watchdog.start()
+
+
+def _leave() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def run_node(make: Callable[[], Any], stop: Stop | None = None) -> int:
+    """Make a node and spin it until a signal; its `close()`, where it has one, comes last."""
+    stop = stop or Stop()
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.signals import SignalHandlerOptions
+
+    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    executor = SingleThreadedExecutor()
+    node = None
+    try:
+        node = make()
+        executor.add_node(node)
+        while rclpy.ok() and not stop:
+            executor.spin_once(timeout_sec=0.1)
+    finally:
+        if node is not None:
+            getattr(node, "close", lambda: None)()
+            node.destroy_node()
+        executor.shutdown(timeout_sec=0.1)
+        rclpy.try_shutdown()
+    return 0

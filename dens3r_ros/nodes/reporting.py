@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""~/status and /diagnostics: what the node does, and what hinders it."""
+
+from __future__ import annotations
+
+import time
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+
+from dens3r_ros.mapping.update import Tracking
+from dens3r_ros.nodes import interfaces
+from dens3r_ros.nodes.qos import POSES_OUT
+from dens3r_ros.nodes.session import Session
+from dens3r_ros.nodes.status_message import status_message
+
+
+class Reporting:
+    """Tells once a second how the session stands."""
+
+    def __init__(self, node: Node, session: Session) -> None:
+        self._node, self._session = node, session
+        self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", POSES_OUT)
+        self._status = None
+        if interfaces.messages is not None:
+            self._status = node.create_publisher(interfaces.messages.Status, "~/status", POSES_OUT)
+
+    def publish(self) -> None:
+        """Send both, and log cameras that fell silent or came back."""
+        session = self._session
+        if session.intake is not None:
+            for sentence in session.intake.watch():
+                self._node.get_logger().warning(sentence)
+        if self._status is not None:
+            self._status.publish(status_message(self._node, session))
+        array = DiagnosticArray(status=[self._diagnostic()])
+        array.header.stamp = self._node.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
+
+    def destroy(self) -> None:
+        """Withdraw the topics."""
+        self._node.destroy_publisher(self._diagnostics)
+        if self._status is not None:
+            self._node.destroy_publisher(self._status)
+
+    def _diagnostic(self) -> DiagnosticStatus:
+        level, text = self._level()
+        status = DiagnosticStatus(level=level, message=text)
+        status.name = f"{self._node.get_name()}: dense geometry"
+        status.hardware_id = self._session.engine.info.device
+        status.values = [KeyValue(key=k, value=v) for k, v in self._values().items()]
+        return status
+
+    def _level(self) -> tuple[bytes, str]:
+        session = self._session
+        if session.fault is not None:
+            return DiagnosticStatus.ERROR, session.fault
+        if session.intake is None:
+            return DiagnosticStatus.OK, "inactive"
+        stalled = [s.topic for s in session.intake.cameras.values() if s.stalled]
+        if stalled:
+            return DiagnosticStatus.ERROR, "no images on " + ", ".join(stalled)
+        if session.update is None:
+            return DiagnosticStatus.WARN, "no image processed yet"
+        if session.update.state is Tracking.TRACKING:
+            return DiagnosticStatus.OK, "tracking"
+        return (
+            DiagnosticStatus.WARN,
+            f"{session.update.state.value} {session.update.reason}".strip(),
+        )
+
+    def _values(self) -> dict[str, str]:
+        session, counts = self._session, self._session.counts
+        values = {
+            "engine": session.engine.info.name,
+            "model": session.engine.info.model,
+            "images received": str(counts.received),
+            "images processed": str(counts.processed),
+            "images waiting": str(session.waiting()),
+            "frames per second": f"{session.rate.per_second(time.monotonic()):.2f}",
+        }
+        values |= {f"dropped: {k}": str(v) for k, v in sorted(counts.dropped.items())}
+        for stage, (median, p95) in session.durations.percentiles().items():
+            values[f"{stage} ms p50 / p95"] = f"{median:.1f} / {p95:.1f}"
+        return values

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A camera that plays a video, a folder of images or a TUM sequence, with its true poses in TF."""
+
+from __future__ import annotations
+
+import rclpy
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import CameraInfo, Image
+
+from dens3r_ros.nodes.camera_outputs import header_at
+from dens3r_ros.nodes.packing import camera_info_message, image_message
+from dens3r_ros.nodes.process import run_node
+from dens3r_ros.nodes.transforms import TransformPublisher
+from dens3r_ros.sources import SourceError, open_source
+
+FRAME_ID = "camera_optical_frame"
+TRUE_WORLD = "ground_truth/world"
+TRUE_CAMERA = "ground_truth/camera_optical_frame"
+
+
+class SimulatedCamera(Node):
+    """Publishes image, camera_info and ground-truth TF; stamps are the time of publishing."""
+
+    def __init__(self) -> None:
+        super().__init__("simulated_camera")
+        self._source = open_source(str(self.declare_parameter("source", "").value))
+        self._loop = bool(self.declare_parameter("loop", False).value)
+        self._calibrated = bool(self.declare_parameter("camera_info", True).value)
+        rate = float(self.declare_parameter("rate", 30.0).value or 30.0)
+        self._images = self.create_publisher(Image, "image", qos_profile_sensor_data)
+        self._infos = self.create_publisher(CameraInfo, "camera_info", qos_profile_sensor_data)
+        self._transforms = TransformPublisher(self)
+        self._next = 0
+        self.create_timer(1.0 / rate, self._play)
+        self.get_logger().info(
+            f"playing {self._source.name}: {len(self._source)} frames at {rate:g} Hz"
+        )
+
+    def _play(self) -> None:
+        if self._next == len(self._source):
+            if not self._loop:
+                raise EndOfSource
+            self._next = 0
+        self._publish(self._next)
+        self._next += 1
+
+    def _publish(self, index: int) -> None:
+        frame, truth = self._source[index], self._source.truth(index)
+        stamp = self.get_clock().now().nanoseconds
+        header = header_at(stamp, FRAME_ID)
+        self._images.publish(image_message(frame.image, "rgb8", header))
+        if self._calibrated and frame.intrinsics is not None:
+            self._infos.publish(camera_info_message(frame.intrinsics, header))
+        if truth is not None:
+            pose = (TRUE_WORLD, TRUE_CAMERA, truth.T_world_camera)
+            self._transforms.publish(stamp, [pose])
+
+
+class EndOfSource(Exception):
+    """Everything was played once."""
+
+
+def main() -> int:
+    """Run until the source ends or a signal comes."""
+    try:
+        return run_node(SimulatedCamera)
+    except EndOfSource:
+        return 0
+    except SourceError as error:
+        rclpy.logging.get_logger("simulated_camera").error(f"parameter source: {error}")
+        return 1

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The session as a Status message."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from rclpy.node import Node
+
+from dens3r_ros.mapping.update import Tracking, Update
+from dens3r_ros.nodes import interfaces
+from dens3r_ros.nodes.camera_outputs import header_at
+from dens3r_ros.nodes.session import Session
+
+
+def status_message(node: Node, session: Session) -> Any:
+    """How the session stands now."""
+    message = interfaces.messages.Status()
+    message.header.stamp = node.get_clock().now().to_msg()
+    message.header.frame_id = session.config.frames.map
+    _fill_images(message, session)
+    _fill_latency(message, session)
+    _fill_engine(message, session)
+    message.focal_length = math.nan
+    message.map_points = session.map_points()
+    if session.update is not None:
+        _fill_update(message, session.update)
+    _fill_tracking(message, session)
+    return message
+
+
+def _fill_tracking(message: Any, session: Session) -> None:
+    states = {
+        Tracking.INITIALISING: message.TRACKING_INITIALISING,
+        Tracking.TRACKING: message.TRACKING_OK,
+        Tracking.LOST: message.TRACKING_LOST,
+        Tracking.RELOCALISING: message.TRACKING_RELOCALISING,
+    }
+    if session.fault is not None:
+        message.tracking, message.reason = message.TRACKING_FAILED, session.fault
+    elif session.paused:
+        message.tracking = message.TRACKING_PAUSED
+    elif session.intake is None or session.update is None:
+        message.tracking = message.TRACKING_INACTIVE
+    else:
+        message.tracking = states[session.update.state]
+        message.reason = session.update.reason
+
+
+def _fill_images(message: Any, session: Session) -> None:
+    counts = session.counts
+    dropped = dict(sorted(counts.dropped.items()))
+    message.images_received = counts.received
+    message.images_processed = counts.processed
+    message.images_dropped = sum(dropped.values())
+    message.images_waiting = max(counts.received - counts.processed - message.images_dropped, 0)
+    message.dropped_reasons = list(dropped)
+    message.dropped_counts = list(dropped.values())
+    message.frames_per_second = session.rate.per_second(time.monotonic())
+    if session.intake is not None:
+        message.stalled_topics = [s.topic for s in session.intake.cameras.values() if s.stalled]
+
+
+def _fill_latency(message: Any, session: Session) -> None:
+    stages = session.durations.percentiles()
+    names = [s for s in stages if s != "total"] + [s for s in stages if s == "total"]
+    message.stages = names
+    message.latency_p50_ms = [stages[name][0] for name in names]
+    message.latency_p95_ms = [stages[name][1] for name in names]
+
+
+def _fill_engine(message: Any, session: Session) -> None:
+    info = session.engine.info
+    message.engine, message.model = info.name, info.model
+    message.model_hash, message.device = info.model_hash, info.device
+    message.metric = info.metric
+
+
+def _fill_update(message: Any, update: Update) -> None:
+    counters = update.counters
+    message.camera = update.camera
+    message.last_processed = header_at(update.stamp, "").stamp
+    message.matched = update.matched
+    message.epoch = update.epoch
+    message.keyframes_in_window = counters.keyframes_in_window
+    message.keyframes_in_archive = counters.keyframes_in_archive
+    message.loops = counters.loops
+    message.scale, message.metric = update.scale, update.metric
+    if update.intrinsics is not None:
+        message.focal_length = update.intrinsics.fx
+        message.focal_length_estimated = update.intrinsics_estimated
