@@ -23,6 +23,8 @@ class TransformerSize:
     mlp_width: int
 
     def __post_init__(self) -> None:
+        if min(self.width, self.depth, self.heads, self.mlp_width) < 1:
+            raise ValueError(f"sizes of a transformer are positive, unlike those of {self}")
         if self.width % self.heads or (self.width // self.heads) % 4:
             raise ValueError(
                 f"{self.heads} heads do not divide the width {self.width} into multiples of 4 "

@@ -97,7 +97,10 @@ class Network(nn.Module):
     def forward(self, image_a: Tensor, image_b: Tensor) -> PairPrediction:
         """Everything the network knows of pairs of (B, 3, H, W) RGB images in [-1, 1]."""
         tokens = self._encode_pair(image_a, image_b)
-        states_a, states_b = self.decode(*tokens)
+        return self.predict(*self.decode(*tokens))
+
+    def predict(self, states_a: States, states_b: States) -> PairPrediction:
+        """Every map of both views."""
         return PairPrediction(**self._maps(states_a, "a"), **self._maps(states_b, "b"))
 
     def _encode_pair(self, image_a: Tensor, image_b: Tensor) -> tuple[Tokens, Tokens]:

@@ -91,8 +91,8 @@ def _heads(arguments: Arguments, side: str) -> int:
 
 def _transformer(prefix: str, heads: int, shapes: Shapes) -> TransformerSize:
     mlp_width, width = _shape(shapes, f"{prefix}.0.mlp.fc1.weight")
-    depth = 1 + max(int(key.split(".")[1]) for key in shapes if key.startswith(f"{prefix}."))
-    return TransformerSize(width, depth, heads, mlp_width)
+    blocks = {key.split(".")[1] for key in shapes if key.startswith(f"{prefix}.")}
+    return TransformerSize(width, len(blocks), heads, mlp_width)
 
 
 def _shape(shapes: Shapes, key: str) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ import json
 import logging
 import pickle
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,17 @@ from dens3r_ros.network.checkpoints.published import CLASSES, describe_published
 from dens3r_ros.network.checkpoints.sniff import kind_of
 from dens3r_ros.network.description import NetworkDescription
 
+# What torch raises, by way of its pickle and zip readers, on files with bytes changed.
+_DAMAGE = (
+    RuntimeError,
+    EOFError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    zipfile.BadZipFile,
+)
 METADATA_KEY = "dens3r_ros.network"
 _LOG = logging.getLogger(__name__)
 
@@ -58,7 +70,7 @@ def _unpickle(path: Path) -> dict[str, Any]:
             content = torch.load(path, map_location="cpu", mmap=_is_zip(path), weights_only=True)
     except pickle.UnpicklingError as error:
         raise _refused(path, error) from error
-    except (RuntimeError, EOFError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except _DAMAGE as error:
         raise wrong_file(path, f"a damaged file of torch ({_first_line(error)})") from error
     if not isinstance(content, dict):
         raise wrong_file(path, f"a {type(content).__name__} saved by torch")
@@ -107,6 +119,8 @@ def _foreign_content(content: dict[str, Any]) -> str | None:
         if tensors and tensors == len(content):
             return f"a bare state_dict of {tensors} tensors, without the args that describe them"
         return f"a dictionary saved by torch with the keys {', '.join(map(str, content))[:120]}"
+    if not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in content["model"].items()):
+        return "a checkpoint whose model holds other things than named tensors"
     if not isinstance(args, argparse.Namespace):
         return "a checkpoint without args, which describe its network"
     if hasattr(args, "nclusters"):
@@ -121,7 +135,7 @@ def _published(path: Path, arguments: Mapping[str, Any], model: Mapping[str, Ten
     shapes = {key: tuple(value.shape) for key, value in tensors.items()}
     try:
         description = describe_published(arguments, shapes)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, LookupError) as error:
         raise wrong_file(path, f"a checkpoint with {error}") from error
     return Weights(path, description, _renamed(path, tensors))
 

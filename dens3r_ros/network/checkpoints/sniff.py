@@ -52,8 +52,11 @@ def _check_zip(path: Path) -> None:
         raise wrong_file(
             path, f"a truncated download ({path.stat().st_size:,} bytes of a longer zip file)"
         )
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise wrong_file(path, f"a damaged zip file ({error})") from error
     if any(name.endswith("/constants.pkl") for name in names):
         raise wrong_file(path, "a TorchScript module")
     if not any(name.endswith("data.pkl") for name in names):
