@@ -46,7 +46,7 @@ def look_at(position: Tensor, target: Tensor, roll: Tensor) -> Tensor:
 
 
 def sample_intrinsics(stream: Stream, height: int, width: int, low: float, high: float) -> Tensor:
-    """(B, 2, 3, 3) float64: `low` to `high` degrees along the longer side; mostly equal in a pair."""
+    """(B, 2, 3, 3) float64, `low` to `high` degrees along the longer side, mostly equal in a pair."""
     view = stream.uniform(2, low=low, high=high).deg2rad()
     view[:, 1] = torch.where(stream.chance(0.85), view[:, 0], view[:, 1])
     focal = 0.5 * max(height, width) / (0.5 * view.double()).tan()
@@ -63,7 +63,7 @@ def clearance(shapes: Primitives, points: Tensor) -> Tensor:
     offset = points[:, :, None] - shapes.centre[:, None]
     own = (offset[..., None] * shapes.rotation[:, None]).sum(-2)
     beyond = own.abs() - shapes.half[:, None]
-    distance = beyond.clamp(min=0.0).norm(dim=-1) + beyond.amax(-1).clamp(max=0.0)
+    distance = (beyond.clamp(min=0.0) ** 2).sum(-1).sqrt() + beyond.amax(-1).clamp(max=0.0)
     return torch.where(shapes.active[:, None], distance, torch.inf).amin(-1)
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dens3r_ros.scenes.raycast import Views
 
-_DEPTH_TOLERANCE = 0.05
+_TANGENT_TOLERANCE = 0.01
 
 
 def relative_pose(views: Views, from_view: Tensor, to_view: Tensor) -> Tensor:
@@ -29,13 +29,14 @@ def correspondence(
     slot: Tensor,
     from_view: Tensor,
     to_view: Tensor,
-    bent: Tensor,
+    bent: int,
 ) -> tuple[Tensor, Tensor]:
     """Pixels (N, H, W, 2) (x, y) in `to_view`, -1 where behind it, and the mask (N, H, W).
 
-    Seen means: inside the image, the pixel there shows the same shape at that depth, and the
-    surface faces that camera. Shapes are convex, so that this is exact to half a pixel at
-    occlusion edges; `bent` (N,) is the slot of the terrain, which must agree in depth to 1%.
+    Seen means: inside the image, the pixel there shows the same shape, and the surface faces that
+    camera. Shapes are convex, so that this is exact to half a pixel at occlusion edges; `bent` is
+    the slot of the terrain, which is not: there the point must also lie close to the tangent
+    plane of what the pixel shows.
     """
     T = relative_pose(views, from_view, to_view).float()
     rotation, shift = T[:, :3, :3, None, None], T[:, :3, 3, None, None]
@@ -53,10 +54,23 @@ def correspondence(
     index = row.clamp(0, views.height - 1) * views.width + column.clamp(0, views.width - 1)
     index = index.flatten(1)
     there = slot[to_view].flatten(1).gather(1, index).view_as(u)
-    deep = depth[to_view].flatten(1).gather(1, index).view_as(u)
     here = slot[from_view]
-    tolerance = torch.where(here == bent[:, None, None], 0.01, _DEPTH_TOLERANCE)
-    agrees = (there == here) & ((deep - z).abs() < tolerance * z.clamp(min=0.1))
+    agrees = there == here
+    if bool((here == bent).any()):
+        close = _near_tangent(views, depth, normals, to_view, index, moved)
+        agrees = agrees & ((here != bent) | close)
     seen = (here >= 0) & ahead & inside & front & agrees
     pixels = torch.where(ahead[..., None], torch.stack((u, v), -1), -1.0)
     return pixels, seen
+
+
+def _near_tangent(
+    views: Views, depth: Tensor, normals: Tensor, view: Tensor, index: Tensor, moved: Tensor
+) -> Tensor:
+    """(N, H, W) bool: whether `moved` points lie near the plane seen at pixel `index` of `view`."""
+    shown = (views.rays() * depth[:, None])[view].flatten(2)
+    planes = normals[view].flatten(1, 2).transpose(1, 2)
+    index = index[:, None].expand(-1, 3, -1)
+    offset = moved.flatten(2) - shown.gather(2, index)
+    away = (offset * planes.gather(2, index)).sum(1).abs()
+    return (away < _TANGENT_TOLERANCE * moved[:, 2].flatten(1).clamp(min=0.1)).view_as(moved[:, 0])

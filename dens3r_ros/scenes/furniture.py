@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dens3r_ros.scenes.intersect import BOX, CYLINDER, ELLIPSOID
-from dens3r_ros.scenes.materials import COLUMNS, material, mixed
+from dens3r_ros.scenes.materials import COLUMNS, material
 from dens3r_ros.scenes.primitives import Builder, tilt_rotation, yaw_rotation
 from dens3r_ros.scenes.random import Stream
 
@@ -143,7 +143,7 @@ def add_furniture(
     turn = yaw_rotation(yaw)
     centre = place[..., None, :] + (turn[..., None, :, :] * middle[..., None, :]).sum(-1)
     exists = active[..., None] & (parts[..., 3] > 0.0)
-    looks = torch.stack([mixed(stream, _MATERIALS, count) for _ in range(2)], 2)
+    looks = torch.stack([material(stream, _MATERIALS, count) for _ in range(2)], 2)
     looks = looks[:, :, torch.tensor((0, 1, 1, 1, 0, 0), device=device)]
     builder.add(
         BOX,
@@ -177,7 +177,7 @@ def add_clutter(builder: Builder, stream: Stream, place: Tensor, active: Tensor)
             kind,
             centre,
             half,
-            mixed(stream, ("any", "plain", "print", "fabric"), count),
+            material(stream, ("any", "plain", "print", "fabric"), count),
             rotation=stream.uniform(count, high=6.2831853),
             active=active & stream.chance(0.7, count),
         )
@@ -201,7 +201,9 @@ def add_leaning(builder: Builder, stream: Stream, place: Tensor, active: Tensor)
         + torch.tensor((0.0, 0.0, 1.0), device=place.device)
         * (half[..., 2] * tilt.cos() + half[..., 1])[..., None]
     )
-    builder.add(BOX, centre, half, mixed(stream, ("wood", "any", "print"), count), rotation, active)
+    builder.add(
+        BOX, centre, half, material(stream, ("wood", "any", "print"), count), rotation, active
+    )
 
 
 def add_standing(builder: Builder, stream: Stream, place: Tensor, active: Tensor) -> None:
@@ -219,7 +221,7 @@ def add_standing(builder: Builder, stream: Stream, place: Tensor, active: Tensor
         CYLINDER,
         place + up * height[..., None],
         torch.stack((radius, radius, height), -1),
-        mixed(stream, ("metal", "plain", "any"), count),
+        material(stream, ("metal", "plain", "any"), count),
         active=active,
     )
     crown = stream.uniform(count, low=0.12, high=0.4)
@@ -231,7 +233,7 @@ def add_standing(builder: Builder, stream: Stream, place: Tensor, active: Tensor
         torch.where(
             stream.chance(0.3, count, 1),
             material(stream, "lamp", count),
-            mixed(stream, ("leaves", "any", "plain"), count),
+            material(stream, ("leaves", "any", "plain"), count),
         ),
         active=active & stream.chance(0.75, count),
     )

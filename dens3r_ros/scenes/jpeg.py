@@ -31,7 +31,7 @@ _TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
 
 
 def jpeg(picture: Tensor, quality: Tensor) -> Tensor:
-    """(V, 3, H, W) in [0, 1] as it comes back from a file of `quality` (V,); 100 changes nothing."""
+    """(V, 3, H, W) in [0, 1] as a file of `quality` (V,) gives it back; 100 changes nothing."""
     lossy = (quality < 100.0).nonzero()[:, 0]
     if not len(lossy):
         return picture

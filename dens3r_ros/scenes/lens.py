@@ -48,14 +48,14 @@ def sample_lenses(stream: Stream, views: int, height: int, width: int) -> Lens:
     exposure = near(stream.uniform(*one, low=-0.5, high=0.5), stream.normal(*several)).exp2()
     cast = near(stream.normal(1, 3) * 0.08, stream.normal(views, 3) * 0.08).exp2()
     direction = stream.normal(views, 2)
-    speed = stream.uniform(views, 1) ** 4 * 3.0 * size
+    speed = stream.uniform(views, 1) ** 5 * 3.0 * size
     direction = direction / direction.norm(dim=-1, keepdim=True).clamp(min=1e-3)
     quality = stream.uniform(views, low=25.0, high=100.0)
     return Lens(
         exposure=exposure,
         cast=cast,
         vignette=stream.uniform(1, high=0.45).expand(-1, views).flatten(),
-        defocus=(0.35 + 0.75 * size * stream.uniform(views) ** 3).flatten(),
+        defocus=(0.35 + 0.75 * size * stream.uniform(views) ** 5).flatten(),
         motion=(direction * speed).flatten(0, 1),
         noise=(0.004 + 0.035 * stream.uniform(1) ** 2).expand(-1, views).flatten(),
         quality=torch.where(stream.chance(0.6, views), quality, 100.0).flatten(),
@@ -81,7 +81,7 @@ def _gains(light: Tensor, lens: Lens) -> Tensor:
     """(V, 3, H, W) automatic exposure, colour cast and vignette."""
     height, width = light.shape[2:]
     mean = light.clamp(max=4.0).mean((1, 2, 3)).clamp(min=1e-3)
-    gain = (0.22 * lens.exposure / mean)[:, None] * lens.cast
+    gain = (0.28 * lens.exposure / mean)[:, None] * lens.cast
     y = torch.linspace(-1.0, 1.0, height, device=light.device)[:, None]
     x = torch.linspace(-1.0, 1.0, width, device=light.device)
     dark = 1.0 - 0.5 * lens.vignette[:, None, None] * (x * x + y * y)
@@ -109,7 +109,7 @@ def _blurred(light: Tensor, lens: Lens) -> Tensor:
 
 def _grain(tone: Tensor, lens: Lens) -> Tensor:
     """Sensor noise, stronger in bright places of linear light and never absent."""
-    count, _, height, width = tone.shape
+    height, width = tone.shape[2:]
     pixel = torch.arange(height * width, device=tone.device).view(1, height, width)
     bits = mix(lens.seed[:, None, None] + pixel * -7046029254386353131)
     channels = torch.stack([(bits >> shift) & 0xFFFFF for shift in (0, 20, 40)], 1)

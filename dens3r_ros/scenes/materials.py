@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -85,6 +87,9 @@ FAMILIES = {
 }
 
 
+_ROUGH = tuple(tile for name in ("fractal", "grain", "marble") for tile in TILES[name])
+
+
 def hsv_to_rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
     """(..., 3) from three (...) tensors; hue in turns."""
     steps = torch.tensor((5.0, 3.0, 1.0), device=hue.device)
@@ -93,62 +98,86 @@ def hsv_to_rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
     return value[..., None] * (1.0 - saturation[..., None] * reach)
 
 
-def _span(stream: Stream, count: int, limits: tuple[float, float]) -> Tensor:
-    return stream.uniform(count, low=limits[0], high=limits[1])
+@dataclass(frozen=True, eq=False)
+class _Tables:
+    """The families as arrays: `tiles` (F, T) padded, how `many` (F,), and `ranges` (F, R)."""
+
+    number: dict[str, int]
+    tiles: Tensor
+    many: Tensor
+    ranges: Tensor
 
 
-def _colours(stream: Stream, family: Family, count: int) -> Tensor:
-    """(B, N, 9): a base colour, one that differs by the family's contrast, and an accent."""
-    hue, saturation = _span(stream, count, family.hue), _span(stream, count, family.saturation)
-    value = _span(stream, count, family.value)
-    base = hsv_to_rgb(hue, saturation, value)
-    change = family.contrast * stream.uniform(2, count, low=-1.0, high=1.0)
-    narrow = family.hue[1] - family.hue[0]
-    second = hsv_to_rgb(
-        hue + 0.5 * narrow * change[:, 0],
-        (saturation + 0.5 * change[:, 1]).clamp(0.0, 1.0),
-        (value * (1.0 + change[:, 0] + 0.5 * change[:, 1])).clamp(0.05, 1.0),
+@lru_cache(maxsize=4)
+def _tables(device: torch.device) -> _Tables:
+    tiles = [[tile for p in family.patterns for tile in TILES[p]] for family in FAMILIES.values()]
+    longest = max(map(len, tiles))
+    ranges = [
+        (
+            *family.hue,
+            *family.saturation,
+            *family.value,
+            *(math.log(metre) for metre in family.metres),
+            family.contrast,
+            family.turns,
+            family.fitted,
+            family.gloss,
+            family.emission,
+        )
+        for family in FAMILIES.values()
+    ]
+    return _Tables(
+        number={name: i for i, name in enumerate(FAMILIES)},
+        tiles=torch.tensor([t + [0] * (longest - len(t)) for t in tiles], device=device),
+        many=torch.tensor([len(t) for t in tiles], device=device),
+        ranges=torch.tensor(ranges, dtype=torch.float32, device=device),
     )
-    other = hsv_to_rgb(stream.uniform(count), saturation, stream.uniform(count, low=0.05, high=1.0))
-    accent = base + (other - base) * min(1.0, 1.3 * family.contrast)
-    return torch.cat((base, second, accent), -1)
 
 
-def material(stream: Stream, name: str, count: int) -> Tensor:
-    """(B, N, COLUMNS) rows of a family, drawn at random."""
-    family = FAMILIES[name]
-    choices = torch.tensor([tile for p in family.patterns for tile in TILES[p]])
-    rough = torch.tensor([tile for p in ("fractal", "grain", "marble") for tile in TILES[p]])
-    device = stream.device
+def _colours(draws: list[Tensor], ranges: list[Tensor]) -> list[Tensor]:
+    """Three (..., 3) colours: a base, one that differs by the family's contrast, an accent."""
+    hue_low, hue_high, least, most, dark, bright, _, _, contrast = ranges[:9]
+    hue = hue_low + (hue_high - hue_low) * draws[0]
+    saturation = least + (most - least) * draws[1] ** 2
+    value = dark + (bright - dark) * draws[2]
+    change, other_change = (contrast * (2.0 * draw - 1.0) for draw in draws[3:5])
+    base = hsv_to_rgb(hue, saturation, value)
+    second = hsv_to_rgb(
+        hue + 0.5 * (hue_high - hue_low) * change,
+        (saturation + 0.5 * other_change).clamp(0.0, 1.0),
+        (value * (1.0 + change + 0.5 * other_change)).clamp(0.05, 1.0),
+    )
+    other = hsv_to_rgb(draws[5], saturation, 0.05 + 0.95 * draws[6])
+    return [base, second, base + (other - base) * (1.3 * contrast).clamp(max=1.0)[..., None]]
 
-    def pick(tiles: Tensor) -> Tensor:
-        return tiles.to(device)[stream.below(len(tiles), count)].float()[..., None]
 
-    low, high = family.metres
-    scale = 1.0 / stream.log_uniform(count, 1, low=low, high=high)
-    angle = stream.uniform(count, 1, high=6.2831853) * float(family.turns)
-    offset = stream.uniform(count, 2) * float(not family.fitted) + 0.5 * float(family.fitted)
-    gloss = stream.uniform(count, 1)
+def material(stream: Stream, names: str | tuple[str, ...], count: int) -> Tensor:
+    """(B, N, COLUMNS) rows, each drawn from one of the named families."""
+    names = (names,) if isinstance(names, str) else names
+    tables = _tables(stream.device)
+    draws = stream.uniform(20, count).unbind(1)
+    own = torch.tensor([tables.number[name] for name in names], device=stream.device)
+    family = own[(draws[7] * len(names)).long()]
+    ranges = tables.ranges[family].unbind(-1)
+    low, high, _, turns, fitted, gloss, emission = ranges[6:]
+    tile = tables.tiles[family, (draws[8] * tables.many[family]).long()].float()
+    rough = torch.tensor(_ROUGH, device=stream.device)[(draws[9] * len(_ROUGH)).long()].float()
+    scale = (-(low + (high - low) * draws[10])).exp() * (1.0 - fitted)
+    angle = 6.2831853 * draws[11] * turns
+    offset = [draw + fitted * (0.5 - draw) for draw in draws[12:14]]
     rows = (
-        _colours(stream, family, count),
-        pick(choices),
-        (scale * float(not family.fitted)).expand(-1, -1, 3),
-        offset,
+        *(channel for colour in _colours(draws[:7], ranges) for channel in colour.unbind(-1)),
+        tile,
+        *(scale,) * 3,
+        *offset,
         angle.cos(),
         angle.sin(),
-        pick(rough),
-        stream.uniform(count, 1, low=2.1, high=5.7),
-        stream.uniform(count, 1, high=0.7),
-        stream.uniform(count, 1, high=0.5),
-        family.gloss * stream.uniform(count, 1) * stream.chance(0.5, count, 1),
-        8.0 + 120.0 * gloss * gloss,
-        family.emission * stream.uniform(count, 1, low=0.5, high=1.0),
+        rough,
+        2.1 + 3.6 * draws[14],
+        0.7 * draws[15],
+        0.5 * draws[16],
+        gloss * (2.0 * draws[17] - 1.0).clamp(min=0.0),
+        8.0 + 120.0 * draws[18] ** 2,
+        emission * (0.5 + 0.5 * draws[19]),
     )
-    return torch.cat(rows, -1)
-
-
-def mixed(stream: Stream, names: tuple[str, ...], count: int) -> Tensor:
-    """(B, N, COLUMNS) rows, each of a family drawn from `names`."""
-    rows = torch.stack([material(stream, name, count) for name in names])
-    choice = stream.below(len(names), count)
-    return torch.gather(rows, 0, choice[None, ..., None].expand(1, -1, -1, COLUMNS))[0]
+    return torch.stack(rows, -1)

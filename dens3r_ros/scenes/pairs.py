@@ -136,7 +136,7 @@ def _paired(
         rendering.slot,
         order,
         other,
-        torch.full_like(order, terrain),
+        terrain,
     )
     valid = rendering.slot >= 0
     share = mask.sum((1, 2)) / valid.sum((1, 2)).clamp(min=1)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dens3r_ros.scenes.furniture import add_clutter, add_furniture, add_leaning, add_standing
 from dens3r_ros.scenes.intersect import BOX, CYLINDER
-from dens3r_ros.scenes.materials import material, mixed
+from dens3r_ros.scenes.materials import material
 from dens3r_ros.scenes.primitives import Builder
 from dens3r_ros.scenes.random import Stream
 from dens3r_ros.scenes.terrain import flat_terrain
@@ -96,7 +96,7 @@ def add_wall_things(
     looks = torch.where(
         is_door[..., None],
         material(stream, "door", count),
-        mixed(stream, ("print", "print", "print", "window", "shelf", "any"), count),
+        material(stream, ("print", "print", "print", "window", "shelf", "any"), count),
     )
     builder.add(BOX, centre, half, looks, active=~in_door)
 
@@ -146,7 +146,7 @@ def furnish(builder: Builder, stream: Stream, size: Tensor, door: Tensor) -> Non
         BOX,
         spots[:, 2:3] * 0.5 + torch.tensor((0.0, 0.0, 0.006), device=size.device),
         rug,
-        mixed(stream, ("fabric", "any"), 1),
+        material(stream, ("fabric", "any"), 1),
         rotation=stream.uniform(1, high=3.0) * stream.chance(0.5, 1),
         active=stream.chance(0.6, 1),
         casts=False,
@@ -164,7 +164,7 @@ def add_columns(builder: Builder, stream: Stream, size: Tensor) -> None:
         CYLINDER,
         stacked(place[..., 0], place[..., 1], h),
         stacked(radius, radius, h),
-        mixed(stream, ("wall", "plain", "any"), count),
+        material(stream, ("wall", "plain", "any"), count),
         active=large & stream.chance(0.6, count),
     )
     across = stacked(0.5 * size[:, :1].expand(-1, count), 0.12, 0.15)

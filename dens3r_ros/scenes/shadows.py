@@ -99,6 +99,6 @@ def _blocked(
     step = [own(lamp, axis) - start[axis] + 1e-12 for axis in range(3)]
     entry, leave = SHAPES[kind](start, step)
     inside = (leave.clamp(max=1.0) - entry.clamp(min=0.0)).clamp(min=0.0)
-    length = (lamp - points).norm(dim=1)
+    length = ((lamp - points) ** 2).sum(1).sqrt()
     softness = half.amin(-1)[:, None] * 0.8
     return (inside * length / softness).clamp(max=1.0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dens3r_ros.scenes.intersect import BOX, CYLINDER, ELLIPSOID
+from dens3r_ros.scenes.intersect import BOX, ELLIPSOID
 from dens3r_ros.scenes.materials import COLUMNS
 from dens3r_ros.scenes.raycast import LocalViews, Views, first_hits, local_views
 from dens3r_ros.scenes.world import Worlds
@@ -92,14 +92,16 @@ def _own_normals(
     tube = (slot >= counts[BOX] + counts[ELLIPSOID]) & (slot < sum(counts))
     unit = own / half
     size = unit.abs()
-    face = size.argmax(0)
+    on_y = (size[1] > size[0]).long()
+    face = torch.where(size[2] > torch.maximum(size[0], size[1]), 2, on_y)
     radial = (unit[:2] ** 2).sum(0).sqrt()
     rim = tube & (size[2] <= radial)
     cap = tube & ~rim
     face = torch.where(cap, 2, face)
-    face = torch.where(rim, (size[1] > size[0]).long(), face)
+    face = torch.where(rim, on_y, face)
     axes = torch.arange(3, device=own.device)[:, None]
-    side = unit.gather(0, face[None])[0].sign()
+    along = torch.where(face == 0, unit[0], torch.where(face == 1, unit[1], unit[2]))
+    side = torch.where(along < 0.0, -1.0, 1.0)
     flat = (axes == face) * side
     bent = unit / half
     bent[2] = torch.where(rim, 0.0, bent[2])

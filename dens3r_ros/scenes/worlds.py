@@ -9,14 +9,30 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from dens3r_ros.scenes.compositions import build_compositions
+from dens3r_ros.scenes.corridors import build_corridors
+from dens3r_ros.scenes.outdoors import build_outdoors
 from dens3r_ros.scenes.primitives import joined
 from dens3r_ros.scenes.random import Stream
 from dens3r_ros.scenes.rooms import build_rooms
+from dens3r_ros.scenes.stairs import build_stairs
 from dens3r_ros.scenes.terrain import Terrain
 from dens3r_ros.scenes.world import Light, Stage, Worlds
 
-_BUILD = {"rooms": build_rooms}
-KINDS_OF_WORLDS = {"rooms": 1.0}
+_BUILD = {
+    "rooms": build_rooms,
+    "corridors": build_corridors,
+    "stairs": build_stairs,
+    "outdoors": build_outdoors,
+    "compositions": build_compositions,
+}
+KINDS_OF_WORLDS = {
+    "rooms": 0.32,
+    "corridors": 0.14,
+    "stairs": 0.1,
+    "outdoors": 0.24,
+    "compositions": 0.2,
+}
 """Kinds of worlds with their usual weights."""
 
 Part = TypeVar("Part", Terrain, Light, Stage)
