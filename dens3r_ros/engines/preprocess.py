@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from dens3r_ros.engines.protocol import Placement
+from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 
 
@@ -76,6 +77,26 @@ def _cut(height: int, width: int, sizing: Sizing) -> tuple[int, int]:
     if height == width and not sizing.square_ok:
         rows = 3 * columns // 4 // patch * patch
     return rows, columns
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A frame made ready: what the network sees, and where that lies in the unturned image."""
+
+    pixels: np.ndarray
+    """(H, W, 3) uint8, turned if `turned`."""
+    placement: Placement
+    intrinsics: Intrinsics | None
+    turned: bool
+
+
+def prepare(frame: Frame, sizing: Sizing, exact: bool = False) -> Prepared:
+    """The network's view of a frame; placement and intrinsics are upright, as maps will be."""
+    placement = place(frame.size, sizing)
+    lying = upright(placement)
+    intrinsics = None if frame.intrinsics is None else intrinsics_at(frame.intrinsics, lying)
+    pixels = resample(frame.image, placement, exact)
+    return Prepared(pixels, lying, intrinsics, bool(placement.quarter_turns))
 
 
 def resample(image: np.ndarray, placement: Placement, exact: bool = False) -> np.ndarray:
@@ -149,29 +170,14 @@ def _turned(camera: Intrinsics) -> Intrinsics:
     )
 
 
-def turn_back(maps: Tensor, vectors: bool) -> Tensor:
-    """(B, H, W, ...) maps of a turned image in the image's own orientation.
-
-    `vectors` also takes their three components from the turned optical frame to the true one.
-    """
-    maps = torch.rot90(maps, -1, (1, 2))
-    return turn_vectors_back(maps) if vectors else maps
-
-
-def turn_vectors_back(vectors: Tensor) -> Tensor:
-    """(..., 3) vectors of the turned optical frame in the frame of the camera as it stood."""
-    x, y, z = vectors.unbind(-1)
-    return torch.stack((-y, x, z), -1)
-
-
 def restore(maps: Tensor, placement: Placement, fill: float = float("nan")) -> Tensor:
     """(B, H, W, ...) maps at the network's resolution on the pixels of the original image.
 
     Nearest neighbours, so that nothing is blended across edges; what the network did not see is
     `fill`. The maps are those of `placement`, turned or upright; vectors keep their components.
     """
-    if placement.quarter_turns:
-        maps, placement = turn_back(maps, vectors=False), upright(placement)
+    maps = torch.rot90(maps, -placement.quarter_turns, (1, 2))
+    placement = upright(placement)
     rows, rows_seen = _sources(placement, axis=0, start=placement.top)
     columns, columns_seen = _sources(placement, axis=1, start=placement.left)
     whole = maps[:, rows.to(maps.device)][:, :, columns.to(maps.device)]

@@ -72,6 +72,13 @@ def _entry(name: str, fields: Mapping[str, Any], licences: Mapping[str, Licence]
     return ModelEntry(name, **{**fields, "licence": licences[fields["licence"]]})
 
 
+def preferred_model(path: Path | None = None) -> str | None:
+    """The model that runs where none is named; None where the geometric engine does better."""
+    path = path or manifest_path()
+    preferred = yaml.safe_load(path.read_text(encoding="utf-8")).get("preferred")
+    return None if preferred in (None, "geometric") else str(preferred)
+
+
 def find_entry(name: str, entries: Mapping[str, ModelEntry] | None = None) -> ModelEntry:
     """The model of that name, or an error that names the closest ones."""
     entries = load_manifest() if entries is None else entries

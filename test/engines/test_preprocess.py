@@ -18,7 +18,6 @@ from dens3r_ros.engines.preprocess import (
     place,
     resample,
     restore,
-    turn_vectors_back,
     upright,
 )
 from dens3r_ros.geometry.camera import Intrinsics
@@ -98,12 +97,6 @@ def test_intrinsics_project_to_where_the_pixel_went(shape: tuple[int, int], sizi
     if placement.quarter_turns:
         back = placement.size[0] - 1 - centre[1], centre[0]
         np.testing.assert_allclose(upright_pixel[:2], back, atol=0.15)
-
-
-def test_turned_vectors_return_to_the_true_frame() -> None:
-    """A point seen to the right in a portrait lies up in the turned image, and comes back right."""
-    seen_up_in_turned = torch.tensor([[0.0, -1.0, 2.0]])
-    assert torch.equal(turn_vectors_back(seen_up_in_turned), torch.tensor([[1.0, 0.0, 2.0]]))
 
 
 @pytest.mark.parametrize("sizing", SIZINGS)

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faster linear layers on x86 CPUs.
+
+PyTorch computes float32 products with MKL, which on CPUs of other makers does not use their wide
+vector units; oneDNN, which PyTorch also carries, does (docs/engines.md has the figures), and it
+computes GELU while the product is still in cache.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+
+import torch
+from torch import Tensor, nn
+
+from dens3r_ros.network.blocks import Mlp
+from dens3r_ros.network.network import Network
+
+logger = logging.getLogger(__name__)
+
+
+class OneDnnLinear(nn.Module):
+    """`nn.Linear` for inference, sharing its weights."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.weight, self.bias = linear.weight, linear.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _linear(x, self.weight, self.bias, "none", "")
+
+
+class OneDnnMlp(nn.Module):
+    """`Mlp` for inference, sharing its weights."""
+
+    def __init__(self, mlp: Mlp) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = mlp.fc1, mlp.fc2
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = _linear(x, self.fc1.weight, self.fc1.bias, "gelu", "none")
+        return _linear(hidden, self.fc2.weight, self.fc2.bias, "none", "")
+
+
+def use_onednn(network: Network) -> bool:
+    """Let a network on the CPU compute its linear layers with oneDNN, where that works.
+
+    In place and for inference only; weights are neither copied nor changed.
+    """
+    if platform.machine() != "x86_64" or not _works():
+        logger.info("oneDNN's linear layers are not to be had here; PyTorch's own are used")
+        return False
+    _replace(network)
+    return True
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None, after: str, variant: str) -> Tensor:
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, after, [], variant)
+
+
+def _works() -> bool:
+    """Not a public operator, so a PyTorch that lacks or changed it must be noticed."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    x, weight, bias = torch.ones(1, 2, 32), torch.full((8, 32), 0.02), torch.ones(8)
+    try:
+        found = _linear(x, weight, bias, "gelu", "none")
+    except (AttributeError, RuntimeError, TypeError):
+        return False
+    expected = nn.functional.gelu(nn.functional.linear(x, weight, bias))
+    return torch.allclose(found, expected, atol=1e-5)
+
+
+def _replace(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, Mlp):
+            setattr(module, name, OneDnnMlp(child))
+        elif isinstance(child, nn.Linear):
+            setattr(module, name, OneDnnLinear(child))
+        else:
+            _replace(child)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a network runs, and in which number type."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import torch
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_device(device: str) -> torch.device:
+    """The device of that name; "auto" is the first CUDA device, or else the CPU."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    chosen = torch.device(device)
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"device {device!r} is asked for, but this PyTorch ({torch.__version__}) sees no CUDA"
+            " device; use device cpu or auto, or install a CUDA build of PyTorch and its driver"
+        )
+    return chosen
+
+
+def choose_precision(precision: str, device: torch.device) -> torch.dtype:
+    """The type of the backbone's linear layers; "auto" is bf16 where the device computes in it."""
+    if precision == "auto":
+        return torch.bfloat16 if _computes_bf16(device) else torch.float32
+    if precision not in PRECISIONS:
+        known = ", ".join(("auto", *PRECISIONS))
+        raise ValueError(f"precision {precision!r} is not one of {known}")
+    return PRECISIONS[precision]
+
+
+def _computes_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return device.type == "cpu" and cpu_computes_bf16()
+
+
+def cpu_computes_bf16() -> bool:
+    """Whether this CPU has instructions for bf16 products, and PyTorch kernels that use them."""
+    flags = {"x86_64": ("avx512_bf16", "amx_bf16"), "aarch64": ("bf16",)}.get(platform.machine())
+    return bool(flags) and torch.backends.mkldnn.is_available() and has_cpu_flag(*flags)
+
+
+def has_cpu_flag(*names: str) -> bool:
+    """Whether the kernel lists one of these features for the CPU."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return False
+    listed = (line.split(":", 1)[1].split() for line in lines if line.startswith(("flags", "Feat")))
+    return not set(next(listed, [])).isdisjoint(names)

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a network with PyTorch, on the CPU or a CUDA device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dens3r_ros.engines.cpu_kernels import use_onednn
+from dens3r_ros.engines.fingerprint import fingerprint
+from dens3r_ros.engines.memory import halving
+from dens3r_ros.engines.precision import choose_device, choose_precision
+from dens3r_ros.engines.preprocess import Prepared, Sizing, normalise, prepare
+from dens3r_ros.engines.protocol import EngineInfo, Features, Outputs
+from dens3r_ros.engines.wanted import wanted_maps
+from dens3r_ros.frame import Frame
+from dens3r_ros.network.backbone import Tokens
+from dens3r_ros.network.description import NetworkInfo
+from dens3r_ros.network.network import Network
+from dens3r_ros.network.portrait import turn_back
+from dens3r_ros.network.prediction import PairPrediction
+
+
+@dataclass(frozen=True)
+class TorchConfig:
+    """How a network is run.
+
+    device     "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", ...
+    precision  of the backbone's linear layers: "auto" (bf16 where the device computes in it),
+               "fp32", "bf16" or "fp16"; norms and heads are float32 always
+    max_side   long side in pixels; 0 is the one the network was trained at
+    exact      preprocess exactly as published, slower, instead of with OpenCV
+    compile    let torch.compile fuse the network, on CUDA with graphs; the first call of every
+               image and batch size then takes minutes
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    max_side: int = 0
+    exact: bool = False
+    compile: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A frame's tokens, on the engine's device."""
+
+    tokens: Tokens
+    turned: bool
+    """Whether the network saw the image turned by 90 degrees."""
+
+
+class TorchEngine:
+    """Encodes each frame once, decodes pairs in batches, computes only the heads asked for.
+
+    The network becomes the engine's own: its layers are changed in place.
+    """
+
+    def __init__(
+        self, network: Network, config: TorchConfig | None = None, model: str = ""
+    ) -> None:
+        self.config = config or TorchConfig()
+        self.device = choose_device(self.config.device)
+        self.dtype = choose_precision(self.config.precision, self.device)
+        self.sizing = sizing_of(network.info, self.config.max_side)
+        self.info = _engine_info(network, self.sizing, self.device, model)
+        network.set_backbone_dtype(self.dtype)
+        self.network = network.to(self.device).eval().requires_grad_(False)
+        if self.device.type == "cpu" and not self.config.compile:
+            use_onednn(network)
+        self._encoder, self._decoder = self._functions()
+
+    def warm_up(self, size: tuple[int, int] = (480, 640)) -> None:
+        """Run once on a blank frame of `size` (height, width), so that the first real one is quick."""
+        features = self.encode([Frame(np.zeros((*size, 3), np.uint8), 0)])
+        self.decode([(features[0], features[0])], Outputs())
+
+    def encode(self, frames: Sequence[Frame]) -> list[Features]:
+        """Encode each frame, those of equal sizes together."""
+        prepared = [prepare(frame, self.sizing, self.config.exact) for frame in frames]
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for index, item in enumerate(prepared):
+            groups.setdefault(item.pixels.shape, []).append(index)
+        encoded: dict[int, Tokens] = {}
+        for (height, width, _), members in groups.items():
+            tokens = halving(
+                self._encode,
+                [prepared[index] for index in members],
+                list.__add__,
+                f"images of {width}x{height}",
+                self.device,
+            )
+            encoded.update(zip(members, tokens, strict=True))
+        return [
+            Features(frame, item.placement, item.intrinsics, Encoded(encoded[index], item.turned))
+            for index, (frame, item) in enumerate(zip(frames, prepared, strict=True))
+        ]
+
+    def decode(
+        self, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
+    ) -> PairPrediction:
+        """Predict pairs in one batch; only the wanted maps are computed."""
+        check_equal_sizes(pairs)
+        height, width = pairs[0][0].placement.size
+        return halving(
+            partial(self._decode, outputs=outputs),
+            pairs,
+            joined,
+            f"pairs of {width}x{height}",
+            self.device,
+        )
+
+    def _encode(self, prepared: Sequence[Prepared]) -> list[Tokens]:
+        pixels = torch.from_numpy(np.stack([item.pixels for item in prepared]))
+        if self.device.type == "cuda":
+            pixels = pixels.pin_memory().to(self.device, non_blocking=True)
+        height, width = pixels.shape[1:3]
+        with torch.inference_mode():
+            data = self._encoder(normalise(pixels))
+        grid = height // self.sizing.patch, width // self.sizing.patch
+        # Own memory for each, so that one that is kept does not keep the whole batch.
+        return [Tokens(one.clone(), grid) for one in data.split(1)]
+
+    def _decode(
+        self, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
+    ) -> PairPrediction:
+        a, b = ([pair[side].data for pair in pairs] for side in (0, 1))
+        with torch.inference_mode():
+            maps = self._decoder(_data(a), a[0].tokens.grid, _data(b), b[0].tokens.grid, outputs)
+        prediction = PairPrediction(**maps)
+        return turn_back(prediction, a[0].turned, b[0].turned)
+
+    def _functions(self):  # type: ignore[no-untyped-def]
+        """Encoder and decoder with heads, on plain tensors, compiled if so configured."""
+
+        def encoder(images: Tensor) -> Tensor:
+            return self.network.encode(images).data
+
+        def decoder(
+            a: Tensor, grid_a: tuple[int, int], b: Tensor, grid_b: tuple[int, int], outputs: Outputs
+        ) -> dict[str, Tensor]:
+            states = self.network.decode(Tokens(a, grid_a), Tokens(b, grid_b))
+            return wanted_maps(self.network, states, outputs)
+
+        if not self.config.compile:
+            return encoder, decoder
+        mode = "reduce-overhead" if self.device.type == "cuda" else "default"
+        compiled = torch.compile(decoder, mode=mode, dynamic=False)
+
+        def decoder_with_own_memory(*arguments) -> dict[str, Tensor]:  # type: ignore[no-untyped-def]
+            # CUDA graphs write every result to the same place.
+            return {name: value.clone() for name, value in compiled(*arguments).items()}
+
+        return torch.compile(encoder, mode=mode, dynamic=False), decoder_with_own_memory
+
+
+def sizing_of(info: NetworkInfo, max_side: int = 0) -> Sizing:
+    """The image sizes that a network works best with."""
+    width, height = info.training_size
+    return Sizing(
+        patch=info.patch,
+        long_side=max_side or max(width, height),
+        square=width == height and not info.turn_portraits,
+        square_ok=info.turn_portraits,
+        turn_portrait=info.turn_portraits,
+    )
+
+
+def check_equal_sizes(pairs: Sequence[tuple[Features, Features]]) -> None:
+    """Refuse an empty batch, and one whose maps could not lie in one tensor."""
+    if not pairs:
+        raise ValueError("there is no pair to decode")
+    for side in (0, 1):
+        seen = {(pair[side].placement.size, pair[side].data.turned) for pair in pairs}
+        if len(seen) > 1:
+            sizes = sorted({f"{width}x{height}" for (height, width), _ in seen})
+            raise ValueError(
+                f"pairs of one batch must have equal sizes and orientation: {', '.join(sizes)}"
+            )
+
+
+def joined(first: PairPrediction, second: PairPrediction) -> PairPrediction:
+    """Two batches as one."""
+    maps = {field.name: getattr(first, field.name) for field in fields(first)}
+    return PairPrediction(
+        **{
+            name: torch.cat((value, getattr(second, name)))
+            for name, value in maps.items()
+            if value is not None
+        }
+    )
+
+
+def _data(encoded: Sequence[Encoded]) -> Tensor:
+    return torch.cat([one.tokens.data for one in encoded])
+
+
+def _engine_info(network: Network, sizing: Sizing, device: torch.device, model: str) -> EngineInfo:
+    info = network.info
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    return EngineInfo(
+        name="torch",
+        model=model or info.family,
+        model_hash=fingerprint(network),
+        patch=info.patch,
+        image_size=sizing.long_side,
+        metric=info.metric,
+        monocular="points" in info.outputs,
+        normals="normals" in info.outputs,
+        descriptors="descriptors" in info.outputs,
+        device=name,
+    )

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person types for an engine must give that engine, or a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from networks import small_network
+
+from dens3r_ros.engines.fingerprint import fingerprint
+from dens3r_ros.engines.geometric.engine import GeometricEngine
+from dens3r_ros.engines.loading import load_engine
+from dens3r_ros.engines.random_weights import DESCRIPTIONS
+from dens3r_ros.engines.torch_engine import TorchEngine
+from dens3r_ros.model_store.manifest import load_manifest
+from dens3r_ros.network import Network, save_network
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "small.safetensors"
+    save_network(small_network(), path)
+    return path
+
+
+def factory() -> GeometricEngine:
+    return GeometricEngine()
+
+
+def not_an_engine() -> int:
+    return 3
+
+
+def test_a_model_named_runs_with_torch(weights: Path) -> None:
+    for name in ("auto", "torch"):
+        engine = load_engine(name, str(weights), device="cpu")
+        assert isinstance(engine, TorchEngine)
+        assert engine.info.model == "small" and engine.info.metric
+
+
+def test_the_hash_is_that_of_the_weights_not_of_the_file(weights: Path) -> None:
+    engine = load_engine("torch", str(weights), device="cpu")
+    assert engine.info.model_hash == fingerprint(small_network())
+    assert engine.info.model_hash != fingerprint(small_network(metric=False))
+
+
+def test_geometric_needs_no_model() -> None:
+    assert load_engine("geometric").info.name == "geometric"
+
+
+def test_anybodys_engine_is_taken() -> None:
+    assert load_engine(f"{__name__}:factory").info.name == "geometric"
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "says"),
+    [
+        ("tensorflow", "", "none of auto, torch, onnx, geometric"),
+        ("nowhere:factory", "", "cannot be imported"),
+        (f"{__name__}:not_an_engine", "", "gave int, which lacks"),
+        ("torch", "no-such-model", "no model is named"),
+        ("torch", "random:gpt", "no network is named 'gpt'"),
+    ],
+)
+def test_wrong_names_are_answered_in_a_sentence(name: str, model: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        load_engine(name, model)
+
+
+def test_weights_are_not_taken_for_an_export(weights: Path) -> None:
+    with pytest.raises(ValueError, match=r"dens3r export --model .*small\.safetensors --out DIR"):
+        load_engine("onnx", str(weights))
+
+
+def test_random_networks_have_the_published_sizes() -> None:
+    import torch
+
+    known = {name: entry.parameters for name, entry in load_manifest().items()}
+    for name, description in DESCRIPTIONS.items():
+        with torch.device("meta"):
+            parameters = Network(description).info.parameters
+        assert known.get(name) in (None, parameters), name
