@@ -46,7 +46,7 @@ def look_at(position: Tensor, target: Tensor, roll: Tensor) -> Tensor:
 
 
 def sample_intrinsics(stream: Stream, height: int, width: int, low: float, high: float) -> Tensor:
-    """(B, 2, 3, 3) float64, `low` to `high` degrees along the longer side, mostly equal in a pair."""
+    """(B, 2, 3, 3) float64, `low` to `high` degrees along the longer side."""
     view = stream.uniform(2, low=low, high=high).deg2rad()
     view[:, 1] = torch.where(stream.chance(0.85), view[:, 0], view[:, 1])
     focal = 0.5 * max(height, width) / (0.5 * view.double()).tan()

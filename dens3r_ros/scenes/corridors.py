@@ -13,7 +13,7 @@ from dens3r_ros.scenes.primitives import Builder, tilt_rotation
 from dens3r_ros.scenes.random import Stream
 from dens3r_ros.scenes.rooms import WALL, add_box_between, indoor_light, stacked
 from dens3r_ros.scenes.terrain import flat_terrain
-from dens3r_ros.scenes.world import Stage, Worlds
+from dens3r_ros.scenes.world import LAMPS, Stage, Worlds
 
 _DOORS = 4
 
@@ -95,9 +95,9 @@ def _add_outside(builder: Builder, stream: Stream, size: Tensor) -> None:
 
 
 def _add_fittings(builder: Builder, stream: Stream, size: Tensor) -> Tensor:
-    """Lamps, pipes, notices, bins; returns (B, 4, 3) lamp places."""
+    """Lamps, pipes, notices, bins; returns (B, 3, 3) lamp places."""
     width, length, height = size[:, None].unbind(-1)
-    count = 4
+    count = LAMPS
     y = (torch.arange(count, device=size.device) + 0.5) / count - 0.5
     lamps = stacked(torch.zeros(len(size), count, device=size.device), y * length, 0.0)
     lamps = torch.cat((lamps[..., :2], (height - 0.02).expand(-1, count)[..., None]), -1)

@@ -13,7 +13,7 @@ from dens3r_ros.scenes.primitives import Builder, tilt_rotation, yaw_rotation
 from dens3r_ros.scenes.random import Stream
 from dens3r_ros.scenes.rooms import stacked
 from dens3r_ros.scenes.terrain import Terrain, waves
-from dens3r_ros.scenes.world import Light, Stage, Worlds
+from dens3r_ros.scenes.world import LAMPS, Light, Stage, Worlds
 
 _BUILDINGS, _TREES, _ROCKS = 7, 7, 5
 _REACH = 70.0
@@ -202,13 +202,17 @@ def _add_ground(builder: Builder, stream: Stream, flat: Tensor) -> None:
 
 
 def daylight(stream: Stream) -> Light:
-    """A sun that throws shadows, a second soft light, and the sky."""
-    high, round_about = stream.uniform(2, low=0.25, high=1.3), stream.uniform(2, high=6.2831853)
+    """A sun that throws shadows, soft lights, and the sky."""
+    high, round_about = (
+        stream.uniform(LAMPS, low=0.25, high=1.3),
+        stream.uniform(LAMPS, high=6.2831853),
+    )
     way = stacked(high.cos() * round_about.cos(), high.cos() * round_about.sin(), high.sin())
     sun = 1.0 - stream.uniform(1, high=0.85) * stream.chance(0.35, 1)
     warmth = stream.uniform(1, low=0.0, high=0.3)
     tint = torch.cat((1.0 + warmth, torch.ones_like(warmth), 1.0 - warmth), 1)
-    colour = torch.stack((1.6 * sun * tint, 0.15 + 0 * tint), 1)
+    soft = stream.uniform(LAMPS - 1, 1, high=0.2).expand(-1, -1, 3)
+    colour = torch.cat(((1.6 * sun * tint)[:, None], soft), 1)
     blue = torch.tensor((0.35, 0.55, 1.0), device=stream.device)
     grey = stream.uniform(1) ** 2
     sky = (blue + (0.8 - blue) * grey) * stream.uniform(1, low=0.7, high=1.5)
@@ -216,7 +220,7 @@ def daylight(stream: Stream) -> Light:
     return Light(
         position=(way * 500.0)[:, None],
         colour=colour[:, None],
-        falloff=torch.full((len(stream), 1, 2), 1e5, device=stream.device),
+        falloff=torch.full((len(stream), 1, LAMPS), 1e5, device=stream.device),
         above=sky * 0.45,
         below=sky * 0.2,
         sky=sky,

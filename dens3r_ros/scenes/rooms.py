@@ -12,7 +12,7 @@ from dens3r_ros.scenes.materials import material
 from dens3r_ros.scenes.primitives import Builder
 from dens3r_ros.scenes.random import Stream
 from dens3r_ros.scenes.terrain import flat_terrain
-from dens3r_ros.scenes.world import Light, Stage, Worlds
+from dens3r_ros.scenes.world import LAMPS, Light, Stage, Worlds
 
 WALL = 0.06
 """Half the thickness of walls, metres."""
@@ -217,7 +217,7 @@ def build_rooms(stream: Stream) -> Worlds:
     add_shell(builder, stream, size, door)
     _add_beyond_door(builder, stream, size)
     add_wall_things(builder, stream, size, 10, door)
-    lamps = add_lamps(builder, stream, size, 3)
+    lamps = add_lamps(builder, stream, size, LAMPS)
     furnish(builder, stream, size, door)
     add_columns(builder, stream, size)
     light = indoor_light(stream, lamps[:, None])

@@ -10,10 +10,13 @@ from torch import Tensor
 from dens3r_ros.scenes.primitives import Primitives
 from dens3r_ros.scenes.terrain import Terrain
 
+LAMPS = 3
+"""Lamps that shine on a surface."""
+
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """G groups of L lamps per world, and what comes from everywhere.
+    """G groups of L = LAMPS lamps per world, and what comes from everywhere.
 
     `position` (B, G, L, 3) metres; `colour` (B, G, L, 3); `falloff` (B, G, L) the distance at
     which half is left, in metres; `above` and `below` (B, 3) what reaches surfaces facing up and
