@@ -29,7 +29,7 @@ class Environment:
         subprocess.run(base, check=True, env=BARE)
         self.packages = next(folder.glob("lib/python3*/site-packages"))
         pip = [sys.executable, "-m", "pip", "--python", str(self.bin / "python"), "install", "-q"]
-        subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True)
+        subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True, env=BARE)
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run one of its programs, with nothing of this process's environment."""
@@ -46,22 +46,19 @@ class Environment:
                     target.symlink_to(Path(str(file.locate())).parents[len(file.parts) - 1] / top)
 
 
-def required(name: str, extra: str = "") -> set[str]:
-    """What pip would install for it: the closure of its metadata for this platform."""
+def required(distribution: importlib.metadata.Distribution) -> set[str]:
+    """What pip would install with it: the closure of its metadata for this platform."""
     from packaging.requirements import Requirement
 
     found: set[str] = set()
-    waiting = [Requirement(name)]
+    waiting = list(distribution.requires or ())
     while waiting:
-        requirement = waiting.pop()
+        requirement = Requirement(waiting.pop())
         key = re.sub(r"[-_.]+", "-", requirement.name).lower()
-        if key in found:
-            continue
-        found.add(key)
-        for line in importlib.metadata.requires(key) or ():
-            needed = Requirement(line)
-            if needed.marker is None or needed.marker.evaluate({"extra": extra}):
-                waiting.append(needed)
+        wanted = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if wanted and key not in found:
+            found.add(key)
+            waiting += importlib.metadata.requires(key) or ()
     return found
 
 
@@ -83,7 +80,8 @@ def bare(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Environment:
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Environment:
     environment = Environment(tmp_path_factory.mktemp("filled") / "venv", wheel)
-    environment.lend(required("dens3r_ros") - {"dens3r-ros"})
+    info = next(environment.packages.glob("dens3r_ros-*.dist-info"))
+    environment.lend(required(importlib.metadata.Distribution.at(info)))
     return environment
 
 
