@@ -18,7 +18,7 @@ TF2_MSGS = {
   <name>tf2_msgs</name>
   <version>0.0.0</version>
   <description>The one message that transforms travel in, where no ROS brings it.</description>
-  <maintainer email="dens3r-ros@users.noreply.github.com">dens3r_ros maintainers</maintainer>
+  <maintainer email="maintainers@dens3r-ros.example">dens3r_ros maintainers</maintainer>
   <license>BSD-3-Clause</license>
   <buildtool_depend>ament_cmake</buildtool_depend>
   <buildtool_depend>rosidl_default_generators</buildtool_depend>
