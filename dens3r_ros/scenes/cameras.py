@@ -67,28 +67,38 @@ def clearance(shapes: Primitives, points: Tensor) -> Tensor:
     return torch.where(shapes.active[:, None], distance, torch.inf).amin(-1)
 
 
-def nearest_hit(worlds: Worlds, origin: Tensor, ray: Tensor) -> Tensor:
-    """(B, N) ray parameters of the first hits of (B, N, 3) rays, all shapes against all rays."""
+def nearest_hit(worlds: Worlds, origin: Tensor, rays: Tensor) -> Tensor:
+    """(B, C, R) ray parameters of first hits, all shapes against all rays.
+
+    `rays` (B, C, R, 3) start at `origin` (B, C, 3); infinite where nothing is hit.
+    """
     shapes = worlds.shapes
-    best = torch.full(ray.shape[:2], torch.inf, device=ray.device)
+    best = torch.full(rays.shape[:3], torch.inf, device=rays.device)
     for kind in KINDS:
         slots = shapes.slots(kind)
         if slots.start == slots.stop:
             continue
-        half = shapes.half[:, None, slots].clamp(min=1e-6)
-        turn = shapes.rotation[:, None, slots]
-        o = ((origin[:, :, None] - shapes.centre[:, None, slots])[..., None] * turn).sum(-2) / half
-        d = (ray[:, :, None, :, None] * turn).sum(-2) / half + 1e-12
-        entry, leave = SHAPES[kind](o.unbind(-1), d.unbind(-1))
-        hit = (entry <= leave) & (entry > 0.0) & shapes.active[:, None, slots]
+        turn = shapes.rotation[:, slots] / shapes.half[:, slots, None].clamp(min=1e-6)
+        offset = origin[:, :, None] - shapes.centre[:, None, slots]
+        o = (offset[..., None] * turn[:, None]).sum(-2)[:, :, None]
+        x, y, z = rays[..., None, :].unbind(-1)
+        rows = turn[:, None, None].unbind(-2)
+        d = [x * rows[0][..., i] + y * rows[1][..., i] + z * rows[2][..., i] for i in range(3)]
+        entry, leave = SHAPES[kind](o.unbind(-1), [di + 1e-12 for di in d])
+        hit = (entry <= leave) & (entry > 0.0) & shapes.active[:, None, None, slots]
         best = torch.minimum(best, torch.where(hit, entry, torch.inf).amin(-1))
-    if bool(worlds.terrain.active.any()):
-        index = torch.arange(len(ray), device=ray.device).repeat_interleave(ray.shape[1])
-        ground = worlds.terrain.first_hits(
-            index, origin.expand_as(ray).flatten(0, 1), ray.flatten(0, 1), best.flatten()
-        )
-        ground = torch.where(worlds.terrain.active[index], ground, torch.inf)
-        best = torch.minimum(best, ground.view_as(best))
+    return _nearest_ground(worlds, origin, rays, best)
+
+
+def _nearest_ground(worlds: Worlds, origin: Tensor, rays: Tensor, best: Tensor) -> Tensor:
+    chosen = worlds.terrain.active.nonzero()[:, 0]
+    if not len(chosen):
+        return best
+    start = origin[chosen][:, :, None].expand_as(rays[chosen]).reshape(-1, 3)
+    world = chosen.repeat_interleave(best[0].numel())
+    before = best[chosen].flatten()
+    hits = worlds.terrain.first_hits(world, start, rays[chosen].reshape(-1, 3), before)
+    best[chosen] = torch.minimum(hits, before).view(-1, *best.shape[1:])
     return best
 
 
@@ -96,10 +106,8 @@ def sample_pairs_of_cameras(
     stream: Stream, worlds: Worlds, K: Tensor, size: tuple[int, int], same: Tensor
 ) -> CameraPairs:
     """Two cameras per world whose views overlap about as much as a number drawn for them."""
-    first, rays = _first_camera(stream, worlds, K[:, 0], size)
-    origin = first[:, :3, 3].float()
-    depth = nearest_hit(worlds, origin[:, None], _turned(first, rays))
-    points = origin[:, None] + depth[..., None] * _turned(first, rays)
+    first, rays, depth = _first_camera(stream, worlds, K[:, 0], size)
+    points = first[:, None, :3, 3].float() + depth[..., None] * _turned(first, rays)
     candidates = _second_cameras(stream, worlds, first, points, depth)
     wanted = stream.uniform(1, low=0.28, high=0.9)
     overlap, fine = _overlaps(worlds, K, size, first, candidates, points, depth)
@@ -145,18 +153,15 @@ def _on_ground(worlds: Worlds, position: Tensor) -> Tensor:
 
 def _first_camera(
     stream: Stream, worlds: Worlds, K: Tensor, size: tuple[int, int]
-) -> tuple[Tensor, Tensor]:
-    """(B, 4, 4) the clearest and richest of several random views, and its coarse rays."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(B, 4, 4) the clearest and richest of several random views, its coarse rays and depths."""
     stage: Stage = worlds.stage
     position = _on_ground(worlds, _within(stream, _FIRST, stage.camera_low, stage.camera_high))
     target = _within(stream, _FIRST, stage.target_low, stage.target_high)
     poses = look_at(position, target, 0.12 * stream.normal(_FIRST))
     rays = _grid_rays(K, size)
-    views = [poses[:, i] for i in range(_FIRST)]
-    turned = torch.stack([_turned(T, rays) for T in views], 1)
-    depth = nearest_hit(
-        worlds, position[:, :, None].expand_as(turned).flatten(1, 2), turned.flatten(1, 2)
-    ).view(*turned.shape[:3])
+    turned = torch.stack([_turned(poses[:, i], rays) for i in range(_FIRST)], 1)
+    depth = nearest_hit(worlds, position, turned)
     seen = depth.isfinite()
     logs = torch.where(seen, depth, 1.0).clamp(min=1e-3).log()
     logs = torch.where(seen, logs, logs.sum(-1, keepdim=True) / seen.sum(-1, keepdim=True).clamp(1))
@@ -165,7 +170,8 @@ def _first_camera(
     good = clear & close & (seen.float().mean(-1) > 0.45)
     taste = stream.uniform(1)
     score = 10.0 * good + 5.0 * clear + taste * logs.std(-1).clamp(max=0.8)
-    return _chosen(poses, score.argmax(1)), rays
+    best = score.argmax(1)
+    return _chosen(poses, best), rays, _chosen(depth, best)
 
 
 def _second_cameras(
@@ -219,18 +225,15 @@ def _overlaps(
     origin = candidates[..., :3, 3].float()
     turned = torch.stack([_turned(candidates[:, i], rays) for i in range(count)], 1)
     there = points.nan_to_num(posinf=0.0, neginf=0.0)[:, None] - origin[:, :, None]
-    both = torch.cat((turned, there), 2)
-    hits = nearest_hit(
-        worlds, origin[:, :, None].expand_as(both).flatten(1, 2), both.flatten(1, 2)
-    ).view(both.shape[:3])
+    hits = nearest_hit(worlds, origin, torch.cat((turned, there), 2))
     own, reached = hits[..., : rays.shape[1]], hits[..., rays.shape[1] :] > 0.99
     seen = depth.isfinite()[:, None]
     inside = _project(candidates, K[:, None, 1], points[:, None].nan_to_num(posinf=0.0), size)
     a_in_b = (inside & reached & seen).sum(-1) / seen.sum(-1).clamp(min=1)
     places = origin[:, :, None] + own.nan_to_num(posinf=0.0)[..., None] * turned
-    back = places - first[:, None, None, :3, 3].float()
-    start = first[:, None, :3, 3].float().expand(-1, back.shape[1] * back.shape[2], -1)
-    free = nearest_hit(worlds, start, back.flatten(1, 2)).view(own.shape) > 0.99
+    start = first[:, None, :3, 3].float()
+    back = (places - start[:, None]).flatten(1, 2)
+    free = nearest_hit(worlds, start, back[:, None]).view(own.shape) > 0.99
     visible = _project(first[:, None], K[:, None, 0], places, size) & free & own.isfinite()
     b_in_a = visible.sum(-1) / own.isfinite().sum(-1).clamp(min=1)
     limit = worlds.stage.clearance[:, None]
