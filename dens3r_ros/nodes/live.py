@@ -27,3 +27,7 @@ def main() -> None:
     sys.stderr.flush()
     # A library's thread may still be at work on a frame; ending Python under it would crash.
     os._exit(0 if stop or all(started) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -16,8 +16,9 @@ LEAVE_WITHIN_S = 1.8
 class Stop:
     """Becomes set on the first SIGINT or SIGTERM; the process ends soon after in any case."""
 
-    def __init__(self) -> None:
+    def __init__(self, leave_within_s: float = LEAVE_WITHIN_S) -> None:
         self._event = threading.Event()
+        self._leave_within_s = leave_within_s
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 
@@ -28,7 +29,7 @@ class Stop:
         if not self._event.is_set():
             self._event.set()
             # A library may be in the middle of something that nothing can interrupt.
-            watchdog = threading.Timer(LEAVE_WITHIN_S, _leave)
+            watchdog = threading.Timer(self._leave_within_s, _leave)
             watchdog.daemon = True
             watchdog.start()
 

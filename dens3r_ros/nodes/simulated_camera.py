@@ -70,3 +70,7 @@ def main() -> int:
     except SourceError as error:
         rclpy.logging.get_logger("simulated_camera").error(f"parameter source: {error}")
         return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

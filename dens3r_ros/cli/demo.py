@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`dens3r demo`: a recorded walk, or your own images, through camera, node and DDS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+DEFAULT_OUTPUT = Path("demo_output")
+
+
+def demo(
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            help="Video, folder of images or TUM sequence; the shipped walk if not given."
+        ),
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(help="auto, torch, onnx, geometric, or module:factory.")
+    ] = "auto",
+    model: Annotated[str, typer.Option(help="Name or path of a model, for torch and onnx.")] = "",
+    config: Annotated[
+        Path | None, typer.Option(help="Parameters of the node; config/cpu.yaml if not given.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = DEFAULT_OUTPUT,
+    rate: Annotated[float, typer.Option(help="Images a second.", min=0.1, max=240)] = 30.0,
+    seconds: Annotated[float, typer.Option(help="Stop after this long.", min=1)] = 90.0,
+) -> None:
+    """Play images through the real node over DDS, and show what it makes of them."""
+    from rich.console import Console
+
+    console = Console()
+    try:
+        from dens3r_ros.nodes.demo.run import DemoError, DemoOptions, run_demo
+    except ModuleNotFoundError as error:
+        console.print(f"The demo needs ROS 2, and {error.name} is missing: run `make setup`.")
+        raise typer.Exit(1) from error
+    options = DemoOptions(
+        source=source or _shipped("demo/walk.mp4"),
+        output=out,
+        config=config or _shipped("cpu.yaml"),
+        engine=engine,
+        model=model,
+        rate=rate,
+        seconds=seconds,
+    )
+    console.print(f"Playing {options.source} at {rate:g} Hz; results go to {out}/")
+    try:
+        with console.status("starting") as line:
+            values = run_demo(options, lambda s, t: line.update(_line(s, t)))
+    except DemoError as error:
+        console.print(f"The demo failed: {error}", style="red")
+        raise typer.Exit(1) from error
+    _print_summary(console, values, out)
+
+
+def _shipped(name: str) -> Path:
+    from dens3r_ros.resources import resource_dir
+
+    return resource_dir("config") / name
+
+
+def _line(status: Any, seconds: float) -> str:
+    states = ("inactive", "initialising", "tracking", "lost", "relocalising", "paused", "failed")
+    latency = dict(zip(status.stages, status.latency_p50_ms, strict=True)).get("total", 0.0)
+    keyframes = status.keyframes_in_window + status.keyframes_in_archive
+    return (
+        f"{seconds:4.0f} s  {states[status.tracking]:<12}  {status.frames_per_second:4.1f} fps  "
+        f"{latency:4.0f} ms  {keyframes} keyframes  {status.loops} loops  "
+        f"{status.images_processed} frames, {status.images_dropped} dropped"
+    )
+
+
+def _print_summary(console: Any, values: dict[str, Any], out: Path) -> None:
+    from rich.table import Table
+
+    table = Table(title="Summary", show_header=False)
+    for name, value in values.items():
+        shown = f"{value:.3f}" if isinstance(value, float) else str(value)
+        table.add_row(name, "unknown" if value is None else shown)
+    console.print(table)
+    console.print(f"Wrote map.ply, trajectory.tum, summary.json and overview.png to {out}/")
