@@ -88,7 +88,7 @@ class Plan:
             "dens3r_ros itself, editable",
             self.venv / "stamps" / "project",
             (file_digest([self.root / "pyproject.toml", self.root / "setup.py"]),),
-            lambda: self._pip("--no-deps", "--no-build-isolation", "-e", "."),
+            self._install_project,
         )
 
     def _interfaces(self) -> Step:
@@ -114,6 +114,11 @@ class Plan:
         command += [*arguments, *shlex.split(self.pip_args)]
         run_logged(command, self.environment, self.log, self.root)
 
+    def _install_project(self) -> None:
+        # The lock holds a setuptools that builds; what a ROS installation brings may be too old.
+        isolation = [] if self.world.sourced else ["--no-build-isolation"]
+        self._pip("--no-deps", *isolation, "-e", ".")
+
     def _install_beside_ros(self) -> None:
         constraint = self.venv / "ros-constraints.txt"
         write_atomically(constraint, self._numpy_of_ros())
@@ -122,7 +127,8 @@ class Plan:
             for line in (self.root / "requirements" / "python.lock").read_text().splitlines()
             if line.startswith("torch==")
         )
-        self._pip("setuptools>=64", torch, EXTRAS, "-c", str(constraint))
+        # From setuptools 80 on, colcon cannot link the Python packages of other people's workspaces.
+        self._pip("setuptools>=70.1,<80", torch, EXTRAS, "-c", str(constraint))
 
     def _numpy_of_ros(self) -> str:
         """ROS's own NumPy stays: its compiled message packages and cv_bridge are built for it."""
