@@ -18,7 +18,7 @@ _TOLERANCE = 0.5
 
 def assumed_cameras(size: tuple[int, int]) -> Cameras:
     """Cameras of (height, width) images whose long side spans 60 degrees."""
-    K = _camera_matrix(_focal(_ASSUMED_VIEW, size), size)
+    K = _camera_matrix(float(_focal(_ASSUMED_VIEW, size)), size)
     return K, K
 
 

@@ -62,7 +62,7 @@ def _keypoints(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if not found:
         return np.empty((0, 2)), np.empty((0, 128), np.float32)
     stretch = np.array(grey.shape[::-1]) / np.array(reduced.shape[::-1])
-    pixels = (cv2.KeyPoint.convert(found).astype(np.float64) + 0.5) * stretch - 0.5
+    pixels = (np.array(cv2.KeyPoint.convert(found), np.float64) + 0.5) * stretch - 0.5
     # Square roots of the histograms compare better than the histograms (Hellinger distance).
     total = np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6)
     return pixels, np.sqrt(descriptors / total)

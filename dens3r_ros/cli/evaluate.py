@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`dens3r evaluate`: engines against the truth."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dens3r_ros.evaluation.pair_sets import PairSet
+
+app = typer.Typer(no_args_is_help=True, help="Measure engines against the truth.")
+
+
+@app.command()
+def pairs(
+    source: Annotated[
+        Path | None,
+        typer.Option(help="A sequence in the TUM RGB-D layout, with depth, poses, camera.yaml."),
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Procedural pairs instead, from seed A to before B: A:B.")
+    ] = None,
+    size: Annotated[
+        str, typer.Option(help="Size of procedural images, as WIDTHxHEIGHT.")
+    ] = "320x240",
+    engine: Annotated[
+        str, typer.Option(help="geometric, constant, plane or module:factory.")
+    ] = "geometric",
+    gap: Annotated[
+        int, typer.Option(min=1, help="Frames from the first of a pair to the second.")
+    ] = 3,
+    every: Annotated[int, typer.Option(min=1, help="Start a pair at every N-th frame.")] = 1,
+    calibrated: Annotated[bool, typer.Option(help="Tell the engine the intrinsics.")] = False,
+    confidence: Annotated[
+        float, typer.Option(min=1.0, help="Above it a pixel counts as confident.")
+    ] = 1.5,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures to this file, - for stdout.")
+    ] = None,
+) -> None:
+    """Depth, points, normals, poses, matches and focal lengths of image pairs.
+
+    Scales are aligned by the median depth of each pair. Times are of this machine, as loaded.
+    """
+    from dens3r_ros.evaluation.engines import EngineError, engine_named
+    from dens3r_ros.evaluation.pair_table import summary
+    from dens3r_ros.evaluation.pairs import evaluate_pairs
+    from dens3r_ros.sources import SourceError
+
+    try:
+        chosen = engine_named(engine)
+        pair_set = _pair_set(source, seeds, size, gap, every)
+        scores, whole = _collected(
+            evaluate_pairs(chosen, pair_set, calibrated, confidence), pair_set
+        )
+    except (EngineError, SourceError) as error:
+        typer.echo(f"dens3r evaluate pairs: {error}", err=True)
+        raise typer.Exit(1) from error
+    if scores:
+        heading = {"engine": engine, "set": pair_set.name, "calibrated": calibrated}
+        _report(heading | summary(scores), json_file)
+    if not whole:
+        raise typer.Exit(130)
+
+
+def _pair_set(source: Path | None, seeds: str | None, size: str, gap: int, every: int) -> PairSet:
+    from dens3r_ros.evaluation.pair_sets import ProceduralPairs, SequencePairs
+    from dens3r_ros.sources import open_source
+
+    if (source is None) == (seeds is None):
+        raise typer.BadParameter("give either --source FOLDER or --seeds A:B.")
+    if source is not None:
+        return SequencePairs(open_source(source), gap, every)
+    start, stop = _two_numbers(seeds or "", ":", "--seeds", "A:B with A less than B")
+    width, height = _two_numbers(size, "x", "--size", "WIDTHxHEIGHT")
+    if stop <= start:
+        raise typer.BadParameter(f"--seeds {seeds}: A:B with A less than B.")
+    return ProceduralPairs(range(start, stop), (height, width))
+
+
+def _two_numbers(text: str, between: str, option: str, form: str) -> tuple[int, int]:
+    parts = text.split(between)
+    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+        raise typer.BadParameter(f"{option} {text}: {form}, in whole numbers.")
+    return int(parts[0]), int(parts[1])
+
+
+def _collected(scores: Iterator[dict], pair_set: PairSet) -> tuple[list[dict], bool]:
+    """All scores; on Ctrl-C those so far, and False."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    done = []
+    try:
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task(pair_set.name, total=len(pair_set))
+            for score in scores:
+                done.append(score)
+                progress.advance(task)
+    except KeyboardInterrupt:
+        typer.echo(f"Stopped: {len(done)} of {len(pair_set)} pairs were evaluated.", err=True)
+        return done, False
+    return done, True
+
+
+def _report(figures: dict, json_file: Path | None) -> None:
+    """The table, and the file where one is wanted; with `-` the JSON alone."""
+    text = json.dumps(figures, indent=2)
+    if json_file == Path("-"):
+        sys.stdout.write(text + "\n")
+        return
+    if json_file is not None:
+        json_file.write_text(text + "\n")
+    _print_table(figures)
+
+
+def _print_table(figures: dict) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("figure", "value", box=None)
+    for name, value in figures.items():
+        table.add_row(name, _shown(value))
+    Console().print(table)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return " ".join(f"{number:.3g}" for number in value)
+    if value is None:
+        return "not known"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
