@@ -10,6 +10,8 @@ from torch import Tensor
 
 from dens3r_ros.geometry.camera import Intrinsics
 
+Method = Literal["weiszfeld", "median"]
+
 _WIDEST_SLOPE = 5.0
 """Tangent of the angle off the optical axis beyond which no pinhole camera sees."""
 
@@ -23,7 +25,7 @@ def focal_from_points(
     points: Tensor,
     confidence: Tensor | None = None,
     centre: tuple[float, float] | None = None,
-    method: Literal["weiszfeld", "median"] = "weiszfeld",
+    method: Method = "weiszfeld",
     iterations: int = 10,
 ) -> Tensor:
     """(...) focal lengths, in pixels, of (..., H, W, 3) pointmaps with square pixels.
@@ -39,9 +41,20 @@ def focal_from_points(
     x = torch.arange(width, dtype=points.dtype, device=points.device) - cx
     y = torch.arange(height, dtype=points.dtype, device=points.device) - cy
     pixels = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).flatten(0, 1)
-    slopes = (points[..., :2] / points[..., 2:]).flatten(-3, -2)
-    seen = (points[..., 2].flatten(-2) > 0) & (slopes.abs().amax(-1) < _WIDEST_SLOPE)
     weights = None if confidence is None else (confidence - 1).clamp_min(0).flatten(-2)
+    return focal_from_pixels(points.flatten(-3, -2), pixels, weights, method, iterations)
+
+
+def focal_from_pixels(
+    points: Tensor,
+    pixels: Tensor,
+    weights: Tensor | None = None,
+    method: Method = "weiszfeld",
+    iterations: int = 10,
+) -> Tensor:
+    """(...) focal lengths of points (..., N, 3) seen at pixels (..., N, 2) from the centre."""
+    slopes = points[..., :2] / points[..., 2:]
+    seen = (points[..., 2] > 0) & (slopes.abs().amax(-1) < _WIDEST_SLOPE)
     if method == "median":
         return _median_focal(slopes.where(seen[..., None], torch.nan), pixels, weights)
     return _weiszfeld_focal(slopes.where(seen[..., None], 0.0), pixels, weights, iterations)
