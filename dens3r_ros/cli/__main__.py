@@ -11,6 +11,8 @@ def main() -> None:
     try:
         from dens3r_ros.cli.main import app
     except ImportError as problem:
+        if (problem.name or "").startswith("dens3r_ros"):
+            raise
         sys.exit(_without_packages(problem, sys.argv[1:]))
     app()
 

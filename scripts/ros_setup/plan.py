@@ -127,7 +127,7 @@ class Plan:
             for line in (self.root / "requirements" / "python.lock").read_text().splitlines()
             if line.startswith("torch==")
         )
-        # From setuptools 80 on, colcon cannot link the Python packages of other people's workspaces.
+        # From setuptools 80 on, colcon cannot link Python packages (--symlink-install).
         self._pip("setuptools>=70.1,<80", torch, EXTRAS, "-c", str(constraint))
 
     def _numpy_of_ros(self) -> str:
