@@ -45,6 +45,18 @@ class Primitives:
         """The same with `change` applied to every array."""
         return replace(self, **{name: change(getattr(self, name)) for name in _ARRAYS})
 
+    def placed(self, turn: Tensor, offset: Tensor) -> Primitives:
+        """Each world of the batch turned by (B, 3, 3) and moved by (B, 3)."""
+        centre = (turn[:, None] * self.centre[:, :, None]).sum(-1) + offset[:, None]
+        rotation = turn[:, None] @ self.rotation
+        return replace(self, centre=centre, rotation=rotation)
+
+    def kept(self, keep: Tensor) -> Primitives:
+        """A single world with only the slots where `keep` (P,)."""
+        counts = [int(keep[self.slots(kind)].sum()) for kind in KINDS]
+        part = self.map(lambda array: array[:, keep])
+        return replace(part, counts=(counts[0], counts[1], counts[2]))
+
 
 _ARRAYS = ("centre", "rotation", "half", "active", "casts", "group", "material")
 
@@ -146,3 +158,14 @@ def flattened(batch: Primitives) -> Primitives:
     n = len(batch.centre)
     counts = (batch.counts[0] * n, batch.counts[1] * n, batch.counts[2] * n)
     return replace(batch.map(flat), counts=counts)
+
+
+def together(first: Primitives, second: Primitives) -> Primitives:
+    """The shapes of two batches of equally many worlds in the same worlds."""
+    pieces = {
+        name: [getattr(p, name)[:, p.slots(kind)] for kind in KINDS for p in (first, second)]
+        for name in _ARRAYS
+    }
+    arrays = {name: torch.cat(pieces[name], 1) for name in _ARRAYS}
+    counts = [a + b for a, b in zip(first.counts, second.counts, strict=True)]
+    return Primitives(counts=(counts[0], counts[1], counts[2]), **arrays)

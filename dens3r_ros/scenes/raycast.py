@@ -117,6 +117,17 @@ def tile_candidates(local: LocalViews, views: Views) -> tuple[Tensor, Tensor]:
     return mask.flatten(1, 2), middle - reach
 
 
+def visible_boxes(boxes: Tensor, views: Views) -> Tensor:
+    """(R,) bool: which upright boxes (R, 2, 3), low and high, reach into the first view."""
+    T = views.T_world_camera[0].float()
+    turn = T[:3, :3].t().expand(1, len(boxes), 3, 3)
+    centre = 0.5 * (boxes[:, 0] + boxes[:, 1]) - T[:3, 3]
+    half = 0.5 * (boxes[:, 1] - boxes[:, 0])[None]
+    active = torch.ones(1, len(boxes), dtype=torch.bool, device=views.device)
+    local = LocalViews(turn, -centre[None], half, active)
+    return tile_candidates(local, views)[0][0].any(0)
+
+
 def _ray_steps(local: LocalViews, views: Views) -> tuple[Tensor, Tensor, Tensor]:
     """(V, P, 3) each: stretched ray direction at pixel (0, 0) and its change per pixel in u, v."""
     K = views.K.float()[:, None, :, :, None]

@@ -116,13 +116,15 @@ def add_lamps(builder: Builder, stream: Stream, size: Tensor, count: int) -> Ten
     return place - torch.tensor((0.0, 0.0, 0.35), device=size.device)
 
 
-def furnish(builder: Builder, stream: Stream, size: Tensor, door: Tensor) -> None:
-    """Pieces along the walls and in the middle, things on and beside them."""
+def furnish(
+    builder: Builder, stream: Stream, size: Tensor, door: Tensor, middle: bool = True
+) -> None:
+    """Pieces along the walls, things on them, and if wanted both in the middle too."""
     w, d, _ = (0.5 * size).unbind(-1)
     pieces = 5
     wall = (stream.below(4, pieces) + torch.arange(pieces, device=size.device)) % 4
     along_x = wall % 2 == 0
-    central = stream.chance(0.35, pieces)
+    central = stream.chance(0.35 if middle else 0.0, pieces)
     side = torch.where(wall < 2, 1.0, -1.0)
     u = stream.uniform(pieces, low=-0.85, high=0.85)
     depth = torch.where(central, stream.uniform(pieces, low=-0.6, high=0.6), side * 0.86)
@@ -136,6 +138,12 @@ def furnish(builder: Builder, stream: Stream, size: Tensor, door: Tensor) -> Non
     extent = add_furniture(builder, stream, place, yaw, active)
     top = place[:, :3] + extent[:, :3] * torch.tensor((0.0, 0.0, 1.0), device=size.device)
     add_clutter(builder, stream, top, active[:, :3])
+    if middle:
+        _add_middle(builder, stream, size)
+
+
+def _add_middle(builder: Builder, stream: Stream, size: Tensor) -> None:
+    """Small things, boards, lamps and a rug anywhere on the floor."""
     spots = stream.uniform(6, 3, low=-0.85, high=0.85) * size[:, None] * 0.5
     spots = spots * torch.tensor((1.0, 1.0, 0.0), device=size.device)
     add_clutter(builder, stream, spots[:, :2], stream.chance(0.5, 2))

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Camera walks through larger worlds, rendered frame by frame.
+
+walk         round and round a furnished hall on a path that does not repeat itself
+loop         round a ring corridor with look-alike rooms; the last frame stands where the first did
+stairs       up a flight, round on the landing, down again, round in the hall
+stop-and-go  the hall, walking 3 s and standing 2 s by turns
+fast-turn    the hall, with a look back over the shoulder at 150 degrees a second every 5 s
+
+All at 30 frames a second and about 1 m/s (0.5 on stairs). Every frame depends on the seed and its
+number alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.scenes import trajectory as t
+from dens3r_ros.scenes.building import (
+    HALL,
+    Building,
+    build_floor,
+    build_hall,
+    build_stairwell,
+    ring_of,
+)
+from dens3r_ros.scenes.lens import Lens
+from dens3r_ros.scenes.raycast import Views, visible_boxes
+from dens3r_ros.scenes.render import render
+from dens3r_ros.scenes.stairs import STEPS, Flight
+from dens3r_ros.scenes.world import Worlds
+
+_EYE = 1.5
+_LAP = (40.0, 130.0)
+
+
+@dataclass(frozen=True, eq=False)
+class WalkFrame:
+    """`image` (H, W, 3) uint8; `depth` (H, W) float32 metres; `normals` (H, W, 3); the pose."""
+
+    image: np.ndarray
+    depth: np.ndarray
+    normals: np.ndarray
+    T_world_camera: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """A trajectory through a building, seen by one camera."""
+
+    building: Building
+    trajectory: t.Trajectory
+    intrinsics: Intrinsics
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.trajectory)
+
+    def render(self, index: int) -> WalkFrame:
+        """The frame at `index`, alone."""
+        T = self.trajectory.poses()[index]
+        size = self.intrinsics.height, self.intrinsics.width
+        views = Views(
+            torch.zeros(1, dtype=torch.int64),
+            torch.from_numpy(self.intrinsics.K)[None],
+            torch.from_numpy(T)[None],
+            *size,
+        )
+        with torch.no_grad():
+            seen = render(_in_sight(self.building, views), views, _steady_lens(self.seed, index))
+        image = ((seen.image[0] + 1.0) * 127.5).round().to(torch.uint8)
+        return WalkFrame(
+            image.permute(1, 2, 0).contiguous().numpy(),
+            seen.depth[0].numpy(),
+            seen.normals[0].numpy(),
+            T,
+        )
+
+
+def _in_sight(building: Building, views: Views) -> Worlds:
+    """The world without the rooms that the camera is neither in nor sees the door of."""
+    worlds = building.worlds
+    if not len(building.doors):
+        return worlds
+    position = views.T_world_camera[0, :3, 3].float()
+    inside = ((position >= building.inside[:, 0]) & (position <= building.inside[:, 1])).all(-1)
+    shown = inside | visible_boxes(building.doors, views)
+    shown = torch.cat((torch.ones(1, dtype=torch.bool), shown))
+    shapes = worlds.shapes
+    return replace(worlds, shapes=shapes.kept(shown[shapes.group[0]] & shapes.active[0]))
+
+
+def _steady_lens(seed: int, index: int) -> Lens:
+    """A good camera: little noise and blur, no compression, automatic exposure."""
+    one = torch.ones(1)
+    return Lens(
+        exposure=one,
+        cast=torch.tensor([[1.02, 1.0, 0.98]]),
+        vignette=0.15 * one,
+        defocus=0.5 * one,
+        motion=torch.zeros(1, 2),
+        noise=0.008 * one,
+        quality=100.0 * one,
+        contrast=0.3 * one,
+        seed=torch.tensor([seed * 1_000_003 + index]),
+    )
+
+
+def _rounded(corners: np.ndarray, radius: float, step: float = 0.05) -> np.ndarray:
+    """(P, 3) points of a closed polygon (C, 2) of right angles, its corners rounded."""
+    points = []
+    for before, corner, after in zip(
+        np.roll(corners, 1, 0), corners, np.roll(corners, -1, 0), strict=True
+    ):
+        come = (corner - before) / np.linalg.norm(corner - before)
+        leave = (after - corner) / np.linalg.norm(after - corner)
+        centre = corner - radius * come + radius * leave
+        for angle in np.linspace(0.0, 0.5 * np.pi, max(4, int(1.6 * radius / step))):
+            points.append(centre + radius * (np.sin(angle) * come - np.cos(angle) * leave))
+    dense = []
+    for a, b in zip(points, np.roll(points, -1, 0), strict=True):
+        count = max(1, int(np.linalg.norm(b - a) / step))
+        dense += [a + (b - a) * i / count for i in range(count)]
+    return np.concatenate((dense, np.full((len(dense), 1), _EYE)), 1)
+
+
+def _loop(seed: int, frames: int) -> tuple[Building, t.Trajectory]:
+    random = np.random.RandomState(seed)
+    metres = frames / t.RATE
+    laps = max(1, round(metres / _LAP[1]))
+    ring = ring_of(float(np.clip(metres / laps, *_LAP)))
+    x, y = (0.5 * side for side in ring.sides)
+    corners = np.array(((0.0, -y), (x, -y), (x, y), (-x, y), (-x, -y)))[1:]
+    path = _rounded(corners, radius=1.0)
+    path = np.roll(path, -len(path) // 8, axis=0)
+    whole = laps * t.path_length(path)
+    travelled = t.steady(frames, whole)
+    points, yaw = t.along(path, travelled)
+    return build_floor(seed, ring), t.carried(points, yaw, travelled, random, whole)
+
+
+def _hall_path() -> np.ndarray:
+    """A closed Lissajous figure of some 90 m within the middle of the hall."""
+    phase = np.linspace(0.0, 2.0 * np.pi, 4000, endpoint=False)
+    x = 0.29 * HALL[0] * np.sin(3 * phase + 0.4)
+    y = 0.27 * HALL[1] * np.sin(4 * phase)
+    return np.stack((x, y, np.full_like(x, _EYE)), -1)
+
+
+Travel = Callable[[int, float], np.ndarray]
+
+
+def _in_hall(
+    seed: int, frames: int, travel: Travel
+) -> tuple[Building, np.ndarray, np.ndarray, np.ndarray]:
+    path = _hall_path()
+    start = np.random.RandomState(seed).randint(len(path))
+    travelled = travel(frames, frames / t.RATE)
+    points, yaw = t.along(np.roll(path, -start, axis=0), travelled)
+    return build_hall(seed), points, yaw, travelled
+
+
+def _walk(seed: int, frames: int) -> tuple[Building, t.Trajectory]:
+    building, points, yaw, travelled = _in_hall(seed, frames, t.steady)
+    return building, t.carried(points, yaw, travelled, np.random.RandomState(seed))
+
+
+def _stop_and_go(seed: int, frames: int) -> tuple[Building, t.Trajectory]:
+    building, points, yaw, travelled = _in_hall(
+        seed, frames, lambda count, metres: t.stop_and_go(count, 0.62 * metres)
+    )
+    return building, t.carried(points, yaw, travelled, np.random.RandomState(seed))
+
+
+def _fast_turn(seed: int, frames: int) -> tuple[Building, t.Trajectory]:
+    building, points, yaw, travelled = _in_hall(seed, frames, t.steady)
+    phase = np.arange(frames) / t.RATE % 10.0
+    back = smooth_step((phase - 3.5) / 2.0) - smooth_step((phase - 8.0) / 2.0)
+    side = np.where(np.arange(frames) / t.RATE // 10.0 % 2 == 0, 1.0, -1.0)
+    return building, t.carried(
+        points, yaw + side * back * np.pi, travelled, np.random.RandomState(seed)
+    )
+
+
+def smooth_step(x: np.ndarray) -> np.ndarray:
+    """0 below 0, 1 above 1, smooth between."""
+    x = np.clip(x, 0.0, 1.0)
+    return x * x * (3.0 - 2.0 * x)
+
+
+def _stairs(seed: int, frames: int) -> tuple[Building, t.Trajectory]:
+    building, flight = build_stairwell(seed)
+    path = _stair_path(flight)
+    whole = t.path_length(path)
+    travelled = t.steady(frames, 0.5 * frames / t.RATE)
+    points, yaw = t.along(path, travelled)
+    yaw = t.smoothed(yaw, 0.35 * t.RATE)
+    return building, t.carried(
+        points, yaw, travelled, np.random.RandomState(seed), max(whole, travelled[-1])
+    )
+
+
+def _stair_path(flight: Flight) -> np.ndarray:
+    """Up on the right, round on the landing, down on the left, round in the hall."""
+    width, rise, run, hall = (
+        float(value) for value in (flight.width, flight.rise, flight.run, flight.hall)
+    )
+    lane, top = 0.24 * width, STEPS * run
+    corners = np.array(
+        ((lane, -0.55 * hall), (lane, top + 1.1), (-lane, top + 1.1), (-lane, -0.55 * hall))
+    )
+    path = _rounded(corners, radius=0.98 * lane)
+    climb = t.smoothed(np.clip(path[:, 1] / run + 0.5, 0.0, STEPS), 3.0)
+    path[:, 2] = _EYE + rise * climb
+    return path
+
+
+_MAKE: dict[str, Callable[[int, int], tuple[Building, t.Trajectory]]] = {
+    "walk": _walk,
+    "loop": _loop,
+    "stairs": _stairs,
+    "stop-and-go": _stop_and_go,
+    "fast-turn": _fast_turn,
+}
+WALKS = tuple(_MAKE)
+
+
+def open_walk(
+    kind: str,
+    seed: int = 0,
+    frames: int = 600,
+    width: int = 320,
+    height: int = 240,
+    field_of_view: float = 75.0,
+) -> Walk:
+    """A walk of one of WALKS; `field_of_view` is horizontal, in degrees."""
+    if kind not in _MAKE:
+        raise ValueError(f"there is no walk {kind!r}; there are {', '.join(WALKS)}")
+    if frames < 2:
+        raise ValueError(f"a walk takes at least 2 frames, not {frames}")
+    building, path = _MAKE[kind](seed, frames)
+    focal = 0.5 * width / np.tan(0.5 * np.radians(field_of_view))
+    camera = Intrinsics(
+        float(focal), float(focal), 0.5 * (width - 1), 0.5 * (height - 1), width, height
+    )
+    return Walk(building, path, camera, seed)
