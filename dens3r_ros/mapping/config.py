@@ -27,6 +27,8 @@ class TrackingConfig:
     """Whitened residual from which on a match counts less; 0.5 to 10."""
     sigma_pixels: float = 1.0
     """Expected error of a match in pixels; 0.1 to 10."""
+    sigma_depth: float = 0.03
+    """Expected relative error of a point's depth; 0 to 0.5."""
     min_confidence: float = 1.5
     """Confidence (1 is none) below which a pixel is not used; 1 to 100."""
     lost_fraction: float = 0.05

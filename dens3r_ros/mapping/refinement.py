@@ -32,7 +32,7 @@ def textured_pixels(grey: np.ndarray) -> np.ndarray:
     cells = strength[: rows * _CELL, : columns * _CELL].reshape(rows, _CELL, columns, _CELL)
     cells = cells.transpose(0, 2, 1, 3).reshape(rows * columns, _CELL * _CELL)
     best = cells.argmax(1)
-    good = cells.max(1) > 1e-4
+    good = cells.max(1) > 2e-5
     cell = np.arange(rows * columns)
     x = cell % columns * _CELL + best % _CELL
     y = cell // columns * _CELL + best // _CELL

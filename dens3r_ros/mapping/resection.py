@@ -49,15 +49,19 @@ class Resection:
 
 
 def resect(matches: Matches, start: np.ndarray, sigma: float, config: TrackingConfig) -> Resection:
-    """Refine `start` (T_frame_keyframe) robustly; `sigma` is a match's expected error, radians."""
+    """Refine `start` (T_frame_keyframe) robustly; `sigma` is a match's expected error, radians.
+
+    Errors along the epipolar line count less the more an error of the point's depth would show
+    there, so that smooth depth errors do not bend the pose.
+    """
     T = start.copy()
     across = _tangents(matches.rays)
-    cost, H, g = _linearised(T, matches, across, sigma, config.huber)
+    cost, H, g = _linearised(T, matches, across, sigma, config)
     damping = 1e-4
     for _ in range(config.pose_iterations):
         step = np.linalg.solve(H + damping * np.diag(np.diag(H)) + 1e-12 * np.eye(6), -g)
         moved = _step(step) @ T
-        new_cost, new_H, new_g = _linearised(moved, matches, across, sigma, config.huber)
+        new_cost, new_H, new_g = _linearised(moved, matches, across, sigma, config)
         if new_cost >= cost:
             damping = max(damping, 1e-6) * 10
             if damping > 1e4:
@@ -67,7 +71,7 @@ def resect(matches: Matches, start: np.ndarray, sigma: float, config: TrackingCo
         T, cost, H, g, damping = moved, new_cost, new_H, new_g, damping * 0.1
         if done:
             break
-    return _solved(T, matches, across, sigma, config.huber)
+    return _solved(T, matches, across, sigma, config)
 
 
 def resect_from_scratch(
@@ -102,16 +106,36 @@ def _tangents(rays: np.ndarray) -> np.ndarray:
     return np.stack((first, np.cross(rays, first)), 1)
 
 
+@dataclass(frozen=True, eq=False)
+class _Residuals:
+    """off (N, 2) whitened errors; J (N, 2, 6) their derivative by a small motion applied on the
+    left (translation, rotation)."""
+
+    off: np.ndarray
+    J: np.ndarray
+
+
 def _residuals(
-    T: np.ndarray, matches: Matches, across: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(N, 2) angles off, where the points lie (N, 3), and their distance (N, 1)."""
+    T: np.ndarray, matches: Matches, across: np.ndarray, sigma: float, depth_sigma: float
+) -> _Residuals:
     seen = matches.points @ T[:3, :3].T + T[:3, 3]
     distance = np.linalg.norm(seen, axis=1, keepdims=True).clip(1e-9)
-    off = np.einsum("nij,nj->ni", across, seen / distance)
+    ray = seen / distance
+    along = np.einsum("nij,nj->ni", across, ray)
+    by_point = (across - along[..., None] * ray[:, None]) / distance[..., None]
+    J = np.concatenate((by_point, np.cross(seen[:, None], by_point)), -1)
+    whiten = _whitener(-by_point @ T[:3, 3], sigma, depth_sigma)
     behind = (seen * matches.rays).sum(1) <= 0
-    off[behind] = np.sign(off[behind]) * np.maximum(np.abs(off[behind]), 1.0)
-    return off, seen, distance
+    along[behind] = np.where(along[behind] < 0, -1.0, 1.0)
+    return _Residuals(np.einsum("nij,nj->ni", whiten, along), whiten @ J)
+
+
+def _whitener(by_depth: np.ndarray, sigma: float, depth_sigma: float) -> np.ndarray:
+    """(N, 2, 2) that brings errors to unit variance, given how depth errors show (N, 2)."""
+    length = np.sqrt((by_depth**2).sum(1)).clip(1e-12)
+    line = by_depth / length[:, None]
+    shrink = 1 / np.sqrt(1 + (depth_sigma * length / sigma) ** 2) - 1
+    return (np.eye(2) + shrink[:, None, None] * line[:, :, None] * line[:, None]) / sigma
 
 
 def _huber_weights(off: np.ndarray, weights: np.ndarray, limit: float) -> np.ndarray:
@@ -120,39 +144,29 @@ def _huber_weights(off: np.ndarray, weights: np.ndarray, limit: float) -> np.nda
 
 
 def _linearised(
-    T: np.ndarray, matches: Matches, across: np.ndarray, sigma: float, huber: float
+    T: np.ndarray, matches: Matches, across: np.ndarray, sigma: float, config: TrackingConfig
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """Robust cost, and its normal equations for a small motion (translation, rotation)."""
-    off, seen, distance = _residuals(T, matches, across)
-    size, limit = np.sqrt((off**2).sum(1)), huber * sigma
+    """Robust cost, and its normal equations for a small motion."""
+    errors = _residuals(T, matches, across, sigma, config.sigma_depth)
+    size, limit = np.sqrt((errors.off**2).sum(1)), config.huber
     cost = np.where(size < limit, 0.5 * size**2, limit * (size - 0.5 * limit))
-    J = _jacobian(across, seen, distance)
-    weights = _huber_weights(off, matches.weights, limit)
-    JW = J * weights[:, None, None]
-    H = np.tensordot(JW, J, ((0, 1), (0, 1)))
-    g = np.tensordot(JW, off, ((0, 1), (0, 1)))
+    weights = _huber_weights(errors.off, matches.weights, limit)
+    JW = errors.J * weights[:, None, None]
+    H = np.tensordot(JW, errors.J, ((0, 1), (0, 1)))
+    g = np.tensordot(JW, errors.off, ((0, 1), (0, 1)))
     return float((matches.weights * cost).sum()), H, g
 
 
-def _jacobian(across: np.ndarray, seen: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    """(N, 2, 6) of the angles by a small motion applied on the left."""
-    ray = seen / distance
-    along = np.einsum("nij,nj->ni", across, ray)
-    by_point = (across - along[..., None] * ray[:, None]) / distance[..., None]
-    return np.concatenate((by_point, np.cross(seen[:, None], by_point)), -1)
-
-
 def _solved(
-    T: np.ndarray, matches: Matches, across: np.ndarray, sigma: float, huber: float
+    T: np.ndarray, matches: Matches, across: np.ndarray, sigma: float, config: TrackingConfig
 ) -> Resection:
-    off, seen, distance = _residuals(T, matches, across)
-    size = np.sqrt((off**2).sum(1))
-    measured = max(1.4826 * float(np.median(np.abs(off))), 0.1 * sigma)
-    weights = _huber_weights(off, matches.weights, huber * sigma)
-    J = _jacobian(across, seen, distance)
-    H = np.tensordot(J * weights[:, None, None], J, ((0, 1), (0, 1)))
-    covariance = _clustered_covariance(H, J, weights, off, matches.rays)
-    return Resection(T, covariance, size < 3 * max(measured, sigma), measured)
+    errors = _residuals(T, matches, across, sigma, config.sigma_depth)
+    weights = _huber_weights(errors.off, matches.weights, config.huber)
+    H = np.tensordot(errors.J * weights[:, None, None], errors.J, ((0, 1), (0, 1)))
+    covariance = _clustered_covariance(H, errors.J, weights, errors.off, matches.rays)
+    spread = 1.4826 * float(np.median(np.abs(errors.off)))
+    agree = np.sqrt((errors.off**2).sum(1)) < 3 * max(spread, 1.0)
+    return Resection(T, covariance, agree, max(spread, 0.1) * sigma)
 
 
 def _clustered_covariance(

@@ -183,7 +183,8 @@ def _refined(
     config: TrackingConfig,
 ) -> tuple[Resection | None, int]:
     """The pose by points followed on the images, where enough of them can be."""
-    if view.texture is None or seen.pixels is not None or not len(keyframe.texture.pixels):
+    wanted = config.refine and seen.pixels is None
+    if view.texture is None or not wanted or not len(keyframe.texture.pixels):
         return None, 0
     pixels = keyframe.texture.pixels
     x, y = pixels.astype(int).T
