@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from dens3r_ros.cli import demo, doctor, evaluate, models
+from dens3r_ros.cli import demo, doctor, evaluate, export, models, train
 
 app = typer.Typer(
     name="dens3r",
@@ -16,4 +16,6 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(evaluate.app, name="evaluate")
+app.command("export")(export.export)
 app.add_typer(models.app, name="models")
+app.add_typer(train.app, name="train")

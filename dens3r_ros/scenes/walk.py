@@ -215,6 +215,8 @@ def _stair_path(flight: Flight) -> np.ndarray:
         ((lane, -0.55 * hall), (lane, top + 1.1), (-lane, top + 1.1), (-lane, -0.55 * hall))
     )
     path = _rounded(corners, radius=0.98 * lane)
+    rising = np.nonzero((path[:, 0] > 0.99 * lane) & (path[:, 1] > -0.45 * hall))[0]
+    path = np.roll(path, -rising[0], axis=0)
     climb = t.smoothed(np.clip(path[:, 1] / run + 0.5, 0.0, STEPS), 3.0)
     path[:, 2] = _EYE + rise * climb
     return path

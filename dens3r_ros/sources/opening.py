@@ -13,13 +13,17 @@ from dens3r_ros.sources.tum import TumSequence
 from dens3r_ros.sources.video import VIDEO_SUFFIXES, Video
 
 _EXPECTED = (
-    "Expected a folder of images, a sequence in the TUM RGB-D layout (with rgb.txt), or a video "
-    f"({', '.join(VIDEO_SUFFIXES)})."
+    "Expected a folder of images, a sequence in the TUM RGB-D layout (with rgb.txt), a video "
+    f"({', '.join(VIDEO_SUFFIXES)}), or a procedural walk (procedural:loop?frames=600)."
 )
 
 
 def open_source(path: str | Path) -> Source:
     """The source that `path` holds; SourceError saying what was found where it holds none."""
+    if str(path).startswith("procedural:"):
+        from dens3r_ros.sources.procedural import ProceduralWalk
+
+        return ProceduralWalk(str(path))
     path = Path(path)
     if not path.exists():
         raise SourceError(f"{path} does not exist.")

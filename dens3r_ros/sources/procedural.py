@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Camera walks through procedural worlds, as a source with exact truth."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from urllib.parse import parse_qsl
+
+import numpy as np
+
+from dens3r_ros.frame import Frame
+from dens3r_ros.scenes.walk import WALKS, WalkFrame, open_walk
+from dens3r_ros.sources.source import SourceError, Truth
+
+PREFIX = "procedural:"
+_FRAME_NS = 33_333_333
+_KEPT = 4
+_USAGE = (
+    f"Expected {PREFIX}KIND with KIND one of {', '.join(WALKS)}, and optionally "
+    "?seed=S&frames=N&size=WxH&fov=DEGREES, as in procedural:loop?seed=3&frames=2000&size=320x240."
+)
+
+
+class ProceduralWalk:
+    """The walk that a text such as "procedural:loop?seed=3&frames=2000&size=320x240" names.
+
+    Frames are rendered when they are asked for, at 30 a second from stamp 0, with intrinsics.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.name = text
+        try:
+            kind, options = _parsed(text)
+            self.walk = open_walk(kind, **options)  # type: ignore[arg-type]
+        except ValueError as error:
+            raise SourceError(f"{text}: {error}. {_USAGE}") from error
+        self._recent: OrderedDict[int, WalkFrame] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self.walk)
+
+    def __getitem__(self, index: int) -> Frame:
+        """The frame at `index`."""
+        return Frame(
+            self._rendered(index).image,
+            stamp=range(len(self))[index] * _FRAME_NS,
+            intrinsics=self.walk.intrinsics,
+        )
+
+    def truth(self, index: int) -> Truth:
+        """Exact depth (NaN for sky), pose and normals of the frame at `index`."""
+        frame = self._rendered(index)
+        depth = np.where(frame.depth > 0.0, frame.depth, np.float32(np.nan))
+        return Truth(depth, frame.T_world_camera, frame.normals)
+
+    def _rendered(self, index: int) -> WalkFrame:
+        index = range(len(self))[index]
+        if index not in self._recent:
+            self._recent[index] = self.walk.render(index)
+            if len(self._recent) > _KEPT:
+                self._recent.popitem(last=False)
+        return self._recent[index]
+
+
+def _parsed(text: str) -> tuple[str, dict[str, float]]:
+    kind, _, query = text.removeprefix(PREFIX).partition("?")
+    options: dict[str, float] = {}
+    for key, value in parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)):
+        if key in ("seed", "frames"):
+            options[key] = int(value)
+        elif key == "size":
+            width, separator, height = value.partition("x")
+            if not separator:
+                raise ValueError(f"size={value} is not WIDTHxHEIGHT")
+            options["width"], options["height"] = int(width), int(height)
+        elif key == "fov":
+            options["field_of_view"] = float(value)
+        else:
+            raise ValueError(f"there is no option {key!r}")
+    return kind, options
