@@ -12,6 +12,7 @@ import torch
 
 from dens3r_ros.engines.preprocess import Sizing, intrinsics_at, place
 from dens3r_ros.engines.protocol import EngineInfo, Features, Outputs, Placement
+from dens3r_ros.evaluation.engine_pixels import on_engine_pixels
 from dens3r_ros.evaluation.oracle_noise import (
     DisturbedView,
     OracleNoise,
@@ -21,8 +22,12 @@ from dens3r_ros.evaluation.oracle_noise import (
 )
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.geometry.normals import normals_from_points
+from dens3r_ros.geometry.rays import pixel_rays
 from dens3r_ros.network.prediction import PairPrediction
 from dens3r_ros.sources.source import Source, Truth
+
+_NORMAL_RADIUS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,37 +145,20 @@ def true_view(
     stamp: int, truth: Truth, camera: Intrinsics, placement: Placement, noise: OracleNoise
 ) -> TrueView:
     """The truth of a frame on the pixels that the engine works on."""
-    depth = _on_engine_pixels(truth.depth, placement)
-    rays = camera_rays(camera)
+    depth = on_engine_pixels(truth.depth, placement)
+    rays = pixel_rays(camera).numpy()
     shown = _filled(depth, noise.bleed_pixels)
     if truth.normals is None:
-        normals = normals_of(rays * depth[..., None])
+        points = torch.from_numpy(rays * depth[..., None])
+        normals = normals_from_points(points, radius=_NORMAL_RADIUS)[0].numpy()
     else:
-        normals = np.nan_to_num(_on_engine_pixels(truth.normals, placement))
+        normals = np.nan_to_num(on_engine_pixels(truth.normals, placement))
     known = depth[np.isfinite(depth)]
     if not known.size:
         raise ValueError(f"the frame at {stamp} ns has no depth at all")
     return TrueView(
         stamp, truth.T_world_camera, rays, depth, shown, normals, float(np.median(known))
     )
-
-
-def camera_rays(camera: Intrinsics) -> np.ndarray:
-    """(h, w, 3) float32 rays with z = 1 through every pixel."""
-    x, y = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
-    rays = ((x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, np.ones_like(x))
-    return np.stack(rays, -1).astype(np.float32)
-
-
-def normals_of(points: np.ndarray) -> np.ndarray:
-    """(h, w, 3) unit normals facing the camera, 0 where a neighbour is unknown."""
-    right = np.zeros_like(points)
-    down = np.zeros_like(points)
-    right[:, 1:-1] = points[:, 2:] - points[:, :-2]
-    down[1:-1] = points[2:] - points[:-2]
-    normals = np.cross(down, right)
-    away = (normals * points).sum(-1, keepdims=True) > 0
-    return _unit(np.nan_to_num(np.where(away, -normals, normals)))
 
 
 def _wanted(outputs: Outputs) -> list[str]:
@@ -187,23 +175,6 @@ def _points(view: TrueView, errors: DisturbedView, T: np.ndarray, scale: float) 
 def _unit(vectors: np.ndarray) -> np.ndarray:
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return (vectors / np.maximum(length, 1e-12)).astype(np.float32)
-
-
-def _on_engine_pixels(image: np.ndarray, placement: Placement) -> np.ndarray:
-    """The nearest original pixel's value for every pixel of the engine."""
-    rows, columns = (
-        ((np.arange(count) + start + 0.5) * whole / resized - 0.5).round().astype(int)
-        for count, start, whole, resized in zip(
-            placement.size,
-            (placement.top, placement.left),
-            placement.original,
-            placement.resized,
-            strict=True,
-        )
-    )
-    rows = rows.clip(0, placement.original[0] - 1)
-    columns = columns.clip(0, placement.original[1] - 1)
-    return image[rows[:, None], columns]
 
 
 def _filled(depth: np.ndarray, bleed: int) -> np.ndarray:

@@ -10,23 +10,26 @@ import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
-from dens3r_ros.engines.protocol import Placement
+from dens3r_ros.evaluation.engine_pixels import on_engine_pixels
+from dens3r_ros.evaluation.metrics_normals import normal_angles
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.normals import normals_from_points
+from dens3r_ros.geometry.rays import unproject
 from dens3r_ros.mapping.maps import Maps
 from dens3r_ros.mapping.update import KeyframeView
 from dens3r_ros.sources.source import Truth
 
+_NORMAL_RADIUS = 3
 _VOXEL = 0.01
 """Metres to which surfaces are thinned before they are compared."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FrameErrors:
-    """One frame's geometry: depth ratios are to the truth; angles in degrees."""
+    """depth_ratio (N,): depth in the map's unit by the truth in metres; coverage: share of the
+    truth that is confident; normal_degrees (M,)."""
 
-    abs_rel: float
-    delta1: float
+    depth_ratio: np.ndarray
     coverage: float
     normal_degrees: np.ndarray
 
@@ -44,46 +47,28 @@ class SurfaceErrors:
         return (self.accuracy_m + self.completeness_m) / 2
 
 
-def on_engine_pixels(image: np.ndarray, placement: Placement) -> np.ndarray:
-    """The nearest original pixel's value for every pixel of the engine."""
-    rows, columns = (
-        ((np.arange(count) + start + 0.5) * whole / resized - 0.5).round().astype(int)
-        for count, start, whole, resized in zip(
-            placement.size,
-            (placement.top, placement.left),
-            placement.original,
-            placement.resized,
-            strict=True,
-        )
-    )
-    rows = rows.clip(0, placement.original[0] - 1)
-    columns = columns.clip(0, placement.original[1] - 1)
-    return image[rows[:, None], columns]
-
-
 def frame_errors(
     maps: Maps, truth: Truth, camera: Intrinsics | None, least_confidence: float, step: int = 4
 ) -> FrameErrors:
-    """Depth and normals of one frame where both truth and confidence allow, every `step` pixels.
+    """One frame's geometry where truth is known and confidence suffices, every `step` pixels.
 
-    Depth is in the map's unit: scale it by `abs_rel_scaled` later. `camera`, of the truth's
-    pixels, gives true normals where the truth has none.
+    `camera`, of the truth's pixels, gives true normals where the truth has none.
     """
-    depth = on_engine_pixels(truth.depth, maps.placement)[::step, ::step]
+
+    def thin(image: np.ndarray) -> np.ndarray:
+        return on_engine_pixels(image, maps.placement)[::step, ::step]
+
+    depth = thin(truth.depth)
     known = np.isfinite(depth)
     sure = known & (maps.confidence[::step, ::step] > least_confidence)
-    ratio = maps.depth[::step, ::step][sure] / depth[sure]
     normals = true_normals(truth, camera)
     angles = np.zeros(0)
     if normals is not None:
-        wanted = on_engine_pixels(normals, maps.placement)[::step, ::step][sure]
-        angles = _angles(maps.normals[::step, ::step][sure], wanted)
-    return FrameErrors(
-        abs_rel=float(np.abs(ratio - 1).mean()) if ratio.size else float("nan"),
-        delta1=float((np.maximum(ratio, 1 / ratio) < 1.25).mean()) if ratio.size else 0.0,
-        coverage=float(sure.sum() / max(known.sum(), 1)),
-        normal_degrees=angles,
-    )
+        found, wanted = maps.normals[::step, ::step][sure], thin(normals)[sure]
+        both = (np.abs(found).sum(-1) > 0) & (np.abs(wanted).sum(-1) > 0)
+        angles = normal_angles(found[both], wanted[both])
+    coverage = float(sure.sum() / max(known.sum(), 1))
+    return FrameErrors(maps.depth[::step, ::step][sure] / depth[sure], coverage, angles)
 
 
 def true_normals(truth: Truth, camera: Intrinsics | None) -> np.ndarray | None:
@@ -92,10 +77,8 @@ def true_normals(truth: Truth, camera: Intrinsics | None) -> np.ndarray | None:
         return np.nan_to_num(truth.normals)
     if camera is None:
         return None
-    x, y = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
-    rays = np.stack(((x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, np.ones_like(x)), -1)
-    points = torch.from_numpy((rays * truth.depth[..., None]).astype(np.float32))
-    return normals_from_points(points, radius=2)[0].numpy()
+    points = unproject(torch.from_numpy(truth.depth), camera)
+    return normals_from_points(points, radius=_NORMAL_RADIUS)[0].numpy()
 
 
 def map_points(keyframes: Sequence[KeyframeView], least_confidence: float) -> np.ndarray:
@@ -110,12 +93,8 @@ def map_points(keyframes: Sequence[KeyframeView], least_confidence: float) -> np
 
 def truth_points(truth: Truth, camera: Intrinsics, step: int = 2) -> np.ndarray:
     """(N, 3) points of a true depth image in the world."""
-    depth = truth.depth[::step, ::step]
-    y, x = np.nonzero(np.isfinite(depth))
-    z = depth[y, x].astype(np.float64)
-    points = np.stack(
-        ((x * step - camera.cx) / camera.fx * z, (y * step - camera.cy) / camera.fy * z, z), 1
-    )
+    points = unproject(torch.from_numpy(truth.depth), camera).numpy()[::step, ::step]
+    points = points[np.isfinite(points).all(-1)].astype(np.float64)
     T = truth.T_world_camera
     return points @ T[:3, :3].T + T[:3, 3]
 
@@ -139,10 +118,3 @@ def thinned(points: np.ndarray, voxel: float = _VOXEL) -> np.ndarray:
     extent = cells.max(0) + 1
     keys = (cells[:, 0] * extent[1] + cells[:, 1]) * extent[2] + cells[:, 2]
     return points[np.unique(keys, return_index=True)[1]]
-
-
-def _angles(normals: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Degrees between unit vectors where both are known."""
-    both = (np.abs(normals).sum(-1) > 0) & (np.abs(wanted).sum(-1) > 0)
-    cosine = (normals[both] * wanted[both]).sum(-1).clip(-1, 1)
-    return np.degrees(np.arccos(cosine))

@@ -15,15 +15,6 @@ _MEMORY = 31
 """Pointmaps whose fitted cameras are remembered."""
 
 
-def rays_of(camera: Intrinsics) -> np.ndarray:
-    """(h, w, 3) float32 rays with z = 1 through every pixel."""
-    x = (np.arange(camera.width, dtype=np.float32) - camera.cx) / camera.fx
-    y = (np.arange(camera.height, dtype=np.float32) - camera.cy) / camera.fy
-    rays = np.ones((camera.height, camera.width, 3), np.float32)
-    rays[..., 0], rays[..., 1] = x[None], y[:, None]
-    return rays
-
-
 def rays_at(pixels: np.ndarray, camera: Intrinsics) -> np.ndarray:
     """(N, 3) unit rays through (N, 2) pixels."""
     rays = np.ones((len(pixels), 3))

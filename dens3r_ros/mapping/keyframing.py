@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dens3r_ros.engines.protocol import Engine, Features
-from dens3r_ros.mapping.cameras import rays_of
+from dens3r_ros.geometry.rays import pixel_rays
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.fusion import canonical_from, carried
 from dens3r_ros.mapping.graph import Edge, PoseGraph
@@ -38,7 +38,7 @@ class KeyframeMaker:
     ) -> Keyframe:
         """A keyframe whose pointmap is one prediction of its own view, times `scale`."""
         assert view.texture is not None
-        rays = rays_of(view.camera) if view.calibrated else None
+        rays = pixel_rays(view.camera).numpy() if view.calibrated else None
         canonical = canonical_from(points, confidence, scale, rays)
         grey = view.texture.grey
         texture = Texture(grey, textured_pixels(grey))

@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 
 from dens3r_ros.engines.preprocess import resample
-from dens3r_ros.mapping.cameras import at_input, rays_of
+from dens3r_ros.geometry.rays import pixel_rays
+from dens3r_ros.mapping.cameras import at_input
 from dens3r_ros.mapping.graph import PoseGraph, rigid, scale_of
 from dens3r_ros.mapping.interfaces import Shown
 from dens3r_ros.mapping.keyframe import Keyframe
@@ -89,6 +90,6 @@ def _maps(step: Step, unit: float) -> Maps | None:
         step.seen.frame_confidence,
         scale * unit,
         step.features.placement,
-        rays_of(step.view.camera) if step.view.calibrated else None,
+        pixel_rays(step.view.camera).numpy() if step.view.calibrated else None,
         step.seen.frame_normals,
     )
