@@ -10,8 +10,11 @@ IN_VENV := source scripts/activate &&
 help:  ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
+SETUP_PYTHON := $(or $(PYTHON),python3)
+
 setup:  ## everything into .venv and install/ (PYTHON=python3.12, PIP_ARGS='--index-url ...')
-	@PYTHONPATH=scripts$${PYTHONPATH:+:$$PYTHONPATH} PYTHONDONTWRITEBYTECODE=1 $(or $(PYTHON),python3) -m ros_setup
+	@command -v $(SETUP_PYTHON) >/dev/null || { echo "make setup: there is no $(SETUP_PYTHON) on the PATH. Install Python 3.12 (apt install python3.12 python3.12-venv python3.12-dev) or name yours: make setup PYTHON=..." >&2; exit 1; }
+	@PYTHONPATH=scripts$${PYTHONPATH:+:$$PYTHONPATH} PYTHONDONTWRITEBYTECODE=1 $(SETUP_PYTHON) -m ros_setup
 
 test: setup  ## the whole test suite (ARGS='test/geometry -k sim3')
 	@$(IN_VENV) python -m pytest $(ARGS)

@@ -17,7 +17,7 @@ from ros_setup.problem import SetupProblem
 NETWORK = re.compile(
     r"NewConnectionError|NameResolutionError|name resolution|Connection refused|ReadTimeout|"
     r"ConnectTimeout|Network is unreachable|Max retries|ProxyError|SSLError|Could not fetch URL|"
-    r"ConnectionResetError|IncompleteRead|Connection broken",
+    r"ConnectionResetError|IncompleteRead|Connection broken|from versions: none",
 )
 NO_SPACE = re.compile(r"No space left on device|Errno 28")
 
@@ -68,7 +68,7 @@ def explain(command: Sequence[str], code: int, tail: Sequence[str], log: Path) -
         )
     if NETWORK.search(text):
         return SetupProblem(
-            f"The package index could not be reached: {_telling(tail, NETWORK)}",
+            f"The package index could not be reached, or lacks what is needed: {_telling(tail, NETWORK)}.",
             "Check the network, or name a mirror with PIP_ARGS='--index-url ...'; then run make "
             "setup again, it goes on from here.",
         )

@@ -121,6 +121,7 @@ def test_missing_compiler_and_headers_are_told(tmp_path: Path) -> None:
     [
         ("ERROR: [Errno 28] No space left on device", "disk became full"),
         ("WARNING: Retrying ... NewConnectionError('...')", "index could not be reached"),
+        ("ERROR: Could not find catkin-pkg==1.1.1 (from versions: none)", "index could not be"),
         ("The virtual environment was not created: ensurepip is not", "python3-venv"),
         ("error: something else", "something else"),
     ],
