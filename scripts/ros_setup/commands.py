@@ -68,7 +68,7 @@ def explain(command: Sequence[str], code: int, tail: Sequence[str], log: Path) -
         )
     if NETWORK.search(text):
         return SetupProblem(
-            f"The package index could not be reached, or lacks what is needed: {_telling(tail, NETWORK)}.",
+            f"The package index could not be reached or is incomplete: {_telling(tail, NETWORK)}.",
             "Check the network, or name a mirror with PIP_ARGS='--index-url ...'; then run make "
             "setup again, it goes on from here.",
         )
