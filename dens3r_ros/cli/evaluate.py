@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dens3r_ros.cli.evaluate_sequences import sequences
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dens3r_ros.evaluation.pair_sets import PairSet
 
-app = typer.Typer(no_args_is_help=True, help="Measure engines against the truth.")
+app = typer.Typer(no_args_is_help=True, help="Measure engines and the mapper against the truth.")
+app.command()(sequences)
 
 
 @app.command()

@@ -54,7 +54,7 @@ def link(
     `S_i_j` is where j is expected to be, if anywhere.
     """
     start = None if S_i_j is None else rigid(S_i_j)
-    found = track(seen, view_of(j), i, start, config.tracking)
+    found = track(seen, view_of(j), i, start, config.tracking, metric)
     if isinstance(found, str):
         return found
     scale, sigma = (1.0, _FLOOR_SCALE)

@@ -90,7 +90,7 @@ class LoopCloser:
         """Track without any expectation, believed only if the way back agrees."""
         settings = self._config.loops
         seen = observe(self._engine, [(features, keyframe.features)], normals=True)[0]
-        found = track(seen, view, keyframe, None, self._config.tracking)
+        found = track(seen, view, keyframe, None, self._config.tracking, self._metric)
         if isinstance(found, str):
             return None
         if found.matched < settings.min_overlap or found.inliers < settings.min_inliers:

@@ -107,7 +107,7 @@ class Mapper:
         self._records.append(Record.of(keyframe.features.frame, keyframe.id, np.eye(4), 0))
         for waiting in first.waiting:
             seen = observe(self.engine, [(waiting.features, keyframe.features)])[0]
-            found = track(seen, waiting.view, keyframe, None, self.config.tracking)
+            found = track(seen, waiting.view, keyframe, None, self.config.tracking, self.metric)
             if isinstance(found, Track):
                 T = found.T_keyframe_frame
                 self._records.append(Record.of(waiting.features.frame, keyframe.id, T, 0))
@@ -128,7 +128,7 @@ class Mapper:
         self._learn_lens(step, seen)
         with step.watch.stage("track"):
             start = None if step.stream.lost else step.stream.T_keyframe_frame
-            found = track(seen, step.view, keyframe, start, self.config.tracking)
+            found = track(seen, step.view, keyframe, start, self.config.tracking, self.metric)
         if isinstance(found, str):
             self._lose(step, found, keyframe_id)
             return

@@ -57,7 +57,6 @@ class Track:
     T_keyframe_frame: np.ndarray
     T_keyframe_pair: np.ndarray
     scale: float | None
-    scale_sigma: float
     covariance: np.ndarray
     matched: float
     inliers: float
@@ -81,10 +80,12 @@ def track(
     keyframe: Keyframe,
     start: np.ndarray | None,
     config: TrackingConfig,
+    metric: bool = False,
 ) -> Track | str:
     """Place the frame against the keyframe; a reason in words where that cannot be done.
 
-    `start` (T_keyframe_frame) is where the frame is expected, if anything is.
+    `start` (T_keyframe_frame) is where the frame is expected, if anything is. All units are one
+    and the same where the engine is `metric`.
     """
     pairs = _pairs(seen, view, keyframe, config)
     if len(pairs.matches) < MIN_MATCHES or pairs.matched < config.lost_fraction:
@@ -94,13 +95,14 @@ def track(
     if coarse is None or coarse.inliers < config.lost_inliers:
         return f"matches with keyframe {keyframe.id} agree on no pose"
     fine, followed = _refined(seen, view, keyframe, coarse, sigma, config)
-    scale, scale_sigma = _pair_scale(seen, pairs, coarse.T_frame_keyframe, config)
+    scale = _pair_scale(seen, pairs, coarse.T_frame_keyframe, config)
+    if metric and scale is not None:
+        scale = 1.0
     best = fine or coarse
     return Track(
         np.linalg.inv(best.T_frame_keyframe),
         np.linalg.inv(coarse.T_frame_keyframe),
         scale,
-        scale_sigma,
         best.covariance,
         pairs.matched,
         coarse.inliers if fine is None else fine.inliers,
@@ -213,24 +215,20 @@ def _refined(
 
 def _pair_scale(
     seen: Observation, pairs: _Pairs, T: np.ndarray, config: TrackingConfig
-) -> tuple[float | None, float]:
-    """Length of the pair's unit in the keyframe's, and the standard deviation of its logarithm."""
+) -> float | None:
+    """Length of the pair's unit in the keyframe's; None where the pair tells no depth."""
     x, y = pairs.keyframe_pixels.T
     expected = np.linalg.norm(pairs.matches.points @ T[:3, :3].T + T[:3, 3], axis=1)
     by_keyframe = np.linalg.norm(seen.keyframe_points[y, x], axis=1)
     by_frame = np.linalg.norm(sample_nearest(seen.frame_points, pairs.pixels), axis=1)
     sure_k = seen.keyframe_confidence[y, x] > config.min_confidence
     sure_f = sample_nearest(seen.frame_confidence, pairs.pixels) > config.min_confidence
-    logs = [
-        np.log(expected[sure].clip(1e-9) / distance[sure].clip(1e-9))
+    middles = [
+        float(np.median(np.log(expected[sure].clip(1e-9) / distance[sure].clip(1e-9))))
         for sure, distance in ((sure_k, by_keyframe), (sure_f, by_frame))
         if sure.sum() >= MIN_MATCHES
     ]
-    if not logs:
-        return None, 0.0
-    middles = [float(np.median(ratios)) for ratios in logs]
-    spread = 1.4826 * float(np.median(np.abs(logs[0] - middles[0])))
-    return float(np.exp(np.mean(middles))), max(spread / np.sqrt(12), 1e-3)
+    return float(np.exp(np.mean(middles))) if middles else None
 
 
 def _parallax(matches: Matches, T: np.ndarray) -> float:

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`dens3r evaluate sequences`: the mapper against the truth."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from dens3r_ros.engines.protocol import Engine
+    from dens3r_ros.evaluation.sequences import Measured, SequenceOptions
+    from dens3r_ros.mapping.config import MapperConfig
+    from dens3r_ros.sources.source import Source
+
+
+def sequences(
+    sequence: Annotated[
+        list[str],
+        typer.Argument(help="Folders in the TUM RGB-D layout, videos with poses, procedural:..."),
+    ],
+    engine: Annotated[
+        str,
+        typer.Option(help="oracle, geometric, torch, onnx, or module:factory."),
+    ] = "oracle",
+    model: Annotated[str, typer.Option(help="Model of the torch and onnx engines.")] = "",
+    calibrated: Annotated[bool, typer.Option(help="Give the mapper the intrinsics.")] = False,
+    metric: Annotated[bool, typer.Option(help="The oracle knows metres.")] = False,
+    seed: Annotated[int, typer.Option(help="First seed of the oracle's noise.")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs, each with the next seed.")] = 1,
+    size: Annotated[
+        int | None, typer.Option(min=64, help="Long side to work at; the oracle's is 512.")
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Take each N-th frame.")] = 1,
+    chained: Annotated[
+        bool, typer.Option(help="Also chain the poses of neighbouring pairs, for comparison.")
+    ] = False,
+    fusion: Annotated[
+        bool, typer.Option(help="Fuse predictions; off keeps only the latest one.")
+    ] = True,
+    loops: Annotated[bool, typer.Option(help="Close loops.")] = True,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures to this file; - is stdout.")
+    ] = None,
+    plots: Annotated[Path | None, typer.Option(help="Write pictures into this folder.")] = None,
+) -> None:
+    """Trajectory, depth, normals, surface and cost of the mapper on whole sequences."""
+    from rich.console import Console
+
+    from dens3r_ros.evaluation.sequence_table import as_json, table
+    from dens3r_ros.evaluation.sequences import SequenceOptions
+
+    options = SequenceOptions(calibrated=calibrated, every=every, chained=chained)
+    config = _config(fusion, loops)
+    rows: list[dict[str, object]] = []
+    whole = True
+    try:
+        for name in sequence:
+            for number in range(seed, seed + seeds):
+                source = _source(name)
+                chosen = _engine(engine, model, source, number, metric, size)
+                measured = _measure(source, chosen, config, options)
+                rows.append(measured.figures)
+                if plots is not None:
+                    _plot(measured, plots)
+    except KeyboardInterrupt:
+        whole = False
+        typer.echo(f"Stopped: {len(rows)} run(s) were finished.", err=True)
+    except ValueError as error:
+        typer.echo(f"dens3r evaluate sequences: {error}", err=True)
+        raise typer.Exit(1) from error
+    if json_file == Path("-"):
+        sys.stdout.write(as_json(rows) + "\n")
+    else:
+        if json_file is not None:
+            json_file.write_text(as_json(rows) + "\n")
+        Console().print(table(rows))
+    if not whole:
+        raise typer.Exit(130)
+
+
+def _config(fusion: bool, loops: bool) -> MapperConfig:
+    from dens3r_ros.mapping.config import FusionConfig, LoopConfig, MapperConfig
+
+    fused = FusionConfig(mode="weighted" if fusion else "latest")
+    return MapperConfig(fusion=fused, loops=LoopConfig(enabled=loops))
+
+
+def _source(name: str) -> Source:
+    from dens3r_ros.evaluation.cached_source import CachedSource
+    from dens3r_ros.sources.opening import open_source
+
+    return CachedSource(open_source(name))
+
+
+def _engine(
+    name: str, model: str, source: Source, seed: int, metric: bool, size: int | None
+) -> Engine:
+    if name == "oracle":
+        from dens3r_ros.evaluation.oracle import OracleEngine
+
+        return OracleEngine(source, seed=seed, metric=metric, long_side=size or 512)
+    from dens3r_ros.engines.loading import load_engine
+
+    return load_engine(name, model, max_side=size or 0)
+
+
+def _measure(
+    source: Source, engine: Engine, config: MapperConfig, options: SequenceOptions
+) -> Measured:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from dens3r_ros.evaluation.sequences import evaluate_sequence
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(source.name, total=len(range(0, len(source), options.every)))
+        return evaluate_sequence(source, engine, config, options, lambda: progress.advance(task))
+
+
+def _plot(measured: Measured, folder: Path) -> None:
+    from dens3r_ros.evaluation.sequence_plots import write_plots
+
+    typer.echo(f"Wrote {write_plots(measured, folder)}", err=True)
