@@ -58,8 +58,11 @@ def _world(environment: dict[str, str], asked: str | None) -> World:
     pythons = [asked] if asked else ["python3", "/usr/bin/python3"]
     world = sourced_world(environment, pythons)
     if world is None:
-        world = World(None, asked or _kept_python() or "")
-        world = world if world.python else World(None, choose_python(asked).path)
+        kept = None if asked else _kept_python()
+        world = World(None, kept or choose_python(asked).path)
+    else:
+        interpreter = probe(world.python)
+        world = World(world.distro, interpreter.path if interpreter else world.python)
     if made not in (None, "", world.label):
         raise SetupProblem(
             f".venv was made for {made}, but this shell would use {world.label}.",
