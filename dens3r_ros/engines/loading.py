@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.model_store.manifest import ModelError, preferred_model, resolve_model
+
+if TYPE_CHECKING:
+    from dens3r_ros.network import Network
 
 ENGINES = ("auto", "torch", "onnx", "geometric")
 
@@ -44,6 +48,16 @@ def load_engine(
     return _torch(model, device, precision, max_side)
 
 
+def load_named_network(model: str) -> Network:
+    """The network of a path, of a name of `dens3r models list`, or `random:NAME`; float32, CPU."""
+    from dens3r_ros.engines.random_weights import PREFIX, random_network
+    from dens3r_ros.network import load_network
+
+    if model.startswith(PREFIX):
+        return random_network(model.removeprefix(PREFIX))
+    return load_network(resolve_model(model))
+
+
 def _is_export(model: str) -> bool:
     return (Path(model).expanduser() / "export.json").is_file()
 
@@ -68,14 +82,9 @@ def _geometric(max_side: int) -> Engine:
 
 
 def _torch(model: str, device: str, precision: str, max_side: int) -> Engine:
-    from dens3r_ros.engines.random_weights import PREFIX, random_network
     from dens3r_ros.engines.torch_engine import TorchConfig, TorchEngine
-    from dens3r_ros.network import load_network
 
-    if model.startswith(PREFIX):
-        network = random_network(model.removeprefix(PREFIX))
-    else:
-        network = load_network(resolve_model(model))
+    network = load_named_network(model)
     return TorchEngine(network, TorchConfig(device, precision, max_side), Path(model).stem)
 
 

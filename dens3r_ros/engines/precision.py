@@ -42,8 +42,9 @@ def _computes_bf16(device: torch.device) -> bool:
 
 def cpu_computes_bf16() -> bool:
     """Whether this CPU has instructions for bf16 products, and PyTorch kernels that use them."""
-    flags = {"x86_64": ("avx512_bf16", "amx_bf16"), "aarch64": ("bf16",)}.get(platform.machine())
-    return bool(flags) and torch.backends.mkldnn.is_available() and has_cpu_flag(*flags)
+    flags = {"x86_64": ("avx512_bf16", "amx_bf16"), "aarch64": ("bf16",)}
+    wanted = flags.get(platform.machine(), ())
+    return torch.backends.mkldnn.is_available() and has_cpu_flag(*wanted)
 
 
 def has_cpu_flag(*names: str) -> bool:

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,7 +77,7 @@ class TorchEngine:
         self._encoder, self._decoder = self._functions()
 
     def warm_up(self, size: tuple[int, int] = (480, 640)) -> None:
-        """Run once on a blank frame of `size` (height, width), so that the first real one is quick."""
+        """Run once on a blank frame of `size` (height, width), so that no real one waits for it."""
         features = self.encode([Frame(np.zeros((*size, 3), np.uint8), 0)])
         self.decode([(features[0], features[0])], Outputs())
 
@@ -135,7 +136,7 @@ class TorchEngine:
         prediction = PairPrediction(**maps)
         return turn_back(prediction, a[0].turned, b[0].turned)
 
-    def _functions(self):  # type: ignore[no-untyped-def]
+    def _functions(self) -> tuple[Callable[[Tensor], Tensor], Callable[..., dict[str, Tensor]]]:
         """Encoder and decoder with heads, on plain tensors, compiled if so configured."""
 
         def encoder(images: Tensor) -> Tensor:
@@ -152,7 +153,7 @@ class TorchEngine:
         mode = "reduce-overhead" if self.device.type == "cuda" else "default"
         compiled = torch.compile(decoder, mode=mode, dynamic=False)
 
-        def decoder_with_own_memory(*arguments) -> dict[str, Tensor]:  # type: ignore[no-untyped-def]
+        def decoder_with_own_memory(*arguments: Any) -> dict[str, Tensor]:
             # CUDA graphs write every result to the same place.
             return {name: value.clone() for name, value in compiled(*arguments).items()}
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from networks import small_network
 
 from dens3r_ros.engines.fingerprint import fingerprint
@@ -74,10 +75,10 @@ def test_weights_are_not_taken_for_an_export(weights: Path) -> None:
 
 
 def test_random_networks_have_the_published_sizes() -> None:
-    import torch
-
     known = {name: entry.parameters for name, entry in load_manifest().items()}
     for name, description in DESCRIPTIONS.items():
         with torch.device("meta"):
             parameters = Network(description).info.parameters
-        assert known.get(name) in (None, parameters), name
+        published = known[name]
+        # Published files also hold a few tensors that nothing uses.
+        assert published is None or parameters == pytest.approx(published, rel=0.005), name
