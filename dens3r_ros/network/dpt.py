@@ -38,7 +38,7 @@ class DptHead(nn.Module):
         ]
         x = self.reduce(self.fusion(maps))
         x = _resize(x, (states.grid[0] * self.patch, states.grid[1] * self.patch))
-        return self.out(F.relu(self.refine(x))).permute(0, 2, 3, 1)
+        return self.out(F.relu(self.refine(x), inplace=True)).permute(0, 2, 3, 1)
 
 
 class Fusion(nn.Module):
@@ -86,7 +86,7 @@ class ResidualUnit(nn.Module):
         self.conv2 = nn.Conv2d(features, features, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(F.relu(self.conv1(F.relu(x))))
+        return x + self.conv2(F.relu(self.conv1(F.relu(x)), inplace=True))
 
 
 def _resampling(level: int, dim: int) -> list[nn.Module]:

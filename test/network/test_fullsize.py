@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from available_memory import skip_below_need
 
 from dens3r_ros.network import Network
 from dens3r_ros.network.checkpoints.keys import canonical, is_unused, own_name
@@ -19,7 +20,6 @@ from dens3r_ros.network.checkpoints.published import describe_published
 
 FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
 RECIPES = sorted(FIXTURES.glob("*_fullsize_recipe_*.npz"))
-NEEDED_GB = 6.0
 FIELDS = {
     "pts3d": "points",
     "pts3d_in_other_view": "points",
@@ -28,13 +28,6 @@ FIELDS = {
     "desc_conf": "descriptor_confidence",
     "normal": "normals",
 }
-
-
-def available_gb() -> float:
-    """Memory that a process can still get."""
-    match = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
-    assert match
-    return int(match[1]) / 2**20
 
 
 pytestmark = [
@@ -95,8 +88,7 @@ def assert_close(value: torch.Tensor, reference: np.ndarray, tolerance: float, n
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_full_size(path: Path, record_property: pytest.RecordProperty) -> None:
-    if available_gb() < NEEDED_GB:
-        pytest.skip(f"{available_gb():.1f} GB of memory available, {NEEDED_GB} needed")
+    skip_below_need()
     recipe = np.load(path)
     network = build(recipe)
     images = [
