@@ -109,7 +109,7 @@ def sample_pairs_of_cameras(
     first, rays, depth = _first_camera(stream, worlds, K[:, 0], size)
     points = first[:, None, :3, 3].float() + depth[..., None] * _turned(first, rays)
     candidates = _second_cameras(stream, worlds, first, points, depth)
-    wanted = stream.uniform(1, low=0.28, high=0.9)
+    wanted = stream.uniform(1, low=0.28, high=1.0)
     overlap, fine = _overlaps(worlds, K, size, first, candidates, points, depth)
     cost = (overlap - wanted).abs() + (~fine).float()
     second = _chosen(candidates, cost.argmin(1))

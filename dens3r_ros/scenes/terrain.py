@@ -89,15 +89,18 @@ class Terrain:
         return entry, torch.where(entry <= leave, leave, -torch.inf)
 
     def _refined(self, world: Tensor, origin: Tensor, ray: Tensor, t: Tensor) -> Tensor:
-        """Newton's method from just above the ground."""
+        """Newton's method from just above the ground, where it converges."""
         hit = t.isfinite().nonzero()[:, 0]
-        w, o, d, at = world[hit], origin[hit], ray[hit], t[hit]
-        for _ in range(3):
+        w, o, d, start = world[hit], origin[hit], ray[hit], t[hit]
+        at, farthest = start, 0.02 * (0.1 + start)
+        for _ in range(4):
             point = o + at[:, None] * d
             height, slope_x, slope_y = self.surface(w, point[:, 0], point[:, 1])
             rate = d[:, 2] - slope_x * d[:, 0] - slope_y * d[:, 1]
-            at = at - (point[:, 2] - height) / rate.clamp(max=-1e-3)
-        t[hit] = at
+            step = (point[:, 2] - height) / rate.clamp(max=-1e-4)
+            at = at - torch.maximum(torch.minimum(step, farthest), -farthest)
+        left = self._above(w, o + at[:, None] * d).abs()
+        t[hit] = torch.where(left < 1e-5 * (1.0 + at), at, start)
         return t
 
 
