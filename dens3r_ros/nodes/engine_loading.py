@@ -42,6 +42,12 @@ def _attempt(parameters: EngineParameters) -> Engine | BaseException:
 
 
 def _load(parameters: EngineParameters) -> Engine:
-    from dens3r_ros.engines.geometric import GeometricConfig, GeometricEngine
+    from dens3r_ros.engines.loading import load_engine
 
-    return GeometricEngine(GeometricConfig(max_side=parameters.max_side))
+    return load_engine(
+        parameters.name,
+        parameters.model,
+        parameters.device,
+        parameters.precision,
+        parameters.max_side,
+    )

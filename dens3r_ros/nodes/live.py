@@ -10,23 +10,32 @@ from typing import Any
 from dens3r_ros.nodes.process import Stop, run_node
 
 
+class NotStarted(Exception):
+    """Autostart failed; the log says why."""
+
+
 def main() -> None:
     """Run the node until a signal; exit code 0 unless it could not start."""
     stop = Stop()
-    started: list[bool] = []
-
-    def make() -> Any:
-        from dens3r_ros.nodes.node import Dens3rNode
-
-        node = Dens3rNode(stopping=lambda: bool(stop))
-        started.append(node.start())
-        return node
-
-    run_node(make, stop)
+    code = 0
+    try:
+        run_node(lambda: _started(stop), stop)
+    except NotStarted:
+        code = 0 if stop else 1
     sys.stdout.flush()
     sys.stderr.flush()
     # A library's thread may still be at work on a frame; ending Python under it would crash.
-    os._exit(0 if stop or all(started) else 1)
+    os._exit(code)
+
+
+def _started(stop: Stop) -> Any:
+    from dens3r_ros.nodes.node import Dens3rNode
+
+    node = Dens3rNode(stopping=lambda: bool(stop))
+    if not node.start():
+        node.destroy_node()
+        raise NotStarted
+    return node
 
 
 if __name__ == "__main__":

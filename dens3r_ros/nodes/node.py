@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lifecycle_msgs.msg import Transition
 from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -34,27 +33,20 @@ class Dens3rNode(LifecycleNode):
         self._session: Session | None = None
         self._attached: list[Any] = []
         self._timers_of_session: list[Any] = []
-        self._parameters = Parameters(self, self._on_live_change)
+        self._settings = Parameters(self, self._on_live_change)
         if interfaces.messages is None:
             self.get_logger().warning(interfaces.MISSING_INTERFACES)
 
     @property
     def config(self) -> NodeConfig:
         """The parameters as they stand."""
-        return self._parameters.config
+        return self._settings.config
 
     def start(self) -> bool:
         """Configure and activate, where parameters ask for it; whether that went well."""
         if not self.config.autostart:
             return True
-        for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
-            callback = {
-                Transition.TRANSITION_CONFIGURE: self.trigger_configure,
-                Transition.TRANSITION_ACTIVATE: self.trigger_activate,
-            }[transition]
-            if callback() != _SUCCESS:
-                return False
-        return True
+        return self.trigger_configure() == _SUCCESS and self.trigger_activate() == _SUCCESS
 
     def close(self) -> None:
         """Leave from any state, within little more than a second."""
@@ -62,7 +54,7 @@ class Dens3rNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Validate the parameters, load the engine, announce the outputs."""
-        found = self._parameters.check()
+        found = self._settings.check()
         if found:
             self.get_logger().error("cannot configure: " + "; ".join(found))
             return _FAILURE
@@ -118,7 +110,7 @@ class Dens3rNode(LifecycleNode):
             ),
             post_callback=lambda _: session.reset(),
         )
-        self._parameters.locked = True
+        self._settings.locked = True
 
     def _free(self) -> None:
         for timer in self._timers_of_session:
@@ -131,7 +123,7 @@ class Dens3rNode(LifecycleNode):
             if not self._session.close(CLOSE_WITHIN_S):
                 self.get_logger().warning("a frame is still being processed: leaving without it")
             self._session = None
-        self._parameters.locked = False
+        self._settings.locked = False
 
     def _on_live_change(self, config: NodeConfig) -> None:
         if self._session is not None:

@@ -36,7 +36,8 @@ def images_in(kind: str, depth: int) -> QoSProfile:
 
 
 CALIBRATION_IN = _profile(10, ReliabilityPolicy.BEST_EFFORT)
-MAPS_OUT = _profile(2)
+MAPS_OUT = _profile(5)
+"""Deep enough that a reliable listener who falls behind for a moment misses nothing."""
 POSES_OUT = _profile(10)
 LATCHED = _profile(1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 TRANSFORMS_OUT = _profile(100)

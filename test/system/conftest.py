@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real processes over real DDS, each test module in a domain of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dens3r_ros.nodes.middleware import LARGE_MESSAGES, tuned_environment
+
+
+class Process:
+    """A module of ours as a process; its output is in a file."""
+
+    def __init__(self, module: str, log: Path, *arguments: str) -> None:
+        self.log = log
+        self._output = log.open("w")
+        self.popen = subprocess.Popen(
+            [sys.executable, "-m", module, "--ros-args", *arguments],
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            env=tuned_environment(os.environ),
+        )
+
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def interrupt(self, number: int = signal.SIGINT) -> tuple[int, float]:
+        """(exit code, seconds it took to leave)."""
+        began = time.monotonic()
+        self.popen.send_signal(number)
+        try:
+            code = self.popen.wait(15)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        return code, time.monotonic() - began
+
+    def kill(self) -> None:
+        if self.popen.poll() is None:
+            self.popen.kill()
+            self.popen.wait()
+        self._output.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def domain(request: pytest.FixtureRequest) -> Iterator[int]:
+    """A DDS domain that other tests on this machine are unlikely to use."""
+    number = 1 + (os.getpid() * 7 + hash(request.module.__name__)) % 100
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROS_DOMAIN_ID", str(number))
+        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        transport = "FASTDDS_BUILTIN_TRANSPORTS"
+        patch.setenv(transport, LARGE_MESSAGES[transport])
+        yield number
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """Starts processes; what still runs at the end of the test is killed."""
+    started: list[Process] = []
+
+    def run(module: str, *arguments: str) -> Process:
+        process = Process(module, tmp_path / f"{len(started)}.log", *arguments)
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()

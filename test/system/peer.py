@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A camera and a listener in the test's own process, on the other side of DDS."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+K = [300.0, 0, 159.5, 0, 300.0, 119.5, 0, 0, 1]
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class Peer:
+    """Publishes images and collects messages by topic."""
+
+    def __init__(self) -> None:
+        self.context = Context()
+        rclpy.init(context=self.context)
+        self.node = rclpy.create_node("peer", context=self.context)
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self.node)
+        self.received: dict[str, list[Any]] = defaultdict(list)
+        self._publishers: dict[str, Any] = {}
+
+    def listen(self, kind: Any, topic: str, qos: Any = 10) -> None:
+        self.node.create_subscription(kind, topic, self.received[topic].append, qos)
+
+    def publish(self, topic: str, message: Any) -> None:
+        if topic not in self._publishers:
+            self._publishers[topic] = self.node.create_publisher(
+                type(message), topic, qos_profile_sensor_data
+            )
+            self.until(lambda: self._publishers[topic].get_subscription_count() > 0)
+        self._publishers[topic].publish(message)
+
+    def until(self, done: Callable[[], Any], seconds: float = 60.0) -> bool:
+        end = time.monotonic() + seconds
+        while not done() and time.monotonic() < end:
+            self._executor.spin_once(timeout_sec=0.05)
+        return bool(done())
+
+    def spin(self, seconds: float) -> None:
+        self.until(lambda: False, seconds)
+
+    def call(self, kind: Any, name: str, request: Any) -> Any:
+        client = self.node.create_client(kind, name)
+        assert self.until(client.service_is_ready), f"no service {name}"
+        future = client.call_async(request)
+        assert self.until(future.done), f"no answer from {name}"
+        self.node.destroy_client(client)
+        return future.result()
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self.context)
+
+
+def texture(seed: int = 0, size: int = 900) -> np.ndarray:
+    """A poster with detail at many scales."""
+    rng = np.random.default_rng(seed)
+    layers = [
+        cv2.resize(rng.random((n, n, 3)), (size, size), interpolation=cv2.INTER_CUBIC)
+        for n in (6, 24, 96, 300)
+    ]
+    return np.clip(sum(layers) / 4 * 255, 0, 255).astype(np.uint8)
+
+
+def view(step: int, height: int = 240, width: int = 320) -> np.ndarray:
+    """A camera that slides past two walls of different depth, so that there is parallax."""
+    far = texture(1)[200 : 200 + height, 200 + 4 * step : 200 + 4 * step + width].copy()
+    near = texture(2)[200 : 200 + height, 100 + 9 * step : 100 + 9 * step + width]
+    far[height // 2 :] = near[height // 2 :]
+    return far
+
+
+def image(step: int, stamp: int, frame_id: str = "camera_optical", **size: int) -> Image:
+    pixels = view(step, **size)
+    message = Image(height=pixels.shape[0], width=pixels.shape[1], encoding="rgb8")
+    message.step = pixels.shape[1] * 3
+    message.data = array("B", pixels.tobytes())
+    return _stamped(message, stamp, frame_id)
+
+
+def compressed(step: int, stamp: int, frame_id: str = "camera_optical") -> CompressedImage:
+    data = cv2.imencode(".jpg", view(step)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
+    message = CompressedImage(format="rgb8; jpeg compressed bgr8")
+    message.data = array("B", data.tobytes())
+    return _stamped(message, stamp, frame_id)
+
+
+def info(stamp: int, frame_id: str = "camera_optical") -> CameraInfo:
+    message = CameraInfo(width=320, height=240, distortion_model="plumb_bob", k=K, d=[0.0] * 5)
+    return _stamped(message, stamp, frame_id)
+
+
+def _stamped(message: Any, stamp: int, frame_id: str) -> Any:
+    message.header.frame_id = frame_id
+    message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp, 10**9)
+    return message
+
+
+def stamp_of(message: Any) -> int:
+    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""If these fail, Ctrl-C leaves tracebacks, orphans or a launch that does not end."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2")
+
+NODE = "dens3r_ros.nodes.live"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("after", sorted(random.Random(0).uniform(0.3, 4.0) for _ in range(5)))
+def test_a_signal_at_any_moment_ends_it_cleanly(start, after: float, number: int) -> None:
+    process = start(NODE)
+    time.sleep(after)
+    code, seconds = process.interrupt(number)
+    assert code == 0, process.text()
+    assert "Traceback" not in process.text()
+    assert seconds < 4.0
+
+
+def test_a_model_that_is_not_there_is_one_sentence(start) -> None:
+    process = start(NODE, "-p", "engine.name:=torch", "-p", "engine.model:=/no/such/model.pth")
+    assert process.popen.wait(60) == 1
+    assert "/no/such/model.pth" in process.text()
+    assert "Traceback" not in process.text()
+
+
+def test_an_impossible_parameter_is_one_sentence(start) -> None:
+    process = start(NODE, "-p", "input.policy:=newest", "-p", "output.max_rnage:=2.0")
+    assert process.popen.wait(60) == 1
+    text = process.text()
+    assert "latest, every" in text and "output.max_range" in text
+    assert "Traceback" not in text
