@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
-messages = pytest.importorskip("dens3r_ros.msg", reason="needs the built interfaces")
-services = pytest.importorskip("dens3r_ros.srv", reason="needs the built interfaces")
+pytest.importorskip("dens3r_ros.msg", reason="needs the built interfaces")
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
@@ -23,6 +22,8 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_srvs.srv import SetBool, Trigger
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
+
+from dens3r_ros import msg as messages
 
 NODE = "dens3r_ros.nodes.live"
 FRAME_TOPICS = {
@@ -149,7 +150,7 @@ def test_transforms_make_one_tree(tracked: tuple[Peer, Stream]) -> None:
 
 
 def test_late_listeners_get_the_map(tracked: tuple[Peer, Stream]) -> None:
-    peer, stream = tracked
+    peer, _ = tracked
     for topic, kind in MAP_TOPICS.items():
         peer.listen(kind, f"dens3r/{topic}", LATCHED)
     assert peer.until(lambda: all(peer.received[f"dens3r/{t}"] for t in MAP_TOPICS))
@@ -176,7 +177,7 @@ def test_reset_begins_an_epoch_and_pause_drops_images(tracked: tuple[Peer, Strea
 
 
 def test_a_bag_that_begins_again_is_a_new_epoch(tracked: tuple[Peer, Stream]) -> None:
-    peer, stream = tracked
+    _, stream = tracked
     epoch = stream.status().epoch
     stream.stamp = 50 * 10**9
     stream.send(6)
