@@ -29,7 +29,7 @@ def project(points: Tensor, K: Tensor) -> Tensor:
     those in its plane infinite: whoever calls looks at the depth.
     """
     K = K.to(points)
-    focal, centre = K.diagonal(dim1=-2, dim2=-1)[..., :2], K[..., :2, 2]
-    between = (None,) * (points.ndim - K.ndim + 1)
-    slopes = points[..., :2] / points[..., 2:]
-    return slopes * focal[(..., *between, slice(None))] + centre[(..., *between, slice(None))]
+    ones = (1,) * (points.ndim - K.ndim + 1)
+    focal = K.diagonal(dim1=-2, dim2=-1)[..., :2].reshape(*K.shape[:-2], *ones, 2)
+    centre = K[..., :2, 2].reshape(*K.shape[:-2], *ones, 2)
+    return points[..., :2] / points[..., 2:] * focal + centre

@@ -116,4 +116,4 @@ def alignment_loss(problem: AlignmentProblem, state: AlignmentState) -> Tensor:
     squares = (images.unflatten(0, (-1, 2)) - predicted).square().sum(-2)
     # The bound keeps the gradient finite where points coincide.
     distances = squares.clamp_min(1e-20).sqrt()
-    return (problem.weights * distances).sum() / problem.weights[:, 0].numel()
+    return (problem.weights * distances).sum(dtype=torch.float64) / problem.weights[:, 0].numel()

@@ -20,6 +20,8 @@ MEAN_PAIR_SCALE = 0.5
 _LEAST_GAIN = 1e-8
 """Relative decrease of the loss in one step below which the search has arrived."""
 
+_STEPS_REMEMBERED = 20
+
 OnStep = Callable[[int, float], None]
 
 
@@ -55,7 +57,12 @@ def solve(
         method="L-BFGS-B",
         jac=True,
         callback=report,
-        options={"maxiter": most_steps, "ftol": _LEAST_GAIN, "gtol": 0.0},
+        options={
+            "maxiter": most_steps,
+            "maxcor": _STEPS_REMEMBERED,
+            "ftol": _LEAST_GAIN,
+            "gtol": 0.0,
+        },
     )
     with torch.no_grad():
         return unknowns.state(torch.from_numpy(found.x))

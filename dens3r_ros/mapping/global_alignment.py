@@ -35,7 +35,7 @@ _LEAST_WEIGHT = 1e-6
 class AlignmentConfig:
     """How much effort goes into an alignment."""
 
-    most_steps: int = 150
+    most_steps: int = 300
     most_pixels: int = 4096
     """Pixels of each image that decide on the cameras; depth is found for all of them after."""
     seed: int = 0
