@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Camera walks through larger worlds, rendered frame by frame.
 
-walk         round and round a furnished hall on a path that does not repeat itself
+walk         round and round a furnished hall on a path that repeats after some 80 m
 loop         round a ring corridor with look-alike rooms; the last frame stands where the first did
 stairs       up a flight, round on the landing, down again, round in the hall
 stop-and-go  the hall, walking 3 s and standing 2 s by turns
@@ -145,11 +145,10 @@ def _loop(seed: int, frames: int) -> tuple[Building, t.Trajectory]:
 
 
 def _hall_path() -> np.ndarray:
-    """A closed Lissajous figure of some 90 m within the middle of the hall."""
+    """A closed curve of some 80 m in the middle of the hall: rounds with bulges, no sharp turns."""
     phase = np.linspace(0.0, 2.0 * np.pi, 4000, endpoint=False)
-    x = 0.29 * HALL[0] * np.sin(3 * phase + 0.4)
-    y = 0.27 * HALL[1] * np.sin(4 * phase)
-    return np.stack((x, y, np.full_like(x, _EYE)), -1)
+    x, y = (3.1 * wave(3 * phase) + 0.9 * wave(7 * phase) for wave in (np.cos, np.sin))
+    return np.stack((1.3 * x, y, np.full_like(x, _EYE)), -1)
 
 
 Travel = Callable[[int, float], np.ndarray]
