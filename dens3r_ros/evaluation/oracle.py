@@ -137,7 +137,8 @@ class OracleEngine:
             errors = disturb_view(self.noise, random, view.depth, view.shown)
             maps[f"points_{name}"] = _points(view, errors, T, scale)
             maps[f"confidence_{name}"] = errors.confidence
-            maps[f"normals_{name}"] = _unit(view.normals + errors.normal_shift)
+            known = np.abs(view.normals).sum(-1, keepdims=True) > 0
+            maps[f"normals_{name}"] = _unit(view.normals + known * errors.normal_shift)
         return maps
 
 

@@ -5,39 +5,49 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from collections.abc import Sequence
 
 from rich.table import Table
 
-_COLUMNS = {
-    "sequence": "sequence",
+_ROWS = {
+    "engine": "engine",
     "frames": "frames",
+    "completeness": "share of frames posed",
     "keyframes": "keyframes",
     "loops": "loops",
-    "completeness": "posed",
-    "path_m": "path m",
-    "ate_sim3_m": "ATE Sim3 m",
-    "ate_se3_m": "ATE SE3 m",
+    "path_m": "path, m",
+    "ate_sim3_m": "ATE after Sim(3), m",
+    "ate_se3_m": "ATE after SE(3), m",
     "scale": "scale",
-    "ate_chained_m": "chained m",
-    "rpe_m": "RPE m",
-    "rpe_deg": "RPE deg",
-    "abs_rel": "AbsRel",
-    "delta1": "delta1",
-    "normal_median_deg": "normals deg",
+    "ate_chained_m": "ATE of chained pairs, m",
+    "rpe_m": "RPE, m a frame",
+    "rpe_deg": "RPE, degrees a frame",
+    "abs_rel": "depth AbsRel",
+    "delta1": "depth delta1",
+    "normal_mean_deg": "normals mean, degrees",
+    "normal_median_deg": "normals median, degrees",
     "coverage": "coverage",
-    "chamfer_m": "Chamfer m",
+    "chamfer_m": "Chamfer, m",
     "frames_per_second": "frames/s",
 }
 
 
 def table(rows: Sequence[dict[str, object]]) -> Table:
-    """One row a sequence."""
-    shown = [name for name in _COLUMNS if any(name in row for row in rows)]
-    result = Table(*(_COLUMNS[name] for name in shown))
-    for row in rows:
-        result.add_row(*(_text(row.get(name)) for name in shown))
+    """One column a run, one row a figure; from three runs on also their medians."""
+    result = Table("", *(str(row["sequence"]) for row in rows), box=None)
+    if len(rows) > 2:
+        result.add_column("median", style="bold")
+    for name, label in _ROWS.items():
+        if any(name in row for row in rows):
+            values = [row.get(name) for row in rows]
+            result.add_row(label, *map(_text, values), *_median(values, len(rows) > 2))
     return result
+
+
+def _median(values: Sequence[object], wanted: bool) -> list[str]:
+    numbers = [float(value) for value in values if isinstance(value, (int, float))]
+    return [_text(statistics.median(numbers)) if numbers else ""] if wanted else []
 
 
 def as_json(rows: Sequence[dict[str, object]]) -> str:

@@ -21,11 +21,16 @@ class Backend:
         self._solver: BackgroundSolver | None = None
         self._due: deque[int] = deque()
 
-    def ask(self, frame_number: int) -> None:
-        """Begin a solve with everything that is known at this frame."""
+    def prepare(self) -> None:
+        """Start the solver's process, which takes a while, before it is needed."""
         if self._solver is None:
             kind = ChildSolver if self._config.child_process else InlineSolver
             self._solver = kind(self._metric)
+
+    def ask(self, frame_number: int) -> None:
+        """Begin a solve with everything that is known at this frame."""
+        self.prepare()
+        assert self._solver is not None
         self._solver.ask(*self.graph.take_news())
         self._due.append(frame_number + self._config.apply_after)
 

@@ -88,6 +88,7 @@ class Mapper:
         if isinstance(first, str):
             step.reason = first
             return
+        self._backend.prepare()
         S = np.eye(4)
         S[:3, :3] = self._level(first.keyframe)
         self._backend.graph.add_keyframe(first.keyframe.id, S)
