@@ -86,9 +86,10 @@ def flat_prediction(points: Tensor, confidence: Tensor) -> tuple[Tensor, Tensor]
 
 def pixel_offsets(camera: Intrinsics) -> Tensor:
     """(2, H * W) x and y from the principal point, y stretched to square pixels."""
-    x = torch.arange(camera.width) - camera.cx
-    y = (torch.arange(camera.height) - camera.cy) * (camera.fx / camera.fy)
-    return torch.stack(torch.meshgrid(x, y, indexing="xy")).flatten(1).float()
+    x = torch.arange(camera.width, dtype=torch.float32) - camera.cx
+    y = torch.arange(camera.height, dtype=torch.float32) - camera.cy
+    y = y * (camera.fx / camera.fy)
+    return torch.stack(torch.meshgrid(x, y, indexing="xy")).flatten(1)
 
 
 def rays_of(pixels: Tensor, focals: Tensor) -> Tensor:
