@@ -33,17 +33,18 @@ def _export(model: str, out: Path, precision: str, size: str, verify: bool) -> N
     from dens3r_ros.engines.onnx_export import export_network
 
     network = load_named_network(model)
-    wanted = _parsed(size)
+    wanted = parsed_size(size)
     name = model if ":" in model else Path(model).stem
     manifest = export_network(network, out, name, wanted, precision, typer.echo)
     height, width = manifest.size
     typer.echo(f"{out}: {len(manifest.parts)} files, {width}x{height}, {precision}")
     if verify:
         del network
-        _verify(model, out, precision)
+        verify_export(model, out, precision)
 
 
-def _verify(model: str, out: Path, precision: str) -> None:
+def verify_export(model: str, out: Path, precision: str) -> None:
+    """Compare an export with its network; ValueError where they are too far apart."""
     from dens3r_ros.engines.loading import load_named_network
     from dens3r_ros.engines.onnx_export import TOLERANCE, record_errors
     from dens3r_ros.engines.onnx_manifest import load_export
@@ -60,7 +61,7 @@ def _verify(model: str, out: Path, precision: str) -> None:
     typer.echo(f"all within {allowed:.0e}")
 
 
-def _parsed(size: str) -> tuple[int, int] | None:
+def parsed_size(size: str) -> tuple[int, int] | None:
     """(height, width) of "WIDTHxHEIGHT"."""
     if not size:
         return None

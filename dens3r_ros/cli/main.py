@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from dens3r_ros.cli import demo, doctor, evaluate, export, models, train
+from dens3r_ros.cli import bench, demo, doctor, evaluate, export, models, train
 
 app = typer.Typer(
     name="dens3r",
@@ -13,6 +13,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(bench.app, name="bench")
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(evaluate.app, name="evaluate")

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "engines"))
 
 from networks import small_network
 
+from dens3r_ros.cli.export import verify_export
 from dens3r_ros.cli.main import app
 from dens3r_ros.engines import onnx_export
 from dens3r_ros.network import save_network
@@ -23,20 +24,20 @@ from dens3r_ros.network import save_network
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     path = tmp_path / "small.safetensors"
-    save_network(small_network(descriptors=None, normals=False), path)
+    save_network(small_network(head="linear", descriptors=None, normals=False), path)
     return path
 
 
 def test_export_and_verify(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments = ["export", "--model", str(weights), "--size", "64x96", "--verify", "--out"]
-    result = CliRunner().invoke(app, [*arguments, str(tmp_path / "a")])
-    assert result.exit_code == 0, result.output
-    assert "all within 1e-03" in result.stdout
-    export = json.loads((tmp_path / "a" / "export.json").read_text())
-    assert export["size"] == [96, 64] and 0 <= export["errors"]["points_b"] < 1e-3
+    out = tmp_path / "out"
+    command = ["export", "--model", str(weights), "--size", "64x96", "--verify", "--out", str(out)]
     monkeypatch.setitem(onnx_export.TOLERANCE, "fp32", 0.0)
-    result = CliRunner().invoke(app, [*arguments, str(tmp_path / "b")])
+    result = CliRunner().invoke(app, command)
     assert result.exit_code == 1 and "do not use it" in result.stderr
+    export = json.loads((out / "export.json").read_text())
+    assert export["size"] == [96, 64] and 0 < export["errors"]["points_b"] < 1e-3
+    monkeypatch.undo()
+    verify_export(str(weights), out, "fp32")
 
 
 def test_mistakes_end_in_one_line(weights: Path, tmp_path: Path) -> None:

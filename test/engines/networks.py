@@ -18,10 +18,10 @@ def small_network(**changes: object) -> Network:
     """A network with every output, small enough to run in milliseconds."""
     fields: dict[str, object] = {
         "family": "mast3r",
-        "encoder": TransformerSize(64, 3, 4, 128),
-        "decoder": TransformerSize(48, 4, 3, 96),
+        "encoder": TransformerSize(64, 2, 4, 128),
+        "decoder": TransformerSize(48, 3, 3, 96),
         "dpt": DptSize(16, 8, (8, 12, 16, 24)),
-        "hooks": (0, 2, 3, 4),
+        "hooks": (0, 1, 2, 3),
         "descriptors": DescriptorSize(8, 64),
         "normals": True,
         "metric": True,

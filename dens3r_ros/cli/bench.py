@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`dens3r bench`: what things cost on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Measure what things cost on this machine.")
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps `pair` a sub-command while it is the only one."""
+
+
+@app.command()
+def pair(
+    model: Annotated[
+        str, typer.Option(help="Path, name, or random:NAME for a published network's shape.")
+    ] = "random:dust3r-512-dpt",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT; as trained unless given.")] = "",
+    rounds: Annotated[int, typer.Option(min=1, help="How often every stage is measured.")] = 5,
+    threads: Annotated[int, typer.Option(min=0, help="Of the CPU; 0 is one per core.")] = 0,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Let torch.compile fuse the network (minutes).")
+    ] = False,
+    onnx: Annotated[
+        Path | None, typer.Option(help="An export of the same model to measure beside it.")
+    ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Also time a pair the published way, in float32.")
+    ] = False,
+    json: Annotated[
+        Path | None, typer.Option(help="Write the figures to this file; - is standard output.")
+    ] = None,
+) -> None:
+    """Time encoding, decoding and heads of a pair, and a new frame against three keyframes.
+
+    Every round measures all stages and a matrix product in turn; ratios are medians of the ratios
+    within rounds. On random weights times are those of trained ones.
+    """
+    from dens3r_ros.engines.bench_pair import BenchOptions, bench_pair
+
+    options = BenchOptions(
+        model, device, precision, _parsed(size), rounds, threads, compiled, onnx, plain
+    )
+    try:
+        figures = bench_pair(options, lambda line: typer.echo(line, err=True))
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    _write(figures, json)
+
+
+def _write(figures: dict[str, object], target: Path | None) -> None:
+    from json import dumps
+
+    text = dumps(figures, indent=2)
+    if target is None or str(target) != "-":
+        for name, value in figures.items():
+            typer.echo(
+                f"{name:<28} {value:.4g}" if isinstance(value, float) else f"{name:<28} {value}"
+            )
+    if target is not None:
+        if str(target) == "-":
+            typer.echo(text)
+        else:
+            target.write_text(text + "\n", encoding="utf-8")
+
+
+def _parsed(size: str) -> tuple[int, int] | None:
+    from dens3r_ros.cli.export import parsed_size
+
+    try:
+        return parsed_size(size)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The figures of `dens3r bench pair`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dens3r_ros.engines import benchmark
+from dens3r_ros.engines.benchmark import Gflop, Rounds, median_ms, median_ratio, p95_ms
+from dens3r_ros.engines.random_weights import PREFIX, random_network
+from dens3r_ros.engines.torch_engine import TorchConfig, TorchEngine
+from dens3r_ros.model_store.manifest import resolve_model
+from dens3r_ros.network import load_network, save_network
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What is measured, and how often; `size` is (height, width)."""
+
+    model: str = PREFIX + "dust3r-512-dpt"
+    device: str = "auto"
+    precision: str = "auto"
+    size: tuple[int, int] | None = None
+    rounds: int = 5
+    threads: int = 0
+    compile: bool = False
+    onnx: Path | None = None
+    plain: bool = False
+
+
+def bench_pair(options: BenchOptions, tell: Tell) -> dict[str, Any]:
+    """Measure, and return the figures by their names in the JSON file."""
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    with _weights(options.model, tell) as path:
+        tell("loading")
+        engine, loading = _load_timed(path, options)
+        width, height = engine.network.info.training_size
+        size = options.size or (height, width)
+        _reset_peak_memory(engine.device)
+        stages, product = benchmark.matmul_stages(
+            engine.network.description, size, engine.dtype, engine.device
+        )
+        stages |= benchmark.engine_stages(engine, size)
+        seconds = benchmark.measure(stages, options.rounds, _counting(tell, options.rounds))
+        loading["peak_rss_mb"] = _peak_memory_mb()
+        extra = _others(options, path, size)
+        if extra:
+            tell("measuring beside the others")
+            extra["beside"] = stages["pair"]
+            seconds |= benchmark.measure(extra, options.rounds, _counting(tell, options.rounds))
+    gflop = benchmark.count_gflop(engine.network.description, size)
+    figures = _figures(engine, options, seconds, gflop, product) | loading
+    return figures | _conditions(engine, options, size)
+
+
+def _others(
+    options: BenchOptions, path: Path, size: tuple[int, int]
+) -> dict[str, Callable[[], object]]:
+    """Other ways to compute the same pair."""
+    others: dict[str, Callable[[], object]] = {}
+    if options.plain:
+        others["plain"] = benchmark.plain_pair(load_network(path), size)
+    if options.onnx is not None:
+        from dens3r_ros.engines.onnx_engine import OnnxConfig, OnnxEngine
+
+        engine = OnnxEngine(options.onnx, OnnxConfig(options.device, threads=options.threads))
+        others["onnx"] = benchmark.engine_stages(engine, size)["pair"]
+    return others
+
+
+def _figures(
+    engine: TorchEngine, options: BenchOptions, seconds: Rounds, gflop: Gflop, product: float
+) -> dict[str, Any]:
+    heads = [
+        both - decode
+        for both, decode in zip(seconds["decode_and_heads"], seconds["decode"], strict=True)
+    ]
+    stages = {name: seconds[name] for name in ("encode", "decode", "pair", "new_frame")}
+    stages |= {"heads": heads, "new_frame_points": seconds["new_frame_points"]}
+    figures: dict[str, Any] = {
+        "model": options.model,
+        "dtype": str(engine.dtype).removeprefix("torch."),
+        "parameters": engine.network.info.parameters,
+    }
+    for name, spent in stages.items():
+        figures |= {f"{name}_ms": median_ms(spent), f"{name}_p95_ms": p95_ms(spent)}
+    three = [benchmark.KEYFRAMES * spent for spent in seconds["pair"]]
+    figures["new_frame_ratio"] = median_ratio(seconds["new_frame"], three)
+    figures["new_frame_points_ratio"] = median_ratio(seconds["new_frame_points"], three)
+    for name in ("encode", "decode", "heads", "pair"):
+        billions = getattr(gflop, name)
+        figures[f"{name}_gflop"] = billions
+        figures[f"{name}_gflops"] = 1e3 * billions / median_ms(stages[name])
+    for kind in ("torch", "best"):
+        rate = [product / spent for spent in seconds[f"matmul_{kind}"]]
+        figures[f"matmul_{kind}_gflops"] = sorted(rate)[len(rate) // 2]
+        share = [gflop.pair / spent for spent in seconds["pair"]]
+        name = "matmul_fraction" if kind == "best" else "matmul_fraction_of_torch"
+        figures[name] = median_ratio(share, rate)
+    for name in ("plain", "onnx"):
+        if name in seconds:
+            figures[f"{name}_pair_ms"] = median_ms(seconds[name])
+            figures[f"pair_to_{name}_ratio"] = median_ratio(seconds["beside"], seconds[name])
+    return figures
+
+
+@contextmanager
+def _weights(model: str, tell: Tell) -> Iterator[Path]:
+    """The model's file; random weights are written to one, so that loading can be timed."""
+    if not model.startswith(PREFIX):
+        yield resolve_model(model)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="dens3r-bench-"))
+    try:
+        tell("making random weights")
+        path = folder / "random.safetensors"
+        save_network(random_network(model.removeprefix(PREFIX)), path)
+        yield path
+    finally:
+        shutil.rmtree(folder)
+
+
+def _load_timed(path: Path, options: BenchOptions) -> tuple[TorchEngine, dict[str, Any]]:
+    _reset_peak_memory(torch.device("cpu"))
+    files = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
+    # Twice, so that the file is in the system's cache for the second reading as for loading.
+    read = [_read_seconds(files) for _ in range(2)][-1]
+    start = time.perf_counter()
+    config = TorchConfig(
+        options.device,
+        options.precision,
+        max_side=max(options.size) if options.size else 0,
+        compile=options.compile,
+    )
+    engine = TorchEngine(load_network(path), config, options.model)
+    for tensor in engine.network.state_dict().values():
+        # Mapped files are read when they are first touched: touch every page.
+        tensor.reshape(-1)[::1024].float().sum()
+    load = time.perf_counter() - start
+    size = sum(file.stat().st_size for file in files)
+    return engine, {"load_s": load, "read_s": read, "load_ratio": load / read, "file_bytes": size}
+
+
+def _read_seconds(files: list[Path]) -> float:
+    buffer = bytearray(16 << 20)
+    start = time.perf_counter()
+    for file in files:
+        with file.open("rb", buffering=0) as stream:
+            while stream.readinto(buffer):
+                pass
+    return time.perf_counter() - start
+
+
+def _reset_peak_memory(device: torch.device) -> None:
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def _peak_memory_mb() -> float:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    match = re.search(r"VmHWM:\s+(\d+) kB", status)
+    if match is None:
+        raise OSError("the system does not tell the peak memory of this process")
+    return int(match[1]) / 1024
+
+
+def _conditions(
+    engine: TorchEngine, options: BenchOptions, size: tuple[int, int]
+) -> dict[str, Any]:
+    return {
+        "size": f"{size[1]}x{size[0]}",
+        "rounds": options.rounds,
+        "threads": torch.get_num_threads(),
+        "cpus": os.cpu_count(),
+        "cpu": _cpu_name(),
+        "device": engine.info.device,
+        "torch": torch.__version__,
+        "load_average": os.getloadavg()[0],
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return platform.processor()
+    match = re.search(r"model name\s*: (.+)", text)
+    return match[1] if match else platform.machine()
+
+
+def _counting(tell: Tell, rounds: int) -> Callable[[int], None]:
+    return lambda number: tell(f"round {number + 1} of {rounds}")
