@@ -53,18 +53,23 @@ def _add_walls(
                 own.expand(-1, a.shape[1], -1),
                 False,
             )
-    # Door leaves: closed ones fill the opening, open ones stand against the wall inside the room.
-    open_leaf = stream.chance(0.45, 2 * _DOORS)
+
+
+def _add_leaves(
+    builder: Builder, stream: Stream, size: Tensor, middle: Tensor, half: Tensor, side: Tensor
+) -> None:
+    """Doors: closed ones fill their opening, open ones stand at right angles inside the room."""
+    width, _, height = size[:, None].unbind(-1)
+    tall, thin = (0.39 * height).expand_as(half), torch.full_like(half, 0.02)
+    opened = stream.chance(0.45, 2 * _DOORS)[..., None]
     x = side * (0.5 * width + WALL)
-    tall, thin = 0.5 * lintel.expand_as(half), torch.full_like(half, 0.02)
-    leaf = torch.where(open_leaf[..., None], stacked(half, thin, tall), stacked(thin, half, tall))
-    centre = torch.where(
-        open_leaf[..., None],
-        stacked(x + side * (half + WALL), middle + half, tall),
-        stacked(x, middle, tall),
+    inward = stacked(x + side * (half + WALL), middle + half, tall)
+    builder.add(
+        BOX,
+        torch.where(opened, inward, stacked(x, middle, tall)),
+        torch.where(opened, stacked(half, thin, tall), stacked(thin, half, tall)),
+        material(stream, "door", 1).expand(-1, 2 * _DOORS, -1),
     )
-    doors = material(stream, "door", 1).expand(-1, 2 * _DOORS, -1)
-    builder.add(BOX, centre, leaf, doors)
 
 
 def _add_outside(builder: Builder, stream: Stream, size: Tensor) -> None:
@@ -148,6 +153,7 @@ def build_corridors(stream: Stream) -> Worlds:
     builder = Builder(len(stream), stream.device)
     middle, half, side = _openings(stream, size[:, 1])
     _add_walls(builder, stream, size, middle, half, side)
+    _add_leaves(builder, stream, size, middle, half, side)
     _add_outside(builder, stream, size)
     lamps = _add_fittings(builder, stream, size)
     width, length, _ = size[:, None].unbind(-1)

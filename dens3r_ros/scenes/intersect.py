@@ -17,6 +17,13 @@ BOX, ELLIPSOID, CYLINDER, TERRAIN = 0, 1, 2, 3
 Vector = Sequence[Tensor]
 
 
+def _dot(a: Vector, b: Vector) -> Tensor:
+    total = a[0] * b[0]
+    for ai, bi in zip(a[1:], b[1:], strict=True):
+        total = total + ai * bi
+    return total
+
+
 def _slab(o: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
     inverse = d.reciprocal()
     middle = o * inverse
@@ -26,9 +33,10 @@ def _slab(o: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
 
 def _round(o: Vector, d: Vector) -> tuple[Tensor, Tensor]:
     """The unit ball in as many dimensions as given, by the point nearest to its centre."""
-    square = sum(di * di for di in d)
-    nearest = -sum(oi * di for oi, di in zip(o, d, strict=True)) / square
-    offset = sum((oi + nearest * di) ** 2 for oi, di in zip(o, d, strict=True))
+    square = _dot(d, d)
+    nearest = -_dot(o, d) / square
+    closest = [oi + nearest * di for oi, di in zip(o, d, strict=True)]
+    offset = _dot(closest, closest)
     hit = offset <= 1.0
     reach = ((1.0 - offset).clamp_(min=0.0) / square).sqrt_()
     reach = torch.where(hit, reach, -torch.inf)

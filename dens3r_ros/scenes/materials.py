@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -134,7 +135,7 @@ def _tables(device: torch.device) -> _Tables:
     )
 
 
-def _colours(draws: list[Tensor], ranges: list[Tensor]) -> list[Tensor]:
+def _colours(draws: Sequence[Tensor], ranges: Sequence[Tensor]) -> list[Tensor]:
     """Three (..., 3) colours: a base, one that differs by the family's contrast, an accent."""
     hue_low, hue_high, least, most, dark, bright, _, _, contrast = ranges[:9]
     hue = hue_low + (hue_high - hue_low) * draws[0]

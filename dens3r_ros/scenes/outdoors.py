@@ -109,8 +109,8 @@ def _add_trees(builder: Builder, stream: Stream) -> None:
         )
 
 
-def _add_small(builder: Builder, stream: Stream) -> None:
-    """Poles, fences, walls, ramps, rocks, benches and boxes."""
+def _add_poles(builder: Builder, stream: Stream) -> None:
+    """Poles, some with a sign."""
     poles = _ring(stream, 4, 3.0, 20.0)
     radius, tall = stream.uniform(4, low=0.04, high=0.15), stream.uniform(4, low=0.5, high=3.0)
     builder.add(
@@ -130,6 +130,10 @@ def _add_small(builder: Builder, stream: Stream) -> None:
         rotation=yaw,
         active=stream.chance(0.3, 4),
     )
+
+
+def _add_obstacles(builder: Builder, stream: Stream) -> None:
+    """Fences, low walls, ramps and rocks."""
     fences = _ring(stream, 3, 5.0, 16.0)
     half = stacked(
         stream.uniform(3, low=1.5, high=6.0), 0.08, stream.uniform(3, low=0.3, high=1.1) + 0.5
@@ -169,6 +173,10 @@ def _add_small(builder: Builder, stream: Stream) -> None:
         rotation=stream.uniform(_ROCKS, high=6.2831853),
         active=stream.chance(0.6, _ROCKS),
     )
+
+
+def _add_things(builder: Builder, stream: Stream) -> None:
+    """Benches, tables, boxes and boards nearby."""
     near = _ring(stream, 5, 2.0, 9.0)
     add_furniture(
         builder, stream, near[:, :3], stream.uniform(3, high=6.2831853), stream.chance(0.7, 3), 1.4
@@ -249,7 +257,9 @@ def build_outdoors(stream: Stream) -> Worlds:
     _add_ground(builder, stream, ~hilly[:, None])
     _add_buildings(builder, stream)
     _add_trees(builder, stream)
-    _add_small(builder, stream)
+    _add_poles(builder, stream)
+    _add_obstacles(builder, stream)
+    _add_things(builder, stream)
     zero = torch.zeros(len(stream), 1, device=stream.device)
     stage = Stage(
         camera_low=torch.cat((zero - 9.0, zero - 9.0, zero + 0.7), 1),

@@ -80,43 +80,45 @@ def _texture_place(surface: Surface) -> tuple[Tensor, Tensor, Tensor]:
 def _lamps(worlds: Worlds, views: Views, surface: Surface, eye: Tensor) -> tuple[Tensor, Tensor]:
     """(3, N) light on each surface from lamps and all around, and (3, N) highlights."""
     light = worlds.light[views.world]
-    shape = surface.depth.shape
-    world_up = views.T_world_camera[:, 2, :3].float()
-    grouped = light.position.shape[1] > 1
-    group = _groups(worlds, views, surface) if grouped else None
-
-    def spread(values: Tensor) -> Tensor:
-        """(C, N) from (V, C), or from (V, G, C) by each pixel's group."""
-        if values.dim() == 3:
-            values = values.flatten(0, 1).t().contiguous()
-            return values.index_select(1, group)  # type: ignore[arg-type]
-        wide = values.t()[..., None, None]
-        return wide.expand(-1, *shape).reshape(len(wide), -1)
-
-    upward = (surface.normals * spread(world_up)).sum(0)
+    normals = surface.normals
+    spread = _Spread(worlds, views, surface)
+    upward = (normals * spread(views.T_world_camera[:, 2, :3].float())).sum(0)
     above, below = spread(light.above), spread(light.below)
     total = below + (above - below) * (0.5 + 0.5 * upward)
     shine = torch.zeros_like(total)
-    mirrored = eye + 2.0 * surface.normals * -(eye * surface.normals).sum(0)
+    mirrored = eye - 2.0 * normals * (eye * normals).sum(0)
+    gloss, specular = surface.material[m.GLOSS], surface.material[m.SPECULAR]
     for lamp in range(light.position.shape[2]):
-        at = _in_camera(light.position[:, :, lamp], views)
-        colour, falloff = light.colour[:, :, lamp], light.falloff[:, :, lamp, None]
-        if not grouped:
-            at, colour, falloff = at[:, 0], colour[:, 0], falloff[:, 0]
-        place = spread(at)
+        place = spread(_in_camera(light.position[:, :, lamp], views))
         to = place - surface.points
         square = (to * to).sum(0).clamp(min=1e-6)
         to = to * square.rsqrt()
-        facing = (to * surface.normals).sum(0).clamp(min=0.0)
-        strength = 1.0 / (1.0 + square / spread(falloff)[0] ** 2)
+        strength = 1.0 / (1.0 + square / spread(light.falloff[:, :, lamp, None])[0] ** 2)
         if lamp == 0:
-            strength = strength * _shadow(worlds, views, surface, place if grouped else at)
-        lit = strength * spread(colour)
-        total = total + facing * lit
+            strength = strength * _shadow(worlds, views, surface, place)
+        lit = strength * spread(light.colour[:, :, lamp])
+        total = total + (to * normals).sum(0).clamp(min=0.0) * lit
         glance = (to * mirrored).sum(0).clamp(min=0.0)
-        gloss, specular = surface.material[m.GLOSS], surface.material[m.SPECULAR]
         shine = shine + lit * specular * glance / (gloss - gloss * glance + glance)
     return total, shine
+
+
+class _Spread:
+    """Gives every pixel what its view, or its group of lamps in its view, has."""
+
+    def __init__(self, worlds: Worlds, views: Views, surface: Surface) -> None:
+        self._shape = surface.depth.shape
+        self._group = None
+        if worlds.light.position.shape[1] > 1:
+            self._group = _groups(worlds, views, surface)
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """(C, N) from (V, C) or (V, G, C)."""
+        if values.dim() == 3 and self._group is not None:
+            return values.flatten(0, 1).t().contiguous().index_select(1, self._group)
+        values = values[:, 0] if values.dim() == 3 else values
+        wide = values.t()[..., None, None].expand(-1, *self._shape)
+        return wide.reshape(len(wide), -1)
 
 
 def _groups(worlds: Worlds, views: Views, surface: Surface) -> Tensor:
@@ -137,13 +139,12 @@ def _in_camera(position: Tensor, views: Views) -> Tensor:
 
 
 def _shadow(worlds: Worlds, views: Views, surface: Surface, lamp: Tensor) -> Tensor:
-    """(N,) share of the first lamp's light; `lamp` is (V, 3), or (3, N) where pixels differ."""
+    """(N,) share of the light that reaches each pixel from its lamp at (3, N)."""
     shape = surface.depth.shape
     lift = _LIFT * (1.0 + surface.depth.nan_to_num(posinf=0.0)).flatten()
-    lifted = (surface.points + lift * surface.normals).view(3, *shape).transpose(0, 1)
-    if lamp.shape[0] == 3 and lamp.shape[1] == lift.shape[0] and lamp.dim() == 2:
-        lamp = lamp.view(3, *shape).transpose(0, 1)
-    return light_reaching(worlds.shapes, views, surface.local, lifted, lamp).flatten()
+    lifted = surface.points + lift * surface.normals
+    points, lamps = (x.view(3, *shape).transpose(0, 1) for x in (lifted, lamp))
+    return light_reaching(worlds.shapes, views, surface.local, points, lamps).flatten()
 
 
 def _air(light: Light, views: Views, surface: Surface, rays: Tensor, picture: Tensor) -> Tensor:

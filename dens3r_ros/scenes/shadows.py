@@ -13,7 +13,6 @@ from dens3r_ros.scenes.raycast import LocalViews, Views, rounds
 
 _STRIDE = 2
 _TILE = 8
-_LIFT = 2e-3
 
 
 def light_reaching(
@@ -21,12 +20,11 @@ def light_reaching(
 ) -> Tensor:
     """(V, H, W) share of a lamp's light that reaches each pixel's point.
 
-    `points` (V, 3, H, W) are in the optical frame, lifted off their surface; `lamp` (V, 3) or
-    (V, 3, H, W) likewise. Every second pixel of every second row is computed.
+    `points` (V, 3, H, W), lifted off their surface, and each one's `lamp` (V, 3, H, W) are in the
+    optical frame. Every second pixel of every second row is computed.
     """
     height, width = points.shape[2:]
-    points = _tiled(points)
-    lamp = _tiled(lamp.expand(-1, -1, height, width)) if lamp.dim() == 4 else lamp[:, None, :, None]
+    points, lamp = _tiled(points), _tiled(lamp)
     casts = shapes.casts[views.world] & local.active
     mask = _may_shade(local, points, lamp) & casts[:, None]
     light = torch.ones(points.shape[0] * points.shape[1], _TILE * _TILE, device=points.device)
@@ -35,14 +33,10 @@ def light_reaching(
         for view, tile, place in rounds(mask[:, :, slots]):
             row = view * points.shape[1] + tile
             blocked = _blocked(
-                kind, local, view, place + slots.start, points[view, tile], _rows(lamp, view, tile)
+                kind, local, view, place + slots.start, points[view, tile], lamp[view, tile]
             )
             light[row] = torch.minimum(light[row], 1.0 - blocked)
     return _image(light, len(views), height, width)
-
-
-def _rows(lamp: Tensor, view: Tensor, tile: Tensor) -> Tensor:
-    return lamp[view, tile] if lamp.shape[1] > 1 else lamp[view, 0]
 
 
 def _tiled(image: Tensor) -> Tensor:

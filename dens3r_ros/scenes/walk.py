@@ -22,7 +22,6 @@ import torch
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.scenes import trajectory as t
 from dens3r_ros.scenes.building import (
-    HALL,
     Building,
     build_floor,
     build_hall,
