@@ -31,7 +31,7 @@ class Backend:
         """Begin a solve with everything that is known at this frame."""
         self.prepare()
         assert self._solver is not None
-        self._solver.ask(*self.graph.take_news())
+        self._solver.ask(self.graph.take_news())
         self._due.append(frame_number + self._config.apply_after)
 
     def apply(self, frame_number: int) -> bool:

@@ -34,6 +34,12 @@ class Canonical:
         """(h, w) mean confidence, 1 to infinity."""
         return 1 + self.weight / self.folds
 
+    @property
+    def median_depth(self) -> float:
+        """Of the known points; 1 where none is."""
+        known = self.weight[::8, ::8] > 0
+        return float(np.median(self.points[::8, ::8, 2][known])) if known.any() else 1.0
+
     def fold(self, points: np.ndarray, confidence: np.ndarray, config: FusionConfig) -> None:
         """Take in one more prediction (h, w, 3), in this keyframe's frame and unit."""
         self.take(points, np.maximum(confidence - 1, 0), config)

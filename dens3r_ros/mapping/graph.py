@@ -28,6 +28,15 @@ class Edge:
     loop: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class News:
+    """What a solver has not heard: new nodes, new edges in order, better edges by number."""
+
+    poses: dict[int, np.ndarray]
+    edges: list[Edge]
+    replaced: dict[int, Edge]
+
+
 class PoseGraph:
     """Every keyframe's pose S_map_keyframe (4, 4), and every edge; what has not been sent to the
     solver yet is remembered."""
@@ -37,7 +46,8 @@ class PoseGraph:
         self.edges: list[Edge] = []
         self._of: dict[int, list[Edge]] = {}
         self._new_nodes: list[int] = []
-        self._new_edges: list[Edge] = []
+        self._sent = 0
+        self._replaced: dict[int, Edge] = {}
 
     def add_keyframe(self, keyframe_id: int, S_map_keyframe: np.ndarray) -> None:
         """A new node, where it is believed to be."""
@@ -51,12 +61,22 @@ class PoseGraph:
             self.edges.append(edge)
             self._of[edge.i].append(edge)
             self._of[edge.j].append(edge)
-            self._new_edges.append(edge)
 
-    def take_news(self) -> tuple[dict[int, np.ndarray], list[Edge]]:
-        """Nodes and edges added since this was last asked."""
-        news = {i: self.poses[i] for i in self._new_nodes}, self._new_edges
-        self._new_nodes, self._new_edges = [], []
+    def replace_edge(self, old: Edge, new: Edge) -> None:
+        """Take a better measurement of the same edge."""
+        number = next(n for n in range(len(self.edges) - 1, -1, -1) if self.edges[n] is old)
+        self.edges[number] = new
+        for keyframe_id in (old.i, old.j):
+            touching = self._of[keyframe_id]
+            self._of[keyframe_id] = [new if edge is old else edge for edge in touching]
+        if number < self._sent:
+            self._replaced[number] = new
+
+    def take_news(self) -> News:
+        """What has changed since this was last asked."""
+        poses = {i: self.poses[i] for i in self._new_nodes}
+        news = News(poses, self.edges[self._sent :], self._replaced)
+        self._new_nodes, self._sent, self._replaced = [], len(self.edges), {}
         return news
 
     def edges_of(self, keyframe_id: int) -> list[Edge]:

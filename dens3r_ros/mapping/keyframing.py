@@ -11,7 +11,7 @@ from dens3r_ros.engines.protocol import Engine, Features
 from dens3r_ros.geometry.rays import pixel_rays
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.fusion import canonical_from, carried
-from dens3r_ros.mapping.graph import Edge, PoseGraph
+from dens3r_ros.mapping.graph import PoseGraph
 from dens3r_ros.mapping.keyframe import Keyframe
 from dens3r_ros.mapping.linking import Link, agree, link
 from dens3r_ros.mapping.observation import Observation, observe
@@ -73,8 +73,8 @@ class KeyframeMaker:
         keyframe: Keyframe,
         neighbours: Sequence[Keyframe],
         graph: PoseGraph,
-    ) -> list[Edge]:
-        """Edges between a new keyframe and others; what they show of it is folded in.
+    ) -> list[Link]:
+        """Links between a new keyframe and others; what they show of it is folded in.
 
         `seen` is the prediction (made, keyframe) that tracked it.
         """
@@ -83,11 +83,11 @@ class KeyframeMaker:
         for other in others:
             pairs += [(made.features, other.features), (other.features, made.features)]
         predictions = observe(self._engine, pairs)
-        edges = self._both_ways(made, keyframe, seen, predictions[0], graph, sure=True)
+        found = self._both_ways(made, keyframe, seen, predictions[0], graph, sure=True)
         for n, other in enumerate(others):
             there, back = predictions[1 + 2 * n], predictions[2 + 2 * n]
-            edges += self._both_ways(made, other, there, back, graph, sure=False)
-        return edges
+            found += self._both_ways(made, other, there, back, graph, sure=False)
+        return found
 
     def _both_ways(
         self,
@@ -97,21 +97,21 @@ class KeyframeMaker:
         back: Observation,
         graph: PoseGraph,
         sure: bool,
-    ) -> list[Edge]:
-        """Edges from `there`, the prediction (made, other), and `back`, (other, made)."""
+    ) -> list[Link]:
+        """Links from `there`, the prediction (made, other), and `back`, (other, made)."""
         S = graph.relative(other.id, made.id)
         forth = link(there, other, made, S, self._config, self._metric)
         home = link(back, made, other, np.linalg.inv(S), self._config, self._metric)
         if isinstance(forth, str) or isinstance(home, str):
-            return [forth.edge] if sure and isinstance(forth, Link) else []
-        depth = float(np.median(other.canonical.points[::8, ::8, 2]))
+            return [forth] if sure and isinstance(forth, Link) else []
+        depth = other.canonical.median_depth
         least = self._config.graph.min_overlap
-        if not agree(forth, home, depth) or min(forth.overlap, home.overlap) < least:
-            return [forth.edge] if sure else []
+        if not agree(forth, home, depth) or min(forth.track.matched, home.track.matched) < least:
+            return [forth] if sure else []
         self.fold(made, back, home.track)
         if not sure:
             self.fold(other, there, forth.track)
-        return [forth.edge, home.edge]
+        return [forth, home]
 
     def fold(self, keyframe: Keyframe, seen: Observation, found: Track) -> None:
         """Take the prediction (frame, keyframe) into the keyframe's pointmap."""

@@ -14,12 +14,10 @@ from dens3r_ros.mapping.graph import Edge, rigid, scale_of, tangent_of
 from dens3r_ros.mapping.keyframe import Keyframe
 from dens3r_ros.mapping.matching import inside, project, sample_nearest
 from dens3r_ros.mapping.observation import Observation
-from dens3r_ros.mapping.tracker import Track, View, grid_pixels, track
+from dens3r_ros.mapping.tracker import Track, View, grid_pixels, track, track_again
 
-_FLOOR_TRANSLATION = 0.003
-"""Of the median depth: no edge is surer than this."""
-_FLOOR_ROTATION = 0.001
-_FLOOR_SCALE = 0.005
+_FLOOR_SCALE = 0.01
+"""Standard deviation of an edge's logarithm of scale: none is surer than this."""
 _SCALE_STRIDE = 8
 _CELLS = 12
 """Number of independent depth errors that a view is taken to hold."""
@@ -31,8 +29,9 @@ class Link:
 
     edge: Edge
     track: Track
-    inliers: float
-    overlap: float
+    i: Keyframe
+    j: Keyframe
+    by_pixels: bool
 
 
 def view_of(keyframe: Keyframe) -> View:
@@ -57,32 +56,36 @@ def link(
     found = track(seen, view_of(j), i, start, config.tracking, metric)
     if isinstance(found, str):
         return found
-    scale, sigma = (1.0, _FLOOR_SCALE)
+    edge = _edge(i, j, found.T_keyframe_frame, found.covariance, metric, loop)
+    if isinstance(edge, str):
+        return edge
+    return Link(edge, found, i, j, seen.pixels is not None)
+
+
+def remeasured(old: Link, config: MapperConfig, metric: bool) -> Edge:
+    """The edge again, now that both keyframes' points are better known; the old one if it fails."""
+    T, covariance = track_again(old.track, old.i, old.by_pixels, config.tracking)
+    edge = _edge(old.i, old.j, T, covariance, metric, old.edge.loop)
+    return old.edge if isinstance(edge, str) else edge
+
+
+def _edge(
+    i: Keyframe, j: Keyframe, T_i_j: np.ndarray, covariance: np.ndarray, metric: bool, loop: bool
+) -> Edge | str:
+    """With the relative scale of both keyframes' points; covariance (7, 7) in j's units."""
+    scale, sigma = 1.0, 0.0
     if not metric:
-        measured = relative_scale(i.canonical, j.canonical, j.camera, found.T_keyframe_frame)
+        measured = relative_scale(i.canonical, j.canonical, j.camera, T_i_j)
         if measured is None:
             return f"keyframes {i.id} and {j.id} share no depth"
         scale, sigma = measured
-    S = found.T_keyframe_frame.copy()
+    units = np.array([1 / scale] * 3 + [1.0] * 3)
+    whole = np.zeros((7, 7))
+    whole[:6, :6] = covariance * units[:, None] * units
+    whole[6, 6] = max(sigma, _FLOOR_SCALE) ** 2
+    S = T_i_j.copy()
     S[:3, :3] *= scale
-    edge = Edge(i.id, j.id, S, edge_covariance(found, i.canonical, scale, sigma), loop)
-    return Link(edge, found, found.inliers, found.matched)
-
-
-def edge_covariance(
-    found: Track, canonical: Canonical, scale: float, scale_sigma: float
-) -> np.ndarray:
-    """(7, 7) in j's units, never surer than the floors."""
-    depth = float(np.median(canonical.points[::8, ::8, 2][canonical.weight[::8, ::8] > 0]))
-    covariance = np.zeros((7, 7))
-    covariance[:6, :6] = found.covariance
-    covariance[:3, :3] /= scale**2
-    covariance[:3, 3:6] /= scale
-    covariance[3:6, :3] /= scale
-    floors = np.array([_FLOOR_TRANSLATION * depth / scale] * 3 + [_FLOOR_ROTATION] * 3 + [0.0])
-    covariance += np.diag(floors**2)
-    covariance[6, 6] = max(scale_sigma, _FLOOR_SCALE) ** 2
-    return covariance
+    return Edge(i.id, j.id, S, whole, loop)
 
 
 def relative_scale(

@@ -115,10 +115,10 @@ class LoopCloser:
         if isinstance(forth, str) or isinstance(home, str):
             return False
         settings = self._config.loops
-        depth = float(np.median(keyframe.canonical.points[::8, ::8, 2]))
+        depth = keyframe.canonical.median_depth
         return (
-            min(forth.overlap, home.overlap) >= settings.min_overlap
-            and min(forth.inliers, home.inliers) >= settings.min_inliers
+            min(forth.track.matched, home.track.matched) >= settings.min_overlap
+            and min(forth.track.inliers, home.track.inliers) >= settings.min_inliers
             and agree(forth, home, depth)
         )
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from dens3r_ros.engines.protocol import Engine
@@ -14,6 +16,7 @@ from dens3r_ros.mapping.initialiser import First, Initialiser
 from dens3r_ros.mapping.interfaces import KeyframeArchive, Leveller, PlaceIndex
 from dens3r_ros.mapping.keyframe import Keyframe
 from dens3r_ros.mapping.keyframing import KeyframeMaker
+from dens3r_ros.mapping.linking import Link, remeasured
 from dens3r_ros.mapping.loops import LoopCloser
 from dens3r_ros.mapping.maps import normals_of
 from dens3r_ros.mapping.observation import Observation, observe
@@ -53,6 +56,7 @@ class Mapper:
         self._number = self._lost = self._next_id = 0
         self._streams: dict[str, Stream] = {}
         self._records: list[Record] = []
+        self._links: list[Link] = []
         self._odometry = Odometry(epoch)
         self._backend = Backend(self.metric, self.config.graph)
         self._window = Window(self.config.window.keyframes, self._archive_keyframe)
@@ -188,11 +192,27 @@ class Mapper:
         self._odometry.hand_over(made.id, np.eye(4), T, np.eye(4))
         settings = self.config.graph
         around = self._window.overlapping(made, graph, settings.neighbours, settings.min_overlap)
-        graph.add_edges(self._maker.links(made, seen, keyframe, around, graph))
+        self._remeasure(keyframe)
+        links = self._maker.links(made, seen, keyframe, around, graph)
+        graph.add_edges(link.edge for link in links)
+        self._links += links
         with step.watch.stage("loops"):
             graph.add_edges(self._loops.close(made, graph))
         self._take_in(step, made)
         self._backend.ask(self._number)
+
+    def _remeasure(self, keyframe: Keyframe) -> None:
+        """Measure a keyframe's edges again once its points have matured."""
+        kept = []
+        for link in self._links:
+            if link.i.id not in self._window or link.j.id not in self._window:
+                continue
+            if keyframe.id in (link.i.id, link.j.id):
+                edge = remeasured(link, self.config, self.metric)
+                self._backend.graph.replace_edge(link.edge, edge)
+                link = replace(link, edge=edge)
+            kept.append(link)
+        self._links = kept
 
     def _take_in(self, step: Step, made: Keyframe) -> None:
         self._next_id += 1

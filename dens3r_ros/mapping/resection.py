@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import poselib
+import torch
 from scipy.spatial.transform import Rotation
 
+from dens3r_ros.geometry.sim3 import se3_exp, se3_log
 from dens3r_ros.mapping.config import TrackingConfig
 
 MIN_MATCHES = 12
@@ -46,6 +48,20 @@ class Resection:
     def inliers(self) -> float:
         """Share of matches that agree."""
         return float(self.agree.mean())
+
+    def with_floor(self, error: tuple[float, float], depth: float) -> Resection:
+        """Never surer than `error`: a share of the scene's depth, and radians."""
+        floors = np.array([error[0] * depth] * 3 + [error[1]] * 3)
+        return replace(self, covariance=self.covariance + np.diag(floors**2))
+
+
+def agreed(first: Resection, second: Resection) -> tuple[np.ndarray, np.ndarray]:
+    """T_frame_keyframe and covariance of two independent solutions together."""
+    apart = torch.from_numpy(second.T_frame_keyframe @ np.linalg.inv(first.T_frame_keyframe))
+    gain = first.covariance @ np.linalg.inv(first.covariance + second.covariance)
+    step = gain @ se3_log(apart).numpy()
+    T = se3_exp(torch.from_numpy(step)).numpy() @ first.T_frame_keyframe
+    return T, (np.eye(6) - gain) @ first.covariance
 
 
 def resect(matches: Matches, start: np.ndarray, sigma: float, config: TrackingConfig) -> Resection:

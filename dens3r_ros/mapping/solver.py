@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import gtsam
 import numpy as np
 
-from dens3r_ros.mapping.graph import Edge, scale_of
+from dens3r_ros.mapping.graph import Edge, News, scale_of
 
 _ITERATIONS = 20
+_PRIORS = 1
+"""Factors before the first edge's."""
 _LOOP_KERNEL = 1.0
 _FIXED = 1e-6
 """Standard deviation that holds the first keyframe in place."""
@@ -27,14 +27,16 @@ class Solver:
         self._graph = gtsam.NonlinearFactorGraph()
         self._values = gtsam.Values()
 
-    def add(self, poses: Mapping[int, np.ndarray], edges: Sequence[Edge]) -> None:
-        """New nodes with first guesses, and new edges."""
-        for keyframe_id, S in poses.items():
+    def add(self, news: News) -> None:
+        """New nodes with first guesses, new edges, and better ones instead of old ones."""
+        for keyframe_id, S in news.poses.items():
             if self._values.size() == 0:
                 self._graph.add(self._prior(keyframe_id, S))
             self._insert(keyframe_id, S)
-        for edge in edges:
+        for edge in news.edges:
             self._graph.add(self._factor(edge))
+        for number, edge in news.replaced.items():
+            self._graph.replace(_PRIORS + number, self._factor(edge))
 
     def solve(self) -> dict[int, np.ndarray]:
         """Every keyframe's best pose S_map_keyframe (4, 4)."""

@@ -7,16 +7,13 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import numpy as np
 
 import dens3r_ros
-from dens3r_ros.mapping.graph import Edge
-
-Poses = Mapping[int, np.ndarray]
+from dens3r_ros.mapping.graph import News
 
 
 class SolverError(RuntimeError):
@@ -26,8 +23,8 @@ class SolverError(RuntimeError):
 class BackgroundSolver(Protocol):
     """Asked once, answers later."""
 
-    def ask(self, poses: Poses, edges: Sequence[Edge]) -> None:
-        """Add nodes and edges, and begin to solve."""
+    def ask(self, news: News) -> None:
+        """Add what is new, and begin to solve."""
         ...
 
     def answer(self) -> dict[int, np.ndarray]:
@@ -46,8 +43,8 @@ class InlineSolver:
         self._solver = Solver(metric)
         self._answers: list[dict[int, np.ndarray]] = []
 
-    def ask(self, poses: Poses, edges: Sequence[Edge]) -> None:
-        self._solver.add(poses, edges)
+    def ask(self, news: News) -> None:
+        self._solver.add(news)
         self._answers.append(self._solver.solve())
 
     def answer(self) -> dict[int, np.ndarray]:
@@ -71,10 +68,10 @@ class ChildSolver:
             start_new_session=True,
         )
 
-    def ask(self, poses: Poses, edges: Sequence[Edge]) -> None:
+    def ask(self, news: News) -> None:
         assert self._child.stdin is not None
         try:
-            pickle.dump((dict(poses), list(edges)), self._child.stdin)
+            pickle.dump(news, self._child.stdin)
             self._child.stdin.flush()
         except BrokenPipeError:
             raise self._failure() from None
@@ -111,10 +108,10 @@ def serve(requests: BinaryIO, answers: BinaryIO, metric: bool) -> None:
     solver = Solver(metric)
     while True:
         try:
-            poses, edges = pickle.load(requests)
+            news = pickle.load(requests)
         except EOFError:
             return
-        solver.add(poses, edges)
+        solver.add(news)
         pickle.dump(solver.solve(), answers)
         answers.flush()
 

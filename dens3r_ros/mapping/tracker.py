@@ -25,12 +25,15 @@ from dens3r_ros.mapping.resection import (
     MIN_MATCHES,
     Matches,
     Resection,
+    agreed,
     resect,
     resect_from_scratch,
 )
 
 _OCCLUDED = 0.1
 """Relative difference of distances beyond which a match is taken for an occlusion."""
+_STRAYED = 12
+"""Pixels from where a point is expected beyond which it is taken for another one."""
 _MIN_FOLLOWED = 40
 """Points followed on the images below which they are not trusted alone."""
 
@@ -45,13 +48,32 @@ class View:
 
 
 @dataclass(frozen=True, eq=False)
+class Sightings:
+    """Keyframe pixels (N, 2) int, and the unit rays (N, 3) on which the frame sees them; weights
+    (N,); sigma: a sighting's expected error in radians. With them a pose can be solved again once
+    the keyframe's points are better known."""
+
+    pixels: np.ndarray
+    rays: np.ndarray
+    weights: np.ndarray
+    sigma: float
+
+    def matches(self, keyframe: Keyframe) -> Matches:
+        """With the keyframe's points as they are now."""
+        x, y = self.pixels.T
+        points = keyframe.canonical.points[y, x].astype(np.float64)
+        return Matches(points, self.rays, self.weights)
+
+
+@dataclass(frozen=True, eq=False)
 class Track:
     """A frame's place.
 
     T_keyframe_frame (4, 4) rigid, in the keyframe's length unit; T_keyframe_pair the pose that
     the prediction itself has, used to fold it; scale: length of the pair's unit in the
     keyframe's, None where the pair tells no depth; matched: share of the keyframe still seen;
-    parallax: median angle in radians between the two views' rays.
+    parallax: median angle in radians between the two views' rays; by_engine, by_image: what the
+    pose was found from.
     """
 
     T_keyframe_frame: np.ndarray
@@ -61,16 +83,16 @@ class Track:
     matched: float
     inliers: float
     parallax: float
-    followed: int
+    by_engine: Sightings
+    by_image: Sightings | None
 
 
 @dataclass(frozen=True, eq=False)
 class _Pairs:
-    """Matches with what their checks need."""
+    """Sightings by the engine, with the frame's pixels (N, 2) and the share matched."""
 
-    matches: Matches
+    sightings: Sightings
     pixels: np.ndarray
-    keyframe_pixels: np.ndarray
     matched: float
 
 
@@ -88,27 +110,57 @@ def track(
     and the same where the engine is `metric`.
     """
     pairs = _pairs(seen, view, keyframe, config)
-    if len(pairs.matches) < MIN_MATCHES or pairs.matched < config.lost_fraction:
+    matches = pairs.sightings.matches(keyframe)
+    if len(matches) < MIN_MATCHES or pairs.matched < config.lost_fraction:
         return f"only {pairs.matched:.0%} of keyframe {keyframe.id} matched"
-    sigma = config.sigma_pixels / view.camera.fx
-    coarse = _solve(pairs.matches, start, 2 * sigma, config)
+    coarse = _solve(matches, start, pairs.sightings.sigma, config)
     if coarse is None or coarse.inliers < config.lost_inliers:
         return f"matches with keyframe {keyframe.id} agree on no pose"
-    fine, followed = _refined(seen, view, keyframe, coarse, sigma, config)
-    scale = _pair_scale(seen, pairs, coarse.T_frame_keyframe, config)
-    if metric and scale is not None:
-        scale = 1.0
-    best = fine or coarse
+    by_image = _followed(seen, view, keyframe, coarse, config)
+    scale = _pair_scale(seen, pairs, matches, coarse.T_frame_keyframe, config)
+    by_pixels = seen.pixels is not None
+    T, covariance = _pose(coarse, by_image, keyframe, by_pixels, config)
     return Track(
-        np.linalg.inv(best.T_frame_keyframe),
+        np.linalg.inv(T),
         np.linalg.inv(coarse.T_frame_keyframe),
-        scale,
-        best.covariance,
+        1.0 if metric and scale is not None else scale,
+        covariance,
         pairs.matched,
-        coarse.inliers if fine is None else fine.inliers,
-        _parallax(pairs.matches, best.T_frame_keyframe),
-        followed,
+        coarse.inliers,
+        _parallax(matches, T),
+        pairs.sightings,
+        by_image,
     )
+
+
+def track_again(
+    found: Track, keyframe: Keyframe, by_pixels: bool, config: TrackingConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """T_keyframe_frame and covariance with the keyframe's points as they are now."""
+    T = np.linalg.inv(found.T_keyframe_frame)
+    sightings = found.by_engine
+    coarse = resect(sightings.matches(keyframe), T, sightings.sigma, config)
+    T, covariance = _pose(coarse, found.by_image, keyframe, by_pixels, config)
+    return np.linalg.inv(T), covariance
+
+
+def _pose(
+    coarse: Resection,
+    by_image: Sightings | None,
+    keyframe: Keyframe,
+    by_pixels: bool,
+    config: TrackingConfig,
+) -> tuple[np.ndarray, np.ndarray]:
+    """T_frame_keyframe and its covariance, from all there is."""
+    depth = keyframe.canonical.median_depth
+    engine = config.image_error if by_pixels else config.engine_error
+    first = coarse.with_floor(engine, depth)
+    if by_image is None:
+        return first.T_frame_keyframe, first.covariance
+    fine = resect(by_image.matches(keyframe), coarse.T_frame_keyframe, by_image.sigma, config)
+    if fine.inliers < 0.5:
+        return first.T_frame_keyframe, first.covariance
+    return agreed(first, fine.with_floor(config.image_error, depth))
 
 
 def grid_pixels(size: tuple[int, int], stride: int) -> np.ndarray:
@@ -123,19 +175,18 @@ def _pairs(seen: Observation, view: View, keyframe: Keyframe, config: TrackingCo
     weight = keyframe.canonical.weight[y, x] / keyframe.canonical.folds
     known = weight > config.min_confidence - 1
     grid, weight = grid[known], weight[known]
-    if not len(grid):
-        nothing = Matches(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0))
-        return _Pairs(nothing, grid, grid, 0.0)
+    sigma = (1 if seen.pixels is not None else 2) * config.sigma_pixels / view.camera.fx
     pixels, rays, sure = _matched_pixels(seen, view, grid, config)
-    x, y = grid[sure].T
-    points = keyframe.canonical.points[y, x].astype(np.float64)
     weights = np.sqrt(weight[sure])
-    matches = Matches(points, rays[sure], weights / max(float(weights.sum()), 1e-9) * len(weights))
+    weights *= len(weights) / max(float(weights.sum()), 1e-9)
+    sightings = Sightings(grid[sure], rays[sure], weights, sigma)
     hit = np.unique(pixels[sure].astype(int) // config.stride, axis=0)
     some = seen.frame_confidence[:: config.stride, :: config.stride]
     covered = len(hit) / max(int((some > config.min_confidence).sum()), len(hit), 1)
-    matched = min(len(points) / len(grid), 1.0 if seen.pixels is not None else covered)
-    return _Pairs(matches, pixels[sure], grid[sure], matched)
+    matched = float(sure.sum()) / max(len(grid), 1)
+    return _Pairs(
+        sightings, pixels[sure], matched if seen.pixels is not None else min(matched, covered)
+    )
 
 
 def _matched_pixels(
@@ -176,18 +227,13 @@ def _solve(
     return fresh
 
 
-def _refined(
-    seen: Observation,
-    view: View,
-    keyframe: Keyframe,
-    coarse: Resection,
-    sigma: float,
-    config: TrackingConfig,
-) -> tuple[Resection | None, int]:
-    """The pose by points followed on the images, where enough of them can be."""
+def _followed(
+    seen: Observation, view: View, keyframe: Keyframe, coarse: Resection, config: TrackingConfig
+) -> Sightings | None:
+    """Points followed on the images, where enough of them can be."""
     wanted = config.refine and seen.pixels is None
     if view.texture is None or not wanted or not len(keyframe.texture.pixels):
-        return None, 0
+        return None
     pixels = keyframe.texture.pixels
     x, y = pixels.astype(int).T
     known = keyframe.canonical.weight[y, x] > (config.min_confidence - 1) * keyframe.canonical.folds
@@ -198,27 +244,26 @@ def _refined(
     if not view.calibrated:
         start, _ = match_rays(seen.frame_points, unit(expected), start, config.match_iterations)
     visible = inside(start, seen.frame_confidence.shape, 8)
-    pixels, points, start = pixels[visible], points[visible], start[visible]
+    pixels, start = pixels[visible], start[visible]
     found, good = follow(keyframe.texture, view.texture, pixels, start)
-    good &= np.abs(found - start).max(1, initial=0) < 12
+    good &= np.abs(found - start).max(1, initial=0) < _STRAYED
     if good.sum() < _MIN_FOLLOWED:
-        return None, int(good.sum())
-    found = found[good].astype(np.float64)
+        return None
+    there = found[good].astype(np.float64)
     if view.calibrated:
-        rays = rays_at(found, view.camera)
+        rays = rays_at(there, view.camera)
     else:
-        rays = unit(sample(seen.frame_points, found))
-    matches = Matches(points[good], rays, np.ones(len(found)))
-    fine = resect(matches, T, sigma, config)
-    return (fine if fine.inliers > 0.5 else None), len(found)
+        rays = unit(sample(seen.frame_points, there))
+    sigma = config.sigma_pixels / view.camera.fx
+    return Sightings(pixels[good].astype(int), rays, np.ones(len(there)), sigma)
 
 
 def _pair_scale(
-    seen: Observation, pairs: _Pairs, T: np.ndarray, config: TrackingConfig
+    seen: Observation, pairs: _Pairs, matches: Matches, T: np.ndarray, config: TrackingConfig
 ) -> float | None:
     """Length of the pair's unit in the keyframe's; None where the pair tells no depth."""
-    x, y = pairs.keyframe_pixels.T
-    expected = np.linalg.norm(pairs.matches.points @ T[:3, :3].T + T[:3, 3], axis=1)
+    x, y = pairs.sightings.pixels.T
+    expected = np.linalg.norm(matches.points @ T[:3, :3].T + T[:3, 3], axis=1)
     by_keyframe = np.linalg.norm(seen.keyframe_points[y, x], axis=1)
     by_frame = np.linalg.norm(sample_nearest(seen.frame_points, pairs.pixels), axis=1)
     sure_k = seen.keyframe_confidence[y, x] > config.min_confidence
