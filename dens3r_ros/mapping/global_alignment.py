@@ -26,6 +26,8 @@ from dens3r_ros.mapping.alignment_problem import (
 from dens3r_ros.mapping.alignment_solver import OnStep, solve
 from dens3r_ros.mapping.alignment_start import spanning_tree_start
 
+_FEWEST_PIXELS = 64
+"""Of each image, however many pairs there are."""
 _DEPTH_ROUNDS = 10
 _LEAST_WEIGHT = 1e-6
 """So that pixels nobody is confident of still have some depth."""
@@ -36,10 +38,11 @@ class AlignmentConfig:
     """How much effort goes into an alignment."""
 
     most_steps: int = 300
-    most_pixels: int = 4096
-    """Pixels of each image that decide on the cameras; depth is found for all of them after."""
+    most_points: int = 400_000
+    """Predicted points, of all pairs together, that decide on the cameras, which bounds time and
+    memory of each step. Depth is found for all pixels afterwards."""
     seed: int = 0
-    """Which pixels these are."""
+    """Which points these are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +80,8 @@ def align_globally(
     predictions = {(a, b): pair for (a, b), pair in predictions.items() if a != b}
     cameras = _cameras(predictions, intrinsics)
     sizes = [(camera.height, camera.width) for camera in cameras]
-    chosen = sampled_pixels(sizes, config.most_pixels, config.seed)
+    most_pixels = max(config.most_points // (2 * len(predictions)), _FEWEST_PIXELS)
+    chosen = sampled_pixels(sizes, most_pixels, config.seed)
     problem = problem_from_pairs(predictions, cameras, chosen)
     given = list(intrinsics) if intrinsics is not None else [None] * len(cameras)
     known = torch.tensor([camera is not None for camera in given])

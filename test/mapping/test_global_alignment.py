@@ -168,7 +168,7 @@ def test_known_cameras_are_kept_and_help():
 def test_some_pixels_decide_on_cameras_and_all_get_depth():
     arrays = read("align_small_linear")
     heard = []
-    config = AlignmentConfig(most_pixels=400, most_steps=30)
+    config = AlignmentConfig(most_points=10_000, most_steps=30)
     found = align_globally(
         predictions_of(arrays), config=config, on_step=lambda step, loss: heard.append((step, loss))
     )
