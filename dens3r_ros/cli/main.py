@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from dens3r_ros.cli import bench, demo, doctor, evaluate, export, models, train
+from dens3r_ros.cli import bench, demo, doctor, evaluate, export, models, render, train
 
 app = typer.Typer(
     name="dens3r",
@@ -19,4 +19,5 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("export")(export.export)
 app.add_typer(models.app, name="models")
+app.command("render")(render.render)
 app.add_typer(train.app, name="train")

@@ -9,6 +9,7 @@ import pytest
 
 from dens3r_ros.sources import open_source
 from dens3r_ros.sources.source import SourceError
+from dens3r_ros.sources.video_writer import VideoWriter
 
 CAMERA = "width: 64\nheight: 48\nfx: 60\nfy: 60\ncx: 31.5\ncy: 23.5\n"
 
@@ -52,3 +53,19 @@ def test_a_file_that_only_claims_to_be_a_video(tmp_path: Path) -> None:
     path.write_bytes(b"not a video")
     with pytest.raises(SourceError, match="no video"):
         open_source(path)
+
+
+def test_a_source_written_as_video_reads_back(video: Path, tmp_path: Path) -> None:
+    video.with_suffix(".camera.yaml").write_text(CAMERA)
+    video.with_suffix(".poses.txt").write_text("0.10 1 2 3 0 0.6 0 0.8\n")
+    before = open_source(video)
+    copy = tmp_path / "copy.mp4"
+    with VideoWriter(copy, rate=20) as writer:
+        for index in range(len(before)):
+            writer.add(before[index], before.truth(index))
+    after = open_source(copy)
+    assert len(after) == 10 and after[4].intrinsics == before[4].intrinsics
+    assert np.abs(after[4].image.astype(int) - before[4].image).max() <= 12
+    poses = [source.truth(2).T_world_camera for source in (before, after)]
+    np.testing.assert_allclose(*poses, atol=1e-6)
+    assert after.truth(3) is None
