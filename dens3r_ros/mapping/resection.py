@@ -15,7 +15,7 @@ from dens3r_ros.mapping.config import TrackingConfig
 
 MIN_MATCHES = 12
 """Fewer matches determine no pose that could be trusted."""
-_CELLS = (4, 6)
+_CELLS = (3, 4)
 """Rows and columns of the view within which errors are taken to be correlated."""
 
 
@@ -179,30 +179,30 @@ def _solved(
     errors = _residuals(T, matches, across, sigma, config.sigma_depth)
     weights = _huber_weights(errors.off, matches.weights, config.huber)
     H = np.tensordot(errors.J * weights[:, None, None], errors.J, ((0, 1), (0, 1)))
-    covariance = _clustered_covariance(H, errors.J, weights, errors.off, matches.rays)
-    spread = 1.4826 * float(np.median(np.abs(errors.off)))
+    spread = max(1.4826 * float(np.median(np.abs(errors.off))), 0.1)
+    variance = spread**2 * _shared(errors.off / spread, weights, matches.rays)
+    covariance = variance * np.linalg.inv(H + 1e-9 * np.trace(H) / 6 * np.eye(6))
     agree = np.sqrt((errors.off**2).sum(1)) < 3 * max(spread, 1.0)
-    return Resection(T, covariance, agree, max(spread, 0.1) * sigma)
+    return Resection(T, covariance, agree, spread * sigma)
 
 
-def _clustered_covariance(
-    H: np.ndarray, J: np.ndarray, weights: np.ndarray, off: np.ndarray, rays: np.ndarray
-) -> np.ndarray:
-    """Covariance that takes errors within a cell of the view as one, however many matches.
+def _shared(off: np.ndarray, weights: np.ndarray, rays: np.ndarray) -> float:
+    """How many matches say the same, by how far errors (N, 2) of unit variance agree within cells
+    of the view; 1 where each match errs for itself.
 
-    The sandwich estimate with one cluster per cell; neighbouring pixels share their errors, so
-    their number alone says little.
+    Neighbouring pixels share their errors, so their number alone would promise far too much.
     """
     slopes = rays[:, :2] / rays[:, 2:].clip(0.1)
     low, high = slopes.min(0), slopes.max(0)
     place = ((slopes - low) / (high - low).clip(1e-9)).clip(0, 0.999)
     cell = (place[:, 1] * _CELLS[0]).astype(int) * _CELLS[1] + (place[:, 0] * _CELLS[1]).astype(int)
-    pulls = (J * (weights[:, None] * off)[..., None]).sum(1)
-    summed = np.zeros((_CELLS[0] * _CELLS[1], 6))
-    np.add.at(summed, cell, pulls)
-    used = len(np.unique(cell))
-    inverse = np.linalg.inv(H + 1e-9 * np.trace(H) / 6 * np.eye(6))
-    return inverse @ (summed.T @ summed) @ inverse * used / max(used - 6, 1)
+    count = _CELLS[0] * _CELLS[1]
+    alone = np.bincount(cell, weights**2, count)
+    used = alone > 0
+    sums = [np.bincount(cell, weights * off[:, axis], count)[used] for axis in (0, 1)]
+    together = (np.square(sums) / alone[used]).sum()
+    free = max(2 * used.sum() - 6, 1)
+    return max(1.0, float(together / free))
 
 
 def _step(tangent: np.ndarray) -> np.ndarray:

@@ -11,7 +11,8 @@ from dens3r_ros.mapping.graph import Edge, News, scale_of
 _ITERATIONS = 20
 _PRIORS = 1
 """Factors before the first edge's."""
-_LOOP_KERNEL = 1.0
+_LOOP_KERNEL = 2.0
+"""Standard deviations from which on a loop counts less."""
 _FIXED = 1e-6
 """Standard deviation that holds the first keyframe in place."""
 
@@ -72,7 +73,7 @@ def _noise(edge: Edge, order: list[int]) -> gtsam.noiseModel.Base:
     gaussian = gtsam.noiseModel.Gaussian.Covariance(edge.covariance[np.ix_(order, order)])
     if not edge.loop:
         return gaussian
-    kernel = gtsam.noiseModel.mEstimator.Cauchy.Create(_LOOP_KERNEL)
+    kernel = gtsam.noiseModel.mEstimator.Huber.Create(_LOOP_KERNEL)
     return gtsam.noiseModel.Robust.Create(kernel, gaussian)
 
 

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Controllers follow `odom`: a jump in it moves a robot."""
+
+import numpy as np
+import pytest
+
+from dens3r_ros.mapping.odometry import Odometry, in_map
+
+
+def at(x: float, scale: float = 1.0) -> np.ndarray:
+    S = np.eye(4)
+    S[:3, :3] *= scale
+    S[0, 3] = x
+    return S
+
+
+def test_a_solve_moves_odom_in_map_and_nothing_in_odom() -> None:
+    odometry = Odometry()
+    odometry.begin(0, np.eye(4))
+    before = odometry.camera(at(0.5))
+    assert not odometry.correct(at(2.0, 1.02), at(0.5))
+    assert odometry.camera(at(0.5)) == pytest.approx(before)
+    moved = odometry.T_map_odom @ odometry.camera(at(0.5))
+    assert moved == pytest.approx(in_map(at(2.0, 1.02), at(0.5)))
+    assert odometry.epoch == 0
+
+
+def test_a_jump_of_scale_begins_an_epoch_where_the_camera_stands() -> None:
+    odometry = Odometry()
+    odometry.begin(0, np.eye(4))
+    before = odometry.camera(at(0.5))
+    assert odometry.correct(at(0.0, 1.1), at(0.5))
+    assert odometry.epoch == 1
+    assert odometry.camera(at(0.5)) == pytest.approx(before)
+    assert odometry.unit == pytest.approx(1.1)
+    assert odometry.scale(at(0.0, 1.1)) == pytest.approx(1.0)
+
+
+def test_changing_keyframes_is_not_seen_in_odom() -> None:
+    odometry = Odometry()
+    odometry.begin(0, np.eye(4))
+    before = odometry.camera(at(0.5))
+    odometry.hand_over(1, at(0.4, 2.0), at(0.5), at(0.05))
+    assert odometry.camera(at(0.05)) == pytest.approx(before)
+    assert odometry.unit == pytest.approx(2.0)
+
+
+def test_after_a_loss_the_map_holds_still() -> None:
+    odometry = Odometry()
+    odometry.begin(0, np.eye(4))
+    odometry.correct(at(1.0), at(0.0))
+    odometry.resume(5, at(7.0), at(1.0))
+    assert odometry.T_map_odom @ odometry.camera(at(0.2)) == pytest.approx(at(7.2))
