@@ -11,11 +11,6 @@ import typer
 app = typer.Typer(no_args_is_help=True, help="Measure what things cost on this machine.")
 
 
-@app.callback()
-def _group() -> None:
-    """Keeps `pair` a sub-command while it is the only one."""
-
-
 @app.command()
 def pair(
     model: Annotated[
@@ -80,3 +75,36 @@ def _parsed(size: str) -> tuple[int, int] | None:
         return parsed_size(size)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+@app.command()
+def preprocess(
+    images: Annotated[Path, typer.Argument(help="A folder of images of one size.")],
+    model: Annotated[str, typer.Option(help="Path, name, or random:NAME.")],
+    count: Annotated[int, typer.Option(min=2, help="How many of the images, evenly spread.")] = 6,
+    json: Annotated[
+        Path | None, typer.Option(help="Write the figures to this file; - is standard output.")
+    ] = None,
+) -> None:
+    """Compare the fast preprocessing with the published one: time, pixels, and a model's outputs.
+
+    Changes are medians over pixels: relative, or degrees for normals and descriptors. Beside them
+    stand those that a noise of one grey level makes.
+    """
+    import numpy as np
+    from PIL import Image
+
+    from dens3r_ros.engines.bench_preprocess import bench_preprocess
+    from dens3r_ros.engines.loading import load_named_network
+
+    try:
+        paths = sorted(path for path in images.iterdir() if path.suffix in (".jpg", ".png"))
+        if len(paths) < 2:
+            raise ValueError(f"{images} holds {len(paths)} .jpg or .png images; two are needed")
+        chosen = [paths[index] for index in np.linspace(0, len(paths) - 1, count).astype(int)]
+        pixels = [np.array(Image.open(path).convert("RGB")) for path in chosen]
+        figures = bench_preprocess(load_named_network(model), pixels)
+    except (ValueError, OSError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    _write(figures, json)
