@@ -46,8 +46,12 @@ class BaselineEngine:
         self, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
     ) -> PairPrediction:
         """All of both views, with one confidence everywhere."""
-        points_a, normals_a = (torch.stack(maps) for maps in zip(*(a.data for a, _ in pairs), strict=True))
-        points_b, normals_b = (torch.stack(maps) for maps in zip(*(b.data for _, b in pairs), strict=True))
+        points_a, normals_a = (
+            torch.stack(maps) for maps in zip(*(a.data for a, _ in pairs), strict=True)
+        )
+        points_b, normals_b = (
+            torch.stack(maps) for maps in zip(*(b.data for _, b in pairs), strict=True)
+        )
         sure_a, sure_b = (torch.full(p.shape[:-1], _SURE) for p in (points_a, points_b))
         return PairPrediction(points_a, points_b, sure_a, sure_b, normals_a, normals_b)
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 _OUTSIDE = 1e4
-_CELL = 8
+_CELL = 16
 _HOMOGRAPHY_PIXELS = 12.0
 _NEAREST_TRACKS = 4
 _LEAST_REACH = 15.0
@@ -83,7 +83,7 @@ def flow_from_tracks(
         *(np.arange(-(-side // _CELL)) * _CELL + (_CELL - 1) / 2 for side in (width, height))
     )
     centres = np.column_stack([columns.ravel(), rows.ravel()])
-    distance = ((centres[:, None] - pixels_a[None]) ** 2).sum(-1)
+    distance = _squared_distances(centres, pixels_a)
     near = min(_NEAREST_TRACKS, len(pixels_a)) - 1
     reach = np.maximum(np.partition(distance, near, axis=1)[:, near], _LEAST_REACH**2)
     weight = np.exp(-distance / (2 * reach[:, None]))
@@ -93,6 +93,10 @@ def flow_from_tracks(
     grid = offsets.reshape(*columns.shape, 2).astype(np.float32)
     grown = cv2.resize(grid, (columns.shape[1] * _CELL, columns.shape[0] * _CELL))
     return np.ascontiguousarray(grown[:height, :width])
+
+
+def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
 
 
 def _dominant_homography(pixels_a: np.ndarray, pixels_b: np.ndarray) -> np.ndarray:

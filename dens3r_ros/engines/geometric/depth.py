@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dens3r_ros.engines.geometric.edge_aware import EdgeAwareFilter, reduced_size
+from dens3r_ros.engines.geometric.edge_aware import EdgeAwareFilter
+from dens3r_ros.engines.geometric.local_planes import LocalPlanes, local_planes
 from dens3r_ros.geometry.flow import landing
 from dens3r_ros.geometry.triangulation import Triangulated, triangulate
 
@@ -16,9 +17,10 @@ _FLOW_SIGMA = 0.35
 _RETURN_SHARE = 0.7
 _EPIPOLAR_SHARE = 0.5
 _DOUBTFUL_PIXELS = 1.5
-_OWN_SHARE = 0.3
-_FILL_SIGMA = 0.02
+_OWN_SHARE = 0.1
 _NEAREST = 5.0
+_FARTHEST = 0.05
+_LEAST = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +29,7 @@ class InverseDepth:
 
     value: np.ndarray
     sigma: np.ndarray
+    planes: LocalPlanes
 
 
 def inverse_depth(
@@ -43,11 +46,21 @@ def inverse_depth(
     measured = triangulate(*landing(flow), *cameras, T_other_view)
     weight = _weight(measured, return_error)
     value = np.where(weight > 0, measured.inverse_depth, 0)
-    filled, variance = _filled(value, weight, smoothing)
+    planes = local_planes(value, weight, smoothing)
+    size = value.shape[::-1]
+    filled, variance = cv2.resize(planes.value, size), cv2.resize(planes.variance, size)
+    usual = max(float(np.median(planes.value)), _LEAST)
     own = _OWN_SHARE * weight
-    total = own + 1 / variance
-    combined = (own * value + filled / variance) / total
-    return InverseDepth(np.maximum(combined, 1e-6), 1 / np.sqrt(total))
+    total = own + 1 / variance + 1 / usual**2
+    combined = (own * value + filled / variance + 1 / usual) / total
+    return InverseDepth(np.maximum(combined, _FARTHEST * usual), 1 / np.sqrt(total), planes)
+
+
+def unknown_depth(size: tuple[int, int]) -> InverseDepth:
+    """A wall one baseline away, known not at all."""
+    ones, zeros = np.ones(size, np.float32), np.zeros(size, np.float32)
+    unknown = np.full(size, np.inf, np.float32)
+    return InverseDepth(ones, unknown, LocalPlanes(ones, unknown, zeros, zeros))
 
 
 def _weight(measured: Triangulated, return_error: np.ndarray) -> np.ndarray:
@@ -60,18 +73,3 @@ def _weight(measured: Triangulated, return_error: np.ndarray) -> np.ndarray:
     ) * (1 + (off / _DOUBTFUL_PIXELS) ** 4)
     possible = (measured.inverse_depth > 0) & (measured.inverse_depth < _NEAREST)
     return np.where(possible, measured.pixels_per_unit**2 / pixel_variance, 0)
-
-
-def _filled(
-    value: np.ndarray, weight: np.ndarray, smoothing: EdgeAwareFilter
-) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted mean over what lies around without an edge between, and its variance."""
-    height, width = value.shape
-    moments = cv2.merge([weight, weight * value, weight * value * value])
-    reduced = cv2.resize(moments, reduced_size((height, width)), interpolation=cv2.INTER_AREA)
-    total, first, second = smoothing(reduced.transpose(2, 0, 1))
-    total = np.maximum(total, 1e-9)
-    mean = first / total
-    spread = np.maximum(second / total - mean * mean, 0)
-    variance = spread + 1 / total + (_FILL_SIGMA * mean) ** 2
-    return cv2.resize(mean, (width, height)), cv2.resize(variance, (width, height))

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 _REDUCED = 4
-_REACH = 30.0
-_COLOUR_STEP = 0.3
+_REACH = 20.0
+_COLOUR_STEP = 0.9
 _PASSES = 3
 
 

@@ -12,7 +12,11 @@ from dens3r_ros.geometry.two_view_focal import cameras_to_try, relative_pose_of_
 _PARALLAX_PIXELS = 1.5
 _PARALLAX_SHARE = 0.2
 _LEAST_INLIERS = 60
-_LEAST_INLIER_SHARE = 0.5
+_LEAST_INLIER_SHARE = 0.7
+_LEAST_AGREEMENT = 0.05
+_CELLS_ALONG = 12
+_LEAST_CELLS = 0.28
+_LEAST_CELLS_UNCALIBRATED = 0.36
 
 
 def motion_between(
@@ -26,7 +30,10 @@ def motion_between(
         view = relative_pose_of_unknown_focal(a, b, size)
     else:
         view = relative_pose(a, b, *cameras)
-    return view if view is not None and _supported(view) else None
+    if view is None or found.flow.agreement < _LEAST_AGREEMENT:
+        return None
+    least_cells = _LEAST_CELLS if cameras else _LEAST_CELLS_UNCALIBRATED
+    return view if _supported(view, a, size, least_cells) else None
 
 
 def _has_parallax(
@@ -40,5 +47,16 @@ def _has_parallax(
     )
 
 
-def _supported(view: TwoView) -> bool:
-    return bool(view.inliers.sum() >= _LEAST_INLIERS and view.inliers.mean() >= _LEAST_INLIER_SHARE)
+def _supported(
+    view: TwoView, pixels: np.ndarray, size: tuple[int, int], least_cells: float
+) -> bool:
+    """Whether the tracks that agree are many, most of all, and spread over the image.
+
+    Wrong poses of views that hardly overlap are found from tracks crowded in few places.
+    """
+    inliers = view.inliers
+    if inliers.sum() < _LEAST_INLIERS or inliers.mean() < _LEAST_INLIER_SHARE:
+        return False
+    side = max(size) / _CELLS_ALONG
+    filled = len(np.unique((pixels[inliers] // side).astype(int), axis=0))
+    return filled >= least_cells * size[0] * size[1] / side**2

@@ -9,7 +9,7 @@ import numpy as np
 
 from dens3r_ros.engines.geometric.confidence import depth_confidence, pixel_confidence
 from dens3r_ros.engines.geometric.correspondence import correspond
-from dens3r_ros.engines.geometric.depth import InverseDepth, inverse_depth
+from dens3r_ros.engines.geometric.depth import InverseDepth, inverse_depth, unknown_depth
 from dens3r_ros.engines.geometric.features import ImageFeatures
 from dens3r_ros.engines.geometric.motion import motion_between
 from dens3r_ros.engines.geometric.view import view_normals, view_points
@@ -44,7 +44,7 @@ def pair_maps(
     motion = motion_between(found, cameras, size)
     K_a, K_b = (motion.K_a, motion.K_b) if motion else cameras or assumed_cameras(size)
     T_a_b = np.linalg.inv(motion.T_b_a) if motion else np.eye(4)
-    depth_a = depth_b = _unknown_depth(size)
+    depth_a = depth_b = unknown_depth(size)
     if motion and "a" in outputs.points + outputs.normals:
         depth_a = _depth_of_a(a, found.flow, motion)
     if motion and "b" in outputs.points + outputs.normals:
@@ -55,8 +55,8 @@ def pair_maps(
         points_b=view_points(depth_b, K_b, T_a_b) if "b" in outputs.points else None,
         confidence_a=_confidence(depth_a) if "a" in outputs.points else None,
         confidence_b=_confidence(depth_b) if "b" in outputs.points else None,
-        normals_a=view_normals(depth_a, K_a) if "a" in outputs.normals else None,
-        normals_b=view_normals(depth_b, K_b) if "b" in outputs.normals else None,
+        normals_a=view_normals(depth_a.planes, K_a, size) if "a" in outputs.normals else None,
+        normals_b=view_normals(depth_b.planes, K_b, size) if "b" in outputs.normals else None,
         pixels_b_in_a=pixels_b_in_a,
         pixels_confidence=pixels_confidence,
     )
@@ -70,10 +70,6 @@ def _depth_of_a(a: ImageFeatures, flow: TwoWayFlow, motion: TwoView) -> InverseD
 def _depth_of_b(b: ImageFeatures, flow: TwoWayFlow, motion: TwoView) -> InverseDepth:
     cameras, T_a_b = (motion.K_b, motion.K_a), np.linalg.inv(motion.T_b_a)
     return inverse_depth(flow.backward, flow.backward_error, cameras, T_a_b, b.smoothing)
-
-
-def _unknown_depth(size: tuple[int, int]) -> InverseDepth:
-    return InverseDepth(np.ones(size, np.float32), np.full(size, np.inf, np.float32))
 
 
 def _confidence(depth: InverseDepth) -> np.ndarray:

@@ -7,9 +7,7 @@ import cv2
 import numpy as np
 
 from dens3r_ros.engines.geometric.depth import InverseDepth
-from dens3r_ros.engines.geometric.edge_aware import reduced_size
-
-_NORMAL_BLUR = 2.0
+from dens3r_ros.engines.geometric.local_planes import LocalPlanes, plane_coordinates
 
 
 def view_points(depth: InverseDepth, K: np.ndarray, T_a_view: np.ndarray) -> np.ndarray:
@@ -25,25 +23,22 @@ def view_points(depth: InverseDepth, K: np.ndarray, T_a_view: np.ndarray) -> np.
     return cv2.merge(planes)
 
 
-def view_normals(depth: InverseDepth, K: np.ndarray) -> np.ndarray:
+def view_normals(planes: LocalPlanes, K: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """(H, W, 3) float32 unit normals in the view's own optical frame, facing the camera.
 
-    Inverse depth is linear in the pixels of a plane, so that its slopes are the normal.
+    A plane n . X = 1 has the inverse depth n . ray at every pixel: its slopes are the normal.
     """
-    height, width = depth.value.shape
-    reduced = cv2.resize(depth.value, reduced_size((height, width)), interpolation=cv2.INTER_AREA)
-    smooth = cv2.GaussianBlur(reduced, (0, 0), _NORMAL_BLUR)
-    stretch_x, stretch_y = width / smooth.shape[1], height / smooth.shape[0]
-    right = cv2.Scharr(smooth, cv2.CV_32F, 1, 0, scale=1 / 32 / stretch_x)
-    down = cv2.Scharr(smooth, cv2.CV_32F, 0, 1, scale=1 / 32 / stretch_y)
-    columns, rows = _pixel_axes(smooth.shape)
-    x = (columns + 0.5) * np.float32(stretch_x) - np.float32(0.5 + K[0, 2])
-    y = (rows + 0.5) * np.float32(stretch_y) - np.float32(0.5 + K[1, 2])
-    away = cv2.merge(
-        [right * np.float32(K[0, 0]), down * np.float32(K[1, 1]), smooth - x * right - y * down]
-    )
-    normals = cv2.resize(-away, (width, height))
-    return normals / np.linalg.norm(normals, axis=-1, keepdims=True)
+    height, width = size
+    x, y = plane_coordinates(planes.value.shape)
+    centre_x = np.float32((K[0, 2] - (width - 1) / 2) / width)
+    centre_y = np.float32((K[1, 2] - (height - 1) / 2) / width)
+    right, down = planes.slope_x, planes.slope_y
+    forward = planes.value - (x - centre_x) * right - (y - centre_y) * down
+    stretch = np.float32(K[0, 0] / width), np.float32(K[1, 1] / width)
+    away = cv2.merge([right * stretch[0], down * stretch[1], forward])
+    facing = -cv2.resize(away, (width, height))
+    length = np.sqrt(np.einsum("hwi,hwi->hw", facing, facing))
+    return facing / np.maximum(length, 1e-12)[..., None]
 
 
 def _pixel_axes(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
