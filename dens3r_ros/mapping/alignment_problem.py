@@ -12,6 +12,9 @@ from torch import Tensor
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.pair_scene import DirectedPair
 
+_LEAST_TRUST = 1e-6
+"""So that points without any confidence count where there are no others."""
+
 Predictions = Mapping[tuple[int, int], DirectedPair]
 
 
@@ -82,6 +85,11 @@ def flat_prediction(points: Tensor, confidence: Tensor) -> tuple[Tensor, Tensor]
     finite = flat.isfinite().all(0)
     weights = confidence.detach().cpu().float().flatten().clamp_min(1.0).log()
     return flat.where(finite, 0.0), weights.where(finite, 0.0)
+
+
+def trust(points: Tensor, weights: Tensor) -> Tensor:
+    """Weights (..., M), above zero wherever there is a point (..., 3, M) at all."""
+    return torch.where(points[..., 2, :] != 0, weights + _LEAST_TRUST, 0.0)
 
 
 def pixel_offsets(camera: Intrinsics) -> Tensor:

@@ -11,10 +11,8 @@ from dens3r_ros.geometry.pointmap import focal_from_pixels
 from dens3r_ros.geometry.pose import pose_and_focal_from_points
 from dens3r_ros.geometry.registration import register_similarity
 from dens3r_ros.geometry.sim3 import act, inverse, without_scale
-from dens3r_ros.mapping.alignment_problem import AlignmentProblem, AlignmentState
+from dens3r_ros.mapping.alignment_problem import AlignmentProblem, AlignmentState, trust
 
-_NO_CONFIDENCE = 1e-6
-"""Added to all weights, so that a prediction without any confidence is still placed."""
 _NEAREST = 1e-3
 """Smallest depth believed, relative to the median of its image's."""
 
@@ -39,14 +37,9 @@ def spanning_tree_start(problem: AlignmentProblem) -> AlignmentState:
         register_similarity(
             problem.points.mT.flatten(1, 2),
             world[problem.pairs].flatten(1, 2),
-            (_trust(problem) * known[problem.pairs]).flatten(1),
+            (trust(problem.points, problem.weights) * known[problem.pairs]).flatten(1),
         ),
     )
-
-
-def _trust(problem: AlignmentProblem) -> Tensor:
-    """(E, 2, M) weights, above zero wherever there is a point at all."""
-    return torch.where(problem.points[:, :, 2] != 0, problem.weights + _NO_CONFIDENCE, 0.0)
 
 
 def _filled(depths: Tensor, known: Tensor) -> Tensor:
@@ -57,17 +50,18 @@ def _filled(depths: Tensor, known: Tensor) -> Tensor:
 
 def _placed_points(problem: AlignmentProblem, order: list[int]) -> tuple[Tensor, Tensor]:
     """(N, M, 3) points of every image in the frame of the best pair, and which are known."""
-    trust, points = _trust(problem), problem.points.mT
+    weights, points = trust(problem.points, problem.weights), problem.points.mT
     pairs = problem.pairs.tolist()
     placed = {
-        image: (points[order[0], k], trust[order[0], k]) for k, image in enumerate(pairs[order[0]])
+        image: (points[order[0], k], weights[order[0], k])
+        for k, image in enumerate(pairs[order[0]])
     }
     while len(placed) < len(problem.pixels):
         edge, end = _best_joining_edge(pairs, order, set(placed))
         there, trusted = placed[pairs[edge][end]]
-        T = register_similarity(points[edge, end], there, trust[edge, end] * (trusted > 0))
+        T = register_similarity(points[edge, end], there, weights[edge, end] * (trusted > 0))
         other = 1 - end
-        placed[pairs[edge][other]] = act(T, points[edge, other]), trust[edge, other]
+        placed[pairs[edge][other]] = act(T, points[edge, other]), weights[edge, other]
     images = range(len(placed))
     known = torch.stack([placed[image][1] > 0 for image in images])
     return torch.stack([placed[image][0] for image in images]), known
@@ -92,9 +86,9 @@ def _camera(
     own = next((edge for edge in order if int(problem.pairs[edge, 0]) == image), None)
     if own is None:
         return _camera_by_appearance(world[known], problem.pixels[image][:, known], image)
-    local, trust = problem.points[own, 0].T, _trust(problem)[own, 0]
-    T_world_camera = without_scale(register_similarity(local, world, trust * known))
-    return T_world_camera, float(focal_from_pixels(local, problem.pixels[image].T))
+    points, weights = problem.points[own, 0], problem.weights[own, 0]
+    T = register_similarity(points.T, world, trust(points, weights) * known)
+    return without_scale(T), float(focal_from_pixels(points.T, problem.pixels[image].T))
 
 
 def _camera_by_appearance(world: Tensor, pixels: Tensor, image: int) -> tuple[Tensor, float]:

@@ -22,6 +22,7 @@ from dens3r_ros.mapping.alignment_problem import (
     problem_from_pairs,
     rays_of,
     sampled_pixels,
+    trust,
 )
 from dens3r_ros.mapping.alignment_solver import OnStep, solve
 from dens3r_ros.mapping.alignment_start import spanning_tree_start
@@ -29,8 +30,6 @@ from dens3r_ros.mapping.alignment_start import spanning_tree_start
 _FEWEST_PIXELS = 64
 """Of each image, however many pairs there are."""
 _DEPTH_ROUNDS = 10
-_LEAST_WEIGHT = 1e-6
-"""So that pixels nobody is confident of still have some depth."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Alignment:
     """(N, 4, 4) float64, rigid."""
     intrinsics: tuple[Intrinsics, ...]
     depths: tuple[Tensor, ...]
-    """(H, W) float32 of each image, along its optical axis."""
+    """(H, W) float32 of each image, along its optical axis; NaN where nothing was predicted."""
     confidences: tuple[Tensor, ...]
     """(H, W) of each image, the highest that any pair has at a pixel."""
     loss: float
@@ -127,20 +126,20 @@ def _whole(
     """The scene with depth at all pixels, given the cameras and the pairs' frames."""
     depths, confidences = [], []
     for image, camera in enumerate(cameras):
-        points, weights = _predicted_in_camera(predictions, state, image)
+        points, weights, trusted = _predicted_in_camera(predictions, state, image)
         rays = rays_of(pixel_offsets(camera), state.focals[image])
         size = camera.height, camera.width
-        depths.append(_depth_on_rays(points, weights, rays).unflatten(0, size))
+        depths.append(_depth_on_rays(points, trusted, rays).unflatten(0, size))
         confidences.append(weights.amax(0).exp().unflatten(0, size))
     return Alignment(state.T_world_camera, tuple(cameras), tuple(depths), tuple(confidences), loss)
 
 
 def _predicted_in_camera(
     predictions: Predictions, state: AlignmentState, image: int
-) -> tuple[Tensor, Tensor]:
-    """All K predictions of an image: points (K, 3, H * W) in its frame, weights (K, H * W)."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """All K predictions of an image: points (K, 3, H * W) in its frame, weights, trust."""
     T_camera_world = inverse(state.T_world_camera[image])
-    points, weights = [], []
+    points, weights, trusted = [], [], []
     for T_world_pair, ((a, b), pair) in zip(state.T_world_pair, predictions.items(), strict=True):
         if image not in (a, b):
             continue
@@ -150,12 +149,12 @@ def _predicted_in_camera(
         local, weight = flat_prediction(*view)
         points.append(moved(T_camera_world @ T_world_pair, local))
         weights.append(weight)
-    return torch.stack(points), torch.stack(weights)
+        trusted.append(trust(local, weight))
+    return torch.stack(points), torch.stack(weights), torch.stack(trusted)
 
 
 def _depth_on_rays(points: Tensor, weights: Tensor, rays: Tensor) -> Tensor:
     """(P,) depths on rays (3, P) with the least weighted distance from points (K, 3, P)."""
-    weights = weights + _LEAST_WEIGHT
     across, length = (points * rays).sum(-2), rays.square().sum(-2)
     pull = weights
     for _ in range(_DEPTH_ROUNDS):

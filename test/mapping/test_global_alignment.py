@@ -185,10 +185,15 @@ def test_points_lie_on_the_surfaces_and_holes_do_no_harm():
     predictions = predictions_of(arrays)
     for pair in predictions.values():
         pair.points_b[5:12, 3:20] = torch.nan
+        pair.points_a[10:16, 10:30] = torch.nan
     found = align_globally(predictions)
     truth = true_points(arrays)
     points = torch.stack([found.points(image).double() for image in range(len(truth))])
-    T = register_similarity(points.reshape(-1, 3), truth.reshape(-1, 3))
+    unseen = torch.zeros(truth.shape[:3], dtype=torch.bool)
+    unseen[:, 10:12, 10:20] = True
+    assert torch.equal(points.isnan().any(-1), unseen)
+    points, truth = points[~unseen], truth[~unseen]
+    T = register_similarity(points, truth)
     assert float((act(T, points) - truth).norm(dim=-1).quantile(0.95)) < 0.05
     assert all(bool((confidence >= 1).all()) for confidence in found.confidences)
 
