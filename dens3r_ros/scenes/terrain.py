@@ -59,9 +59,13 @@ class Terrain:
         left = ((t < limit) & (fastest > 0.0)).nonzero()[:, 0]
         for step in range(_STEPS):
             if step % _SORT_OUT == 0:
-                t_left, o, d, w = t[left], origin[left], ray[left], world[left]
-                speed, end = fastest[left], limit[left]
-            above = self._above(w, o + t_left[:, None] * d)
+                t_left, speed, end = t[left], fastest[left], limit[left]
+                o, d = origin[left].unbind(1), ray[left].unbind(1)
+                waves, base = (
+                    self.waves[world[left]].permute(1, 2, 0).contiguous(),
+                    self.base[world[left]],
+                )
+            above = _above(waves, base, [oi + t_left * di for oi, di in zip(o, d, strict=True)])
             t_left = t_left + above.clamp(min=0.0) / speed
             if step % _SORT_OUT == _SORT_OUT - 1 or step == _STEPS - 1:
                 t[left] = t_left
@@ -72,9 +76,6 @@ class Terrain:
                 if not len(left):
                     break
         return self._refined(world, origin, ray, result)
-
-    def _above(self, world: Tensor, point: Tensor) -> Tensor:
-        return point[:, 2] - self.surface(world, point[:, 0], point[:, 1])[0]
 
     def _steepest(self) -> Tensor:
         return (self.waves[..., :2].norm(dim=-1) * self.waves[..., 3].abs()).sum(1)
@@ -99,9 +100,19 @@ class Terrain:
             rate = d[:, 2] - slope_x * d[:, 0] - slope_y * d[:, 1]
             step = (point[:, 2] - height) / rate.clamp(max=-1e-4)
             at = at - torch.maximum(torch.minimum(step, farthest), -farthest)
-        left = self._above(w, o + at[:, None] * d).abs()
+        point = o + at[:, None] * d
+        left = (point[:, 2] - self.surface(w, point[:, 0], point[:, 1])[0]).abs()
         t[hit] = torch.where(left < 1e-5 * (1.0 + at), at, start)
         return t
+
+
+def _above(waves: Tensor, base: Tensor, point: list[Tensor]) -> Tensor:
+    """(N,) heights of points over the ground with (4, 4, N) waves."""
+    x, y, z = point
+    above = z - base
+    for kx, ky, phase, amplitude in waves.unbind(0):
+        above = above - amplitude * (kx * x + ky * y + phase).sin_()
+    return above
 
 
 def flat_terrain(count: int, device: torch.device) -> Terrain:
