@@ -30,7 +30,9 @@ class BoxRoom:
             0.8 * width, 0.8 * width, (width - 1) / 2, (height - 1) / 2, width, height
         )
         noise = np.random.default_rng(7).integers(0, 256, (6, 96, 96, 3), dtype=np.uint8)
-        self._walls = [cv2.resize(wall, (768, 768), interpolation=cv2.INTER_CUBIC) for wall in noise]
+        self._walls = [
+            cv2.resize(wall, (768, 768), interpolation=cv2.INTER_CUBIC) for wall in noise
+        ]
 
     def __len__(self) -> int:
         return len(self.poses)

@@ -14,7 +14,7 @@ _MIN_POSES = 3
 
 @dataclass(frozen=True, eq=False)
 class TrajectoryErrors:
-    """Errors in metres and degrees; NaN where too few frames have poses.
+    """Errors in metres and degrees; NaN where too few frames have poses, or all stand on one line.
 
     scale: metres per unit of the estimate; S_world_map (4, 4) the best similarity; errors (N,)
     metres per frame after it; aligned (N, 3) positions after it.
@@ -37,9 +37,9 @@ def compare(stamps: np.ndarray, estimated: np.ndarray, truth: np.ndarray) -> Tra
     The absolute error is after a Sim(3) and after an SE(3) alignment; the relative one is from
     frame to frame after the Sim(3).
     """
-    if len(stamps) < _MIN_POSES:
-        nothing = np.zeros(0)
+    if len(stamps) < _MIN_POSES or _flat(truth) or _flat(estimated):
         nan = float("nan")
+        nothing = np.zeros(0)
         return TrajectoryErrors(nan, nan, nan, nan, nan, nan, np.eye(4), nothing, nothing)
     reference = PoseTrajectory3D(poses_se3=list(truth), timestamps=stamps)
     similar = PoseTrajectory3D(poses_se3=_orthonormal(estimated), timestamps=stamps)
@@ -60,6 +60,13 @@ def compare(stamps: np.ndarray, estimated: np.ndarray, truth: np.ndarray) -> Tra
         errors=errors,
         aligned=similar.positions_xyz,
     )
+
+
+def _flat(poses: np.ndarray) -> bool:
+    """Whether positions determine no alignment."""
+    positions = poses[:, :3, 3] - poses[:, :3, 3].mean(0)
+    spread = np.linalg.svd(positions, compute_uv=False)
+    return bool(spread[1] < 1e-6 * max(spread[0], 1e-12)) or bool(spread[0] < 1e-9)
 
 
 def _orthonormal(poses: np.ndarray) -> list[np.ndarray]:

@@ -121,9 +121,7 @@ def test_a_chain_grows_unsure_as_simulated_errors_do() -> None:
     for keyframe_id, S in enumerate(truth):
         graph.add_keyframe(keyframe_id, S)
     cov = 1e-4 * np.eye(7)
-    graph.add_edges(
-        Edge(n, n + 1, np.linalg.inv(truth[n]) @ truth[n + 1], cov) for n in range(5)
-    )
+    graph.add_edges(Edge(n, n + 1, np.linalg.inv(truth[n]) @ truth[n + 1], cov) for n in range(5))
     found = graph.chained(0, 5)
     assert found is not None
     assert np.diag(found[1]) == pytest.approx(np.var(ends, axis=0), rel=0.35)

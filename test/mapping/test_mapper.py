@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The mapper as a node uses it: if these fail, robots lose their way, their past or their time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dens3r_ros.evaluation.oracle import OracleEngine
+from dens3r_ros.evaluation.trajectory import TrajectoryErrors, compare
+from dens3r_ros.frame import Frame
+from dens3r_ros.mapping.config import GraphConfig, KeyframeConfig, MapperConfig
+from dens3r_ros.mapping.mapper import Mapper
+from dens3r_ros.mapping.update import Tracking, Update
+
+INLINE = MapperConfig(graph=GraphConfig(child_process=False))
+
+
+def oracle(source, **options) -> OracleEngine:
+    return OracleEngine(source, long_side=160, **options)
+
+
+def plain(frame: Frame) -> Frame:
+    return replace(frame, intrinsics=None)
+
+
+def mapped(source, config=INLINE, calibrated=True, **options) -> tuple[list[Update], Mapper]:
+    mapper = Mapper(oracle(source, **options), config)
+    frames = [source[i] if calibrated else plain(source[i]) for i in range(len(source))]
+    updates = [mapper.step(frame) for frame in frames]
+    mapper.finish()
+    return updates, mapper
+
+
+def errors(source, mapper: Mapper) -> TrajectoryErrors:
+    index_of = {source[i].stamp: i for i in range(len(source))}
+    placed = mapper.trajectory()
+    stamps = np.array([pose.stamp for pose in placed]) * 1e-9
+    truth = np.array([source.truth(index_of[pose.stamp]).T_world_camera for pose in placed])
+    return compare(stamps, np.array([pose.T_map_camera for pose in placed]), truth)
+
+
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_every_frame_of_a_walk_is_placed(walk, calibrated) -> None:
+    updates, mapper = mapped(walk, calibrated=calibrated)
+    assert all(update.state is Tracking.TRACKING for update in updates)
+    assert updates[-1].counters.keyframes > 1
+    found = errors(walk, mapper)
+    assert found.errors.size == len(walk)
+    assert found.ate_sim3_m < 0.06
+    estimated = updates[-1].intrinsics
+    assert estimated is not None
+    assert estimated.fx == pytest.approx(walk.camera.fx, rel=0.02)
+    assert updates[-1].intrinsics_estimated is not calibrated
+
+
+def test_metric_engines_give_metres(walk) -> None:
+    updates, mapper = mapped(walk, metric=True)
+    assert errors(walk, mapper).scale == pytest.approx(1, abs=0.03)
+    assert updates[-1].metric
+    assert {update.epoch for update in updates} == {0}
+
+
+def test_depth_comes_in_the_unit_of_the_path(walk) -> None:
+    updates, mapper = mapped(walk)
+    maps = updates[-1].maps
+    assert maps is not None
+    ratio = maps.depth[maps.confidence > 2] / walk.truth(len(walk) - 1).depth[maps.confidence > 2]
+    assert np.median(ratio) * errors(walk, mapper).scale == pytest.approx(1, abs=0.06)
+    whole = maps.at_input()
+    assert whole.depth.shape == walk[0].size
+    assert whole.points[..., 2] == pytest.approx(whole.depth, nan_ok=True)
+
+
+def test_equal_input_gives_equal_output_with_or_without_a_child_process(walk) -> None:
+    runs = []
+    for config in (INLINE, INLINE, MapperConfig()):
+        updates, mapper = mapped(walk, config)
+        runs.append([update.T_odom_camera for update in updates])
+        runs[-1] += [pose.T_map_camera for pose in mapper.trajectory()]
+        mapper.close()
+    assert np.array_equal(runs[0], runs[1])
+    assert np.array_equal(runs[0], runs[2])
+
+
+def test_odom_never_jumps_and_map_to_odom_carries_corrections(walk) -> None:
+    updates, _ = mapped(walk)
+    steps = [
+        np.linalg.norm(b.T_odom_camera[:3, 3] - a.T_odom_camera[:3, 3])
+        for a, b in zip(updates, updates[1:], strict=False)
+    ]
+    assert max(steps) < 4 * np.median(steps)
+    for update in updates:
+        assert update.T_map_odom @ update.T_odom_camera == pytest.approx(update.T_map_camera)
+        assert update.covariance is not None
+        assert (np.linalg.eigvalsh(update.covariance) >= -1e-12).all()
+
+
+def test_standing_still_grows_neither_keyframes_nor_drift(box_room, camera_pose) -> None:
+    room = box_room(np.array([camera_pose(0, 0, -1, 10)] * 25))
+    updates, _ = mapped(room)
+    assert updates[-1].counters.keyframes == 1
+    moved = [np.linalg.norm(update.T_odom_camera[:3, 3]) for update in updates]
+    assert max(moved) < 0.05
+
+
+def test_turning_on_the_spot_is_no_loss(box_room, camera_pose) -> None:
+    room = box_room(np.array([camera_pose(0.5, 0, 0, 6 * n) for n in range(30)]))
+    updates, mapper = mapped(room)
+    assert all(update.state is Tracking.TRACKING for update in updates)
+    first, last = (updates[n].T_map_camera for n in (0, -1))
+    turned = np.degrees(np.arccos((np.trace(first[:3, :3].T @ last[:3, :3]) - 1) / 2))
+    assert turned == pytest.approx(174, abs=4)
+
+
+class CoveredOracle(OracleEngine):
+    """Sees nothing where the image is black, as any network would."""
+
+    def decode(self, pairs, outputs):
+        prediction = super().decode(pairs, outputs)
+        for n, (a, b) in enumerate(pairs):
+            if not (a.frame.image.any() and b.frame.image.any()):
+                prediction.confidence_a[n] = 1
+                prediction.confidence_b[n] = 1
+        return prediction
+
+
+def test_a_covered_lens_is_lost_and_found_again(walk) -> None:
+    mapper = Mapper(CoveredOracle(walk, long_side=160), INLINE)
+    states = []
+    for index in range(14):
+        frame = walk[index]
+        if 7 <= index < 10:
+            frame = replace(frame, image=np.zeros_like(frame.image))
+        update = mapper.step(frame)
+        states.append(update.state)
+        if update.state is not Tracking.TRACKING:
+            assert update.T_odom_camera is None
+            assert update.maps is None
+            assert update.reason
+    assert states[7] is Tracking.LOST
+    assert states[8:10] == [Tracking.RELOCALISING] * 2
+    assert states[10:] == [Tracking.TRACKING] * 4
+    assert update.counters.lost == 3
+    assert errors(walk, mapper).ate_sim3_m < 0.05
+
+
+def test_a_camera_carried_elsewhere_in_the_dark_is_found_where_it_is(box_room, camera_pose) -> None:
+    there = [camera_pose(-1 + 0.06 * n, 0, -2 + 0.01 * n**2, 12 * n) for n in range(10)]
+    room = box_room(np.array([*there, *there[3:6]]))
+    mapper = Mapper(CoveredOracle(room, long_side=160), INLINE)
+    for index in range(10):
+        mapper.step(room[index])
+    black = replace(room[9], image=np.zeros_like(room[9].image), stamp=room[9].stamp)
+    mapper.step(black)
+    update = [mapper.step(room[index]) for index in range(10, 13)][-1]
+    assert update.state is Tracking.TRACKING
+    assert errors(room, mapper).ate_sim3_m < 0.1
+
+
+def test_reset_forgets_and_counts_an_epoch(walk) -> None:
+    mapper = Mapper(oracle(walk), INLINE)
+    for index in range(6):
+        mapper.step(walk[index])
+    mapper.reset()
+    assert mapper.trajectory() == []
+    update = mapper.step(walk[6])
+    assert update.epoch == 1
+    assert update.keyframe_id == 0
+    assert update.counters.frames == 1
+
+
+def test_the_window_is_bounded(walk) -> None:
+    config = replace(
+        INLINE,
+        window=replace(INLINE.window, keyframes=3),
+        keyframes=KeyframeConfig(min_matched=0.9),
+    )
+    mapper = Mapper(oracle(walk), config)
+    updates = [mapper.step(walk[index]) for index in range(12)]
+    assert updates[-1].counters.keyframes > 4
+    assert max(update.counters.keyframes_in_window for update in updates) == 3
