@@ -125,7 +125,7 @@ def _image_topics(seconds: float) -> list[str]:
     import rclpy
 
     context = rclpy.Context()
-    rclpy.init(context=context)
+    rclpy.init(args=[], context=context)
     node = rclpy.create_node("dens3r_find_camera", context=context)
     end = time.monotonic() + seconds
     found: list[str] = []
