@@ -99,7 +99,8 @@ def sample_pairs(
     """
     config = config or SceneConfig()
     block = block or (32 if torch.device(device).type == "cpu" else 256)
-    seeds = torch.as_tensor(seeds if isinstance(seeds, Tensor) else list(seeds)).to(device)
+    numbers = seeds if isinstance(seeds, Tensor) else list(seeds)
+    seeds = torch.as_tensor(numbers, device=device)
     with torch.no_grad():
         parts = [_sample(part, height, width, config) for part in seeds.split(block)]
     names = [field.name for field in fields(PairBatch)]

@@ -43,9 +43,11 @@ def sample_worlds(stream: Stream, weights: dict[str, float]) -> Worlds:
     unknown = set(weights) - set(_BUILD)
     if unknown:
         raise ValueError(f"unknown kinds of worlds {sorted(unknown)}; there are {sorted(_BUILD)}")
-    share = torch.tensor(list(weights.values()), dtype=torch.float64).cumsum(0)
-    draw = stream.uniform().double() * float(share[-1])
-    kind = torch.searchsorted(share.to(draw.device), draw, right=True).clamp(max=len(share) - 1)
+    share = torch.tensor(list(weights.values()), dtype=torch.float64, device=stream.device).cumsum(
+        0
+    )
+    draw = stream.uniform().double() * share[-1]
+    kind = torch.searchsorted(share, draw, right=True).clamp(max=len(share) - 1)
     parts, order = [], []
     for number, name in enumerate(weights):
         index = (kind == number).nonzero()[:, 0]

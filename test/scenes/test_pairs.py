@@ -15,6 +15,7 @@ from dens3r_ros.scenes import (
     SceneConfig,
     sample_pairs,
 )
+from dens3r_ros.scenes.materials import _tables
 
 H, W = 48, 64
 
@@ -118,6 +119,16 @@ def test_a_pair_depends_on_its_seed_alone():
     for field in fields(PairBatch):
         assert torch.equal(getattr(other, field.name), getattr(again, field.name)), field.name
     assert not torch.equal(whole.image_a[0], whole.image_a[1])
+
+
+def test_everything_is_made_on_the_device_asked_for():
+    # Whatever does not name its device lands on "meta" here and fails, as it would on a GPU.
+    seeds = torch.arange(40)
+    expected = sample_pairs(seeds, 24, 32)
+    _tables.cache_clear()
+    with torch.device("meta"):
+        pairs = sample_pairs(seeds, 24, 32, device="cpu")
+    assert torch.equal(pairs.image_a, expected.image_a)
 
 
 def test_overlap_is_as_promised(pairs):
