@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint clean
+.PHONY: help setup demo test lint clean
 export PYTHON PIP_ARGS
 
 # Every recipe but setup's runs in the environment that `source scripts/activate` gives.
@@ -15,6 +15,9 @@ SETUP_PYTHON := $(or $(PYTHON),python3)
 setup:  ## everything into .venv and install/ (PYTHON=python3.12, PIP_ARGS='--index-url ...')
 	@command -v $(SETUP_PYTHON) >/dev/null || { echo "make setup: there is no $(SETUP_PYTHON) on the PATH. Install Python 3.12 (apt install python3.12 python3.12-venv python3.12-dev) or name yours: make setup PYTHON=..." >&2; exit 1; }
 	@PYTHONPATH=scripts$${PYTHONPATH:+:$$PYTHONPATH} PYTHONDONTWRITEBYTECODE=1 $(SETUP_PYTHON) -m ros_setup
+
+demo: setup  ## a minute's walk through camera, DDS and node, with a picture at the end (ARGS='--source DIR')
+	@$(IN_VENV) dens3r demo $(ARGS)
 
 test: setup  ## the whole test suite (ARGS='test/geometry -k sim3')
 	@$(IN_VENV) python -m pytest $(ARGS)
