@@ -33,13 +33,15 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training at one length of lists: sizes take turns from step to step.
+    """A stretch of training.
 
-    sizes           (width, height) of images, pixels, each a multiple of the patch size
-    pairs           how many to see
+    sizes           (width, height) of images, pixels, multiples of the patch size; they take turns
+    pairs           how many to learn from
     batch           pairs a step, over all processes
     lr, lr_end      learning rate, falling along a cosine
     warmup          pairs over which the rate rises from 0
+    chunk           batches rendered at once
+    echo            how often each rendered pair is learned from, in another order each time
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -48,12 +50,19 @@ class Phase:
     lr: float
     lr_end: float
     warmup: int = 0
+    chunk: int = 1
+    echo: int = 1
     losses: LossWeights = LossWeights()
 
     @property
     def steps(self) -> int:
         """Steps of this phase; the last pairs that fill no batch are left out."""
         return max(1, self.pairs // self.batch)
+
+    @property
+    def chunks(self) -> int:
+        """Renderings of this phase; the last may not be used up."""
+        return -(-self.steps // (self.chunk * self.echo))
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Evaluator:
         """Median errors over all held-out pairs, and a sheet of the first ones."""
         tally = Tally()
         for number, batch in enumerate(self._at(size)):
-            there, back = objective.predict(batch, both=True)
+            there, back = objective.predict(batch)
             tally.add(pair_errors(there, back, batch.truth))
             if number == 0:
                 shown = sheet(batch.images_a, batch.images_b, there, batch.truth)

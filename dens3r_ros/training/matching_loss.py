@@ -33,11 +33,11 @@ def draw_matches(
     """Draw up to `count` correspondences of each pair, without repeats.
 
     pixels_b_in_a: (B, H, W, 2), where each pixel of b lies in a; visible: (B, H, W) whether it is
-    seen there. `generator` lives on the CPU, so that every device draws the same.
+    seen there. `generator` is of their device.
     """
     batch, pixels = len(visible), visible[0].numel()
     count = min(count, pixels)
-    keys = torch.rand(batch, pixels, generator=generator).to(visible.device)
+    keys = torch.rand(batch, pixels, generator=generator, device=visible.device)
     keys = torch.where(visible.flatten(1), keys, -1.0)
     best, index = keys.topk(count, dim=1)
     width = visible.shape[2]

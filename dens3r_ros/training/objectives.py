@@ -17,6 +17,8 @@ from dens3r_ros.training.config import LossWeights, TrainingConfig
 from dens3r_ros.training.pair_losses import pair_losses, total_loss
 from dens3r_ros.training.truth import Truth
 
+Pair = tuple[States, States]
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -45,31 +47,48 @@ class PairObjective(nn.Module):
 
     def forward(self, batch: Batch, weights: LossWeights) -> dict[str, Tensor]:
         """Every loss before weighing, and their weighted "total"."""
-        there, back = self.predict(batch, self._config.symmetric)
+        there, back = self._states(batch, self._config.symmetric)
         losses = self._losses(there, batch.truth, weights)
         if back is not None:
             other = self._losses(back, batch.truth.reversed(), weights)
             losses = {name: (loss + other[name]) / 2 for name, loss in losses.items()}
         return {**losses, "total": total_loss(losses, weights)}
 
-    def predict(self, batch: Batch, both: bool) -> tuple[PairPrediction, PairPrediction | None]:
-        """What the network sees in (a, b), and in (b, a) if asked."""
+    def predict(self, batch: Batch) -> tuple[PairPrediction, PairPrediction]:
+        """What the network sees in (a, b), and in (b, a)."""
+        there, back = self._states(batch, True)
+        return predict_from(self.network, there), predict_from(self.network, back or there)
+
+    def compile_parts(self) -> None:
+        """Compile what is repeated: blocks, one by one, and heads with their losses."""
+        # Every block and every image size is a version of its own.
+        torch._dynamo.config.cache_size_limit = 256
+        network = self.network
+        blocks = [*network.encoder.blocks, *network.decoder.blocks_a]
+        for block in blocks + list(network.decoder.blocks_b or ()):
+            block.compile(dynamic=False)
+        self._losses = torch.compile(self._losses, dynamic=False)  # type: ignore[method-assign]
+
+    def _states(self, batch: Batch, both: bool) -> tuple[Pair, Pair | None]:
         network = self.network
         with autocast(self._config, batch.images_a.device):
             a, b = encode_pair(network, batch.images_a, batch.images_b)
-            states = network.decode(a, b)
+            there = network.decode(a, b)
             if not both:
-                return predict_from(network, *states), None
-            swapped = states[::-1] if network.description.shared_decoder else network.decode(b, a)
-        return predict_from(network, *states), predict_from(network, *swapped)
+                return there, None
+            # With one decoder for both views, the other order only exchanges them.
+            shared = network.description.shared_decoder
+            return there, (there[1], there[0]) if shared else network.decode(b, a)
 
-    def _losses(
-        self, prediction: PairPrediction, truth: Truth, weights: LossWeights
-    ) -> dict[str, Tensor]:
+    def _losses(self, states: Pair, truth: Truth, weights: LossWeights) -> dict[str, Tensor]:
         config = self._config
-        metric = self.network.description.metric
         return pair_losses(
-            prediction, truth, weights, config.matching, config.reference_focal, metric
+            predict_from(self.network, states),
+            truth,
+            weights,
+            config.matching,
+            config.reference_focal,
+            self.network.description.metric,
         )
 
 
@@ -101,6 +120,11 @@ class CompletionObjective(nn.Module):
         painted = self.painter(states.layers[self.last].float())
         loss = F.mse_loss(painted[hidden], wanted[hidden])
         return {"completion": loss, "total": loss}
+
+    def compile_parts(self) -> None:
+        """Compile encoder and decoder."""
+        self.network.encoder.compile()
+        self.network.decoder.compile()
 
     def _hidden(self, shape: torch.Size, seed: int) -> Tensor:
         """(B, N) bool, the same number in every image."""
@@ -134,11 +158,11 @@ def encode_pair(network: Network, images_a: Tensor, images_b: Tensor) -> tuple[T
     return Tokens(a, both.grid), Tokens(b, both.grid)
 
 
-def predict_from(network: Network, a: States, b: States) -> PairPrediction:
-    """All maps of both views from the decoder's states."""
+def predict_from(network: Network, states: Pair) -> PairPrediction:
+    """All maps of both views from the decoder's states of both."""
     description = network.description
     maps: dict[str, Tensor | None] = {}
-    views = {"a": a, "b": b}
+    views = dict(zip("ab", states, strict=True))
     if description.points is not None:
         for view in ("a", "b"):
             points = network.points(views[view], view)

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
@@ -49,12 +47,7 @@ def pair_losses(
             matching.exclusion,
         )
     if weights.normals and prediction.normals_a is not None:
-        losses["normals"] = _mean(
-            normals_loss(_given(normals), view.normals, view.valid)
-            for normals, view in zip(
-                (prediction.normals_a, prediction.normals_b), (truth.a, truth.b), strict=True
-            )
-        )
+        losses["normals"] = _normals_losses(prediction, truth)
     return losses
 
 
@@ -69,27 +62,31 @@ def _points_losses(
     weights: LossWeights,
     reference_focal: float,
     metric: bool,
-) -> Iterator[tuple[str, Tensor]]:
+) -> dict[str, Tensor]:
     predicted = Pointmaps(_given(prediction.points_a), _given(prediction.points_b))
     true, valid, focal = truth.pointmaps(), truth.masks(), truth.a.focal
+    losses: dict[str, Tensor] = {}
     if weights.points:
         errors = (metric_errors if metric else scale_invariant_errors)(predicted, true, valid)
-        yield "points", _regression(errors, prediction, valid, weights.confidence)
+        losses["points"] = _regression(errors, prediction, valid, weights.confidence)
     if weights.canonical:
         reference = reference_focal * max(true.a.shape[1:3])
         errors = intrinsic_invariant_errors(predicted, true, valid, focal, reference)
-        yield "canonical", _regression(errors, prediction, valid, weights.confidence)
+        losses["canonical"] = _regression(errors, prediction, valid, weights.confidence)
     if weights.focal:
-        yield "focal", focal_error(predicted, valid, focal)
+        losses["focal"] = focal_error(predicted, valid, focal)
     if weights.pointmap_normals:
         smooth = truth.smooth()
-        yield (
-            "pointmap_normals",
-            _mean(
-                pointmap_normals_loss(getattr(predicted, v), getattr(true, v), getattr(smooth, v))
-                for v in "ab"
-            ),
-        )
+        loss_a = pointmap_normals_loss(predicted.a, true.a, smooth.a)
+        loss_b = pointmap_normals_loss(predicted.b, true.b, smooth.b)
+        losses["pointmap_normals"] = (loss_a + loss_b) / 2
+    return losses
+
+
+def _normals_losses(prediction: PairPrediction, truth: Truth) -> Tensor:
+    loss_a = normals_loss(_given(prediction.normals_a), truth.a.normals, truth.a.valid)
+    loss_b = normals_loss(_given(prediction.normals_b), truth.b.normals, truth.b.valid)
+    return (loss_a + loss_b) / 2
 
 
 def _regression(
@@ -97,14 +94,9 @@ def _regression(
 ) -> Tensor:
     if not alpha or prediction.confidence_a is None:
         return masked_mean(errors[0], valid.a) + masked_mean(errors[1], valid.b)
-    confidence = prediction.confidence_a, _given(prediction.confidence_b)
-    return weighed_by_confidence(errors[0], confidence[0], valid.a, alpha) + weighed_by_confidence(
-        errors[1], confidence[1], valid.b, alpha
-    )
-
-
-def _mean(values: Iterator[Tensor]) -> Tensor:
-    return torch.stack(list(values)).mean()
+    confidence_b = _given(prediction.confidence_b)
+    loss_a = weighed_by_confidence(errors[0], prediction.confidence_a, valid.a, alpha)
+    return loss_a + weighed_by_confidence(errors[1], confidence_b, valid.b, alpha)
 
 
 def _given(maps: Tensor | None) -> Tensor:

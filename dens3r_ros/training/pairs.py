@@ -3,47 +3,108 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
+
 import torch
 from torch import Tensor
 
-from dens3r_ros.scenes import PairBatch, sample_pairs
+from dens3r_ros.scenes import (
+    FIRST_TRAINING_SEED,
+    HELD_OUT_CONFIG,
+    HELD_OUT_SEEDS,
+    PairBatch,
+    SceneConfig,
+    sample_pairs,
+)
 from dens3r_ros.training.config import TrainingConfig
 from dens3r_ros.training.distributed import World
 from dens3r_ros.training.matching_loss import draw_matches
 from dens3r_ros.training.objectives import Batch
-from dens3r_ros.training.schedule import Moment
+from dens3r_ros.training.schedule import Moment, Schedule
 from dens3r_ros.training.truth import Truth, ViewTruth
 
-_HELD_OUT = 0
-_TRAINING = 2**32
-"""Where the seeds of training begin; each run's own seed leaves room for 2^32 pairs."""
+T = TypeVar("T")
+
+_ROOM = 2**32
+"""Seeds that each run has to itself."""
+_PIXELS_AT_ONCE = {"cuda": 2**26 + 2**24, "cpu": 2**17}
+"""Pixels of one view rendered at a time: a GPU is only busy with many, a CPU's caches hold few."""
 
 
-def render_batch(moment: Moment, config: TrainingConfig, world: World) -> Batch:
-    """This process's share of the pairs of a step."""
-    share = world.share(moment.batch)
-    first = _TRAINING * (1 + config.seed) + moment.first_pair
-    return _batch(first + share.start, len(share), moment.size, config, world.device)
+class PairSource:
+    """The batches of a run.
+
+    `chunk` steps are rendered at once and gone through `echo` times, each time in another order;
+    sizes take turns from chunk to chunk. A chunk stays in memory until another is asked for.
+    """
+
+    def __init__(self, config: TrainingConfig, schedule: Schedule, world: World) -> None:
+        self._config, self._schedule, self._world = config, schedule, world
+        self._key: tuple[int, int] | None = None
+        self._chunk: Batch | None = None
+
+    def batch(self, step: int) -> Batch:
+        """This process's share of the pairs of a step."""
+        moment = self._schedule.at(step)
+        key = moment.phase, moment.chunk
+        if key != self._key or self._chunk is None:
+            self._key, self._chunk = None, None
+            self._key, self._chunk = key, self._render(moment)
+        return _chosen(self._chunk, self._order(moment), seed=step)
+
+    def _render(self, moment: Moment) -> Batch:
+        share = self._world.share(moment.fresh_pairs)
+        own = FIRST_TRAINING_SEED + _ROOM * self._config.seed
+        first = own + moment.first_fresh + share.start
+        return _rendered(first, len(share), moment.size, self._config, self._world.device)
+
+    def _order(self, moment: Moment) -> Tensor:
+        count = len(self._world.share(moment.batch))
+        whole = len(self._world.share(moment.fresh_pairs))
+        if whole == count:
+            return torch.arange(count, device=self._world.device)
+        generator = torch.Generator().manual_seed(moment.first_fresh + moment.round)
+        order = torch.randperm(whole, generator=generator)
+        place = moment.place * count
+        return order[place : place + count].to(self._world.device)
 
 
 def heldout_batch(
     first: int, count: int, size: tuple[int, int], config: TrainingConfig, device: torch.device
 ) -> Batch:
     """Held-out pairs, which no run learns from."""
-    return _batch(_HELD_OUT + first, count, size, config, device)
+    seed = HELD_OUT_SEEDS.start + first
+    return _rendered(seed, count, size, config, device, HELD_OUT_CONFIG)
 
 
-def _batch(
-    first: int, count: int, size: tuple[int, int], config: TrainingConfig, device: torch.device
+def _chosen(value: Any, order: Tensor, seed: int) -> Any:
+    """The pairs that `order` names of everything in a batch."""
+    if isinstance(value, Tensor):
+        return value[order]
+    if is_dataclass(value):
+        parts = {f.name: _chosen(getattr(value, f.name), order, seed) for f in fields(value)}
+        return type(value)(**parts)  # type: ignore[call-arg]
+    return seed
+
+
+def _rendered(
+    first: int,
+    count: int,
+    size: tuple[int, int],
+    config: TrainingConfig,
+    device: torch.device,
+    scenes: SceneConfig | None = None,
 ) -> Batch:
     width, height = size
     seeds = torch.arange(first, first + count, device=device)
-    pairs = sample_pairs(seeds, height, width, device)
+    block = max(1, _PIXELS_AT_ONCE[device.type] // (width * height))
+    pairs = sample_pairs(seeds, height, width, device, scenes, block)
     matches = draw_matches(
         _usable(pairs.pixels_b_in_a),
         _usable(pairs.mask_b_in_a),
         config.matching.count,
-        torch.Generator().manual_seed(first),
+        torch.Generator(device).manual_seed(first),
     )
     T_a_b = pairs.T_a_b()
     a = _view(pairs, "a", torch.linalg.inv(T_a_b))
@@ -59,7 +120,7 @@ def _view(pairs: PairBatch, view: str, T_other_own: Tensor) -> ViewTruth:
         normals=_usable(getattr(pairs, f"normals_{view}")),
         valid=_usable(getattr(pairs, f"valid_{view}")),
         focal=_usable(K[:, 0, 0]),
-        T_other_own=_usable(T_other_own).float(),
+        T_other_own=_usable(T_other_own).float().contiguous(),
     )
 
 

@@ -13,15 +13,26 @@ from dens3r_ros.training.config import Phase, TrainingConfig
 class Moment:
     """One step of training.
 
-    size is (width, height); first_pair counts the pairs seen before over the whole run.
+    first_pair   pairs learned from before, over the whole run
+    size         (width, height)
+    chunk        which of the phase's renderings the step draws from
+    first_fresh  pairs rendered before that rendering, over the whole run
+    fresh_pairs  pairs in it
+    round        how many times all of it has been gone through before
+    place        which of the batches of this round it is
     """
 
     step: int
     phase: int
     size: tuple[int, int]
     batch: int
-    first_pair: int
     lr: float
+    first_pair: int
+    chunk: int
+    first_fresh: int
+    fresh_pairs: int
+    round: int
+    place: int
 
 
 class Schedule:
@@ -33,28 +44,40 @@ class Schedule:
 
     def at(self, step: int) -> Moment:
         """The step numbered `step`, from 0."""
-        pairs, start = 0, step
+        pairs, fresh, start = 0, 0, step
         for number, phase in enumerate(self.phases):
             if step < phase.steps:
-                return Moment(
-                    start,
-                    number,
-                    phase.sizes[step % len(phase.sizes)],
-                    phase.batch,
-                    pairs + step * phase.batch,
-                    learning_rate(phase, step * phase.batch),
-                )
+                return _moment(start, number, phase, step, pairs, fresh)
             step -= phase.steps
             pairs += phase.steps * phase.batch
+            fresh += phase.chunks * phase.chunk * phase.batch
         raise IndexError(f"the run has {self.steps} steps, not {start + 1}")
 
     def pairs_before(self, step: int) -> int:
-        """Pairs seen before the step numbered `step`, which may be the one after the last."""
+        """Pairs learned from before the step numbered `step`, or in all after the last."""
         pairs = 0
         for phase in self.phases:
             pairs += min(max(step, 0), phase.steps) * phase.batch
             step -= phase.steps
         return pairs
+
+
+def _moment(step: int, number: int, phase: Phase, inner: int, pairs: int, fresh: int) -> Moment:
+    chunk, within = divmod(inner, phase.chunk * phase.echo)
+    rounds, place = divmod(within, phase.chunk)
+    return Moment(
+        step=step,
+        phase=number,
+        size=phase.sizes[chunk % len(phase.sizes)],
+        batch=phase.batch,
+        lr=learning_rate(phase, inner * phase.batch),
+        first_pair=pairs + inner * phase.batch,
+        chunk=chunk,
+        first_fresh=fresh + chunk * phase.chunk * phase.batch,
+        fresh_pairs=phase.chunk * phase.batch,
+        round=rounds,
+        place=place,
+    )
 
 
 def learning_rate(phase: Phase, pairs: int) -> float:

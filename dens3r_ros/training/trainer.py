@@ -21,7 +21,7 @@ from dens3r_ros.training.journal import Journal
 from dens3r_ros.training.meter import Meter
 from dens3r_ros.training.objectives import Batch, CompletionObjective, PairObjective
 from dens3r_ros.training.optimizers import Optimizers, freeze
-from dens3r_ros.training.pairs import render_batch
+from dens3r_ros.training.pairs import PairSource
 from dens3r_ros.training.prefetch import Prefetcher
 from dens3r_ros.training.schedule import Moment, Schedule
 from dens3r_ros.training.starting import starting_network
@@ -49,6 +49,7 @@ class Trainer:
         self, config: TrainingConfig, world: World, folder: Path, resume: Path | None = None
     ) -> None:
         torch.manual_seed(config.seed)
+        torch.set_float32_matmul_precision("high")
         self.config, self.world, self.folder = config, world, folder
         self.schedule = Schedule(config)
         network = starting_network(config)
@@ -61,7 +62,9 @@ class Trainer:
         self.step, self.seconds = 0, 0.0
         if resume is not None:
             self._restore(load_state(resume), resume)
-        self._module = world.wrap(self._compiled())
+        if config.compile:
+            self.objective.compile_parts()
+        self._module = world.wrap(self.objective)
         self._evaluator = Evaluator(config, world.device)
         folder.mkdir(parents=True, exist_ok=True)
         self._journal = Journal(folder, resume, self.step) if world.leads else None
@@ -79,8 +82,9 @@ class Trainer:
         )
         meter = Meter()
         steps = range(self.step, self.schedule.steps)
+        source = PairSource(self.config, self.schedule, self.world)
         ahead = 0 if self.world.device.type == "cuda" else self.config.ahead
-        with Prefetcher(self._batch, steps, ahead) as batches:
+        with Prefetcher(source.batch, steps, ahead) as batches:
             for batch in batches:
                 self._learn(batch, meter)
                 row = self._look(meter, clock) if clock.due() else None
@@ -92,9 +96,6 @@ class Trainer:
     def _finish(self, meter: Meter, clock: Clock, watch: Watch | None) -> None:
         row = self._look(meter, clock, last=True) if meter.steps else None
         self._tell(watch, row)
-
-    def _batch(self, step: int) -> Batch:
-        return render_batch(self.schedule.at(step), self.config, self.world)
 
     def _learn(self, batch: Batch, meter: Meter) -> None:
         moment = self.schedule.at(self.step)
@@ -154,9 +155,3 @@ class Trainer:
         self.average.module.load_state_dict(state["average"])
         self.optimizers.load_state_dict(state["optimizers"])
         torch.set_rng_state(state["random"])
-
-    def _compiled(self) -> torch.nn.Module:
-        if self.config.compile:
-            self.objective.network.encoder.compile()
-            self.objective.network.decoder.compile()
-        return self.objective

@@ -53,6 +53,8 @@ class Truth:
 
     def smooth(self) -> Masks:
         """Where normals may be taken from points; see `smooth_surface`."""
+        a, b = self.a, self.b
         return Masks(
-            *(smooth_surface(view.points, view.normals, view.valid) for view in (self.a, self.b))
+            smooth_surface(a.points, a.normals, a.valid),
+            smooth_surface(b.points, b.normals, b.valid),
         )
