@@ -9,9 +9,10 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
 from dens3r_ros.frame import Frame
+from dens3r_ros.geometry.curvature import normal_variation
 from dens3r_ros.mapping.update import Update
 from dens3r_ros.nodes.config import OutputParameters
-from dens3r_ros.nodes.packing import CloudPacker, camera_info_message, image_message
+from dens3r_ros.nodes.packing import CloudPacker, Surface, camera_info_message, image_message
 from dens3r_ros.nodes.qos import MAPS_OUT
 from dens3r_ros.nodes.visible import Visible, normal_colours, visible_maps
 
@@ -76,11 +77,11 @@ class CameraOutputs:
         return self._cloud(maps, header, output)
 
     def _cloud(self, maps: Visible, header: Header, output: OutputParameters) -> PointCloud2:
-        if not output.point_normals:
-            return self._packer.organised(maps.points, maps.colours, header)
-        return self._packer.organised(
-            maps.points, maps.colours, header, maps.normals, maps.confidence
-        )
+        surface = None
+        if output.point_normals:
+            curvature = normal_variation(maps.normals)
+            surface = Surface(maps.normals, curvature, maps.confidence)
+        return self._packer.organised(maps.points, maps.colours, header, surface)
 
 
 def header_at(stamp: int, frame_id: str) -> Header:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from array import array
+from dataclasses import dataclass
 
 import numpy as np
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
@@ -18,7 +19,7 @@ _IMAGE_DTYPES = {
     "mono8": np.dtype("u1"),
 }
 _PLAIN_FIELDS = ("x", "y", "z", "rgb")
-_FULL_FIELDS = ("x", "y", "z", "rgb", "normal_x", "normal_y", "normal_z", "confidence")
+_FULL_FIELDS = (*_PLAIN_FIELDS, "normal_x", "normal_y", "normal_z", "curvature", "confidence")
 
 
 def message_bytes(values: np.ndarray) -> array:
@@ -50,6 +51,15 @@ def camera_info_message(intrinsics: Intrinsics, header: Header) -> CameraInfo:
     return message
 
 
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """What a point may carry beyond place and colour: (H, W, 3) normals, (H, W) the others."""
+
+    normals: np.ndarray
+    curvature: np.ndarray
+    confidence: np.ndarray
+
+
 class CloudPacker:
     """Packs maps into PointCloud2, keeping one buffer between frames of equal size."""
 
@@ -61,36 +71,27 @@ class CloudPacker:
         points: np.ndarray,
         colours: np.ndarray,
         header: Header,
-        normals: np.ndarray | None = None,
-        confidence: np.ndarray | None = None,
+        surface: Surface | None = None,
     ) -> PointCloud2:
         """A cloud in image order: (H, W, 3) float32 points, NaN where invalid; RGB uint8 colours.
 
-        With normals, fields are those of PCL's PointXYZRGBNormal order plus `confidence`.
+        With a surface, fields are named and ordered as in PCL's PointXYZRGBNormal.
         """
         height, width = points.shape[:2]
-        full = normals is not None
-        values = self._filled(points, colours, normals, confidence, 8 if full else 4)
-        return _cloud(values, height, width, _FULL_FIELDS if full else _PLAIN_FIELDS, header, False)
-
-    def _filled(
-        self,
-        points: np.ndarray,
-        colours: np.ndarray,
-        normals: np.ndarray | None,
-        confidence: np.ndarray | None,
-        columns: int,
-    ) -> np.ndarray:
-        shape = (*points.shape[:2], columns)
-        if self._buffer.shape != shape:
-            self._buffer = np.empty(shape, np.float32)
-        values = self._buffer
+        names = _PLAIN_FIELDS if surface is None else _FULL_FIELDS
+        values = self._buffer_of((height, width, len(names)))
         values[..., :3] = points
         values[..., 3] = packed_rgb(colours)
-        if normals is not None:
-            values[..., 4:7] = normals
-            values[..., 7] = np.nan if confidence is None else confidence
-        return values
+        if surface is not None:
+            values[..., 4:7] = surface.normals
+            values[..., 7] = surface.curvature
+            values[..., 8] = surface.confidence
+        return _cloud(values, height, width, names, header, False)
+
+    def _buffer_of(self, shape: tuple[int, ...]) -> np.ndarray:
+        if self._buffer.shape != shape:
+            self._buffer = np.empty(shape, np.float32)
+        return self._buffer
 
 
 def point_list_message(points: np.ndarray, colours: np.ndarray, header: Header) -> PointCloud2:

@@ -12,6 +12,7 @@ from std_msgs.msg import Header
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.nodes.packing import (
     CloudPacker,
+    Surface,
     camera_info_message,
     image_message,
     point_list_message,
@@ -30,20 +31,22 @@ def maps(height: int = 3, width: int = 4) -> tuple[np.ndarray, np.ndarray]:
 def test_every_point_colour_and_normal_arrives() -> None:
     points, colours = maps()
     normals, confidence = -points, points[..., 0] ** 2 + 1
-    cloud = CloudPacker().organised(points, colours, HEADER, normals, confidence)
+    curvature = points[..., 1] ** 2
+    surface = Surface(normals, curvature, confidence)
+    cloud = CloudPacker().organised(points, colours, HEADER, surface)
     names = [field.name for field in cloud.fields]
-    expected = "x y z rgb normal_x normal_y normal_z confidence"
+    expected = "x y z rgb normal_x normal_y normal_z curvature confidence"
     assert names == expected.split()
     assert len(cloud.data) == cloud.row_step * cloud.height
     assert (cloud.height, cloud.width, cloud.is_dense) == (3, 4, False)
     for row in range(3):
         for column in range(4):
             at = row * cloud.row_step + column * cloud.point_step
-            values = struct.unpack_from("<3f4B4f", cloud.data, at)
+            values = struct.unpack_from("<3f4B5f", cloud.data, at)
             np.testing.assert_array_equal(values[:3], points[row, column])
             assert list(values[3:7]) == [*colours[row, column][::-1], 0]
             np.testing.assert_array_equal(values[7:10], normals[row, column])
-            assert values[10] == confidence[row, column]
+            assert values[10:12] == (curvature[row, column], confidence[row, column])
 
 
 def test_a_reused_buffer_does_not_change_a_message_already_made() -> None:
