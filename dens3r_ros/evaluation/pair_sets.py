@@ -26,6 +26,13 @@ class TruePair:
     truth_a: Truth
     truth_b: Truth
 
+    @property
+    def cameras(self) -> tuple[Intrinsics, Intrinsics]:
+        """The true intrinsics of a and b."""
+        if self.a.intrinsics is None or self.b.intrinsics is None:
+            raise ValueError("a pair to evaluate on needs the intrinsics of both frames")
+        return self.a.intrinsics, self.b.intrinsics
+
 
 class PairSet(Protocol):
     """Pairs in a fixed order, made as they are asked for."""

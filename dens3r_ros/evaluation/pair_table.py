@@ -53,10 +53,7 @@ def summary(scores: list[dict]) -> dict:
     return found | {
         "rotation_deg_median": _number(np.median, rotation),
         "translation_deg_median": _number(np.median, translation),
-        **{
-            f"auc{limit}": _number(lambda e, at=limit: pose_auc(e, at), worst)
-            for limit in (5, 10, 20)
-        },
+        **{f"auc{limit}": pose_auc(worst, limit) for limit in (5, 10, 20)},
         "posed_share": _number(np.mean, posed),
         "wrong_share": _number(np.mean, posed & (rotation > _WRONG_DEGREES)),
         "confidence_deciles": _deciles(scores),

@@ -116,9 +116,10 @@ def _pose(truth: TrueMaps, predicted: Predicted) -> dict:
 
 
 def _matches(pair: TruePair, truth: TrueMaps, predicted: Predicted) -> dict:
-    cameras = pair.a.intrinsics, pair.b.intrinsics
     at = predicted.matches_b.round().astype(int)
-    miss = reprojection_errors(predicted.matches_a, at, pair.truth_b.depth, truth.T_a_b, cameras)
+    miss = reprojection_errors(
+        predicted.matches_a, at, pair.truth_b.depth, truth.T_a_b, pair.cameras
+    )
     if not len(miss):
         return {"matches": 0}
     shares = {f"match_{limit}px": float((miss <= limit).mean()) for limit in _MATCH_LIMITS}
@@ -126,9 +127,9 @@ def _matches(pair: TruePair, truth: TrueMaps, predicted: Predicted) -> dict:
 
 
 def _focal_error(pair: TruePair, predicted: Predicted) -> float:
-    if predicted.focal is None or pair.a.intrinsics is None:
+    if predicted.focal is None:
         return float("nan")
-    return abs(predicted.focal / pair.a.intrinsics.fx - 1)
+    return abs(predicted.focal / pair.cameras[0].fx - 1)
 
 
 def _known(maps: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dens3r_ros.engines.preprocess import restore, upright
-from dens3r_ros.engines.protocol import Engine, Features, Outputs, Placement
+from dens3r_ros.engines.protocol import Engine, Outputs, Placement
 from dens3r_ros.evaluation.pair_sets import TruePair
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
@@ -58,17 +58,19 @@ def predict(engine: Engine, pair: TruePair, calibrated: bool, threshold: float) 
     encoded = time.perf_counter()
     raw = engine.decode([(a, b)], Outputs())
     decoded = time.perf_counter()
-    camera_b = b.intrinsics or _camera(raw, threshold)
-    matches_a, matches_b = _matches(raw, threshold)
+    maps = _maps(raw)
+    camera_a = _camera(maps, threshold)
+    camera_b = b.intrinsics or camera_a
+    matches_a, matches_b = _matches(raw, maps, threshold)
     return Predicted(
-        points_a=_whole(raw.points_a, a.placement),
-        points_b=_whole(raw.points_b, b.placement),
-        confidence_a=_whole(raw.confidence_a, a.placement),
-        confidence_b=_whole(raw.confidence_b, b.placement),
-        normals_a=None if raw.normals_a is None else _whole(raw.normals_a, a.placement),
-        normals_b=None if raw.normals_b is None else _whole(raw.normals_b, b.placement),
-        T_a_b=None if camera_b is None else _pose(raw, camera_b, threshold),
-        focal=_focal(raw, a, threshold),
+        points_a=_whole(maps.points_a, a.placement),
+        points_b=_whole(maps.points_b, b.placement),
+        confidence_a=_whole(maps.confidence_a, a.placement),
+        confidence_b=_whole(maps.confidence_b, b.placement),
+        normals_a=None if raw.normals_a is None else _whole(raw.normals_a[0], a.placement),
+        normals_b=None if raw.normals_b is None else _whole(raw.normals_b[0], b.placement),
+        T_a_b=None if camera_b is None else _pose(maps, camera_b, threshold),
+        focal=None if camera_a is None else _in_image_focal(camera_a, a.placement),
         matches_a=_in_image(matches_a, a.placement),
         matches_b=_in_image(matches_b, b.placement),
         encode_ms=(encoded - started) * 500,
@@ -80,40 +82,53 @@ def _uncalibrated(frame: Frame) -> Frame:
     return replace(frame, intrinsics=None)
 
 
-def _whole(maps: Tensor | None, placement: Placement) -> np.ndarray:
-    if maps is None:
+@dataclass(frozen=True, eq=False)
+class _Maps:
+    """One pair's points (h, w, 3) and confidence (h, w) at the engine's resolution, on the CPU."""
+
+    points_a: Tensor
+    points_b: Tensor
+    confidence_a: Tensor
+    confidence_b: Tensor
+
+
+def _maps(raw: PairPrediction) -> _Maps:
+    found = (raw.points_a, raw.points_b, raw.confidence_a, raw.confidence_b)
+    given = [maps[0].detach().float().cpu() for maps in found if maps is not None]
+    if len(given) < len(found):
         raise ValueError("the engine gives no points with confidence, which evaluation needs")
-    return restore(maps.detach().float().cpu(), placement)[0].numpy()
+    return _Maps(*given)
 
 
-def _camera(raw: PairPrediction, threshold: float) -> Intrinsics | None:
-    """The camera that a's points show, taken for b's too."""
-    points, confidence = raw.points_a[0].cpu(), raw.confidence_a[0].cpu()
-    sure = confidence > threshold
+def _whole(maps: Tensor, placement: Placement) -> np.ndarray:
+    return restore(maps.detach().float().cpu()[None], placement)[0].numpy()
+
+
+def _camera(maps: _Maps, threshold: float) -> Intrinsics | None:
+    """The camera that a's points show, taken for b's too where that is not known."""
+    sure = maps.confidence_a > threshold
     if int(sure.sum()) < _LEAST_POINTS:
         return None
-    return intrinsics_from_points(points, torch.where(sure, confidence, 1.0))
+    return intrinsics_from_points(maps.points_a, torch.where(sure, maps.confidence_a, 1.0))
 
 
-def _focal(raw: PairPrediction, a: Features, threshold: float) -> float | None:
-    camera = _camera(raw, threshold)
-    placed = upright(a.placement)
-    return None if camera is None else camera.fx * placed.original[1] / placed.resized[1]
+def _in_image_focal(camera: Intrinsics, placement: Placement) -> float:
+    placed = upright(placement)
+    return camera.fx * placed.original[1] / placed.resized[1]
 
 
-def _pose(raw: PairPrediction, camera: Intrinsics, threshold: float) -> np.ndarray | None:
-    sure = raw.confidence_b[0].cpu() > threshold
-    rows, columns = sure.nonzero().unbind(-1)
+def _pose(maps: _Maps, camera: Intrinsics, threshold: float) -> np.ndarray | None:
+    rows, columns = (maps.confidence_b > threshold).nonzero().unbind(-1)
     if len(rows) < _LEAST_POINTS:
         return None
     chosen = slice(None, None, len(rows) // _MOST_POINTS + 1)
     pixels = torch.stack([columns, rows], -1)[chosen]
-    points = raw.points_b[0].cpu()[rows[chosen], columns[chosen]]
+    points = maps.points_b[rows[chosen], columns[chosen]]
     found = pose_from_points(points, pixels, camera, noise="points")
     return None if found is None else found.T_world_camera.numpy()
 
 
-def _matches(raw: PairPrediction, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+def _matches(raw: PairPrediction, maps: _Maps, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """Pixels of a and b at the engine's resolution, by the best that it offers."""
     if raw.pixels_b_in_a is not None and raw.pixels_confidence is not None:
         rows, columns = (raw.pixels_confidence[0] > threshold).nonzero().unbind(-1)
@@ -123,7 +138,7 @@ def _matches(raw: PairPrediction, threshold: float) -> tuple[np.ndarray, np.ndar
         found = symmetric_matches([(raw.descriptors_a[0], raw.descriptors_b[0])])
     else:
         found = fast_reciprocal_matches(
-            raw.points_a[0], raw.points_b[0], similarity="euclidean", tolerance=3.0
+            maps.points_a, maps.points_b, similarity="euclidean", tolerance=3.0
         )
     return found.pixels_a.double().cpu().numpy(), found.pixels_b.double().cpu().numpy()
 

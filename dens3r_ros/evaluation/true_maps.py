@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from dens3r_ros.evaluation.pair_sets import TruePair
-from dens3r_ros.frame import Frame
+from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.normals import normals_from_points
 from dens3r_ros.geometry.rays import unproject
 from dens3r_ros.sources import Truth
@@ -32,15 +32,17 @@ class TrueMaps:
 def true_maps(pair: TruePair) -> TrueMaps:
     """Points from depth, intrinsics and poses; normals as known, else from the points."""
     T_a_b = np.linalg.inv(pair.truth_a.T_world_camera) @ pair.truth_b.T_world_camera
-    points_a, points_b = _points(pair.a, pair.truth_a), _points(pair.b, pair.truth_b)
+    points_a, points_b = (
+        _points(pair.cameras[0], pair.truth_a),
+        _points(pair.cameras[1], pair.truth_b),
+    )
     moved = points_b @ T_a_b[:3, :3].T.astype(np.float32) + T_a_b[:3, 3].astype(np.float32)
     normals = _normals(pair.truth_a, points_a), _normals(pair.truth_b, points_b)
     return TrueMaps(points_a, moved, *normals, T_a_b)
 
 
-def _points(frame: Frame, truth: Truth) -> np.ndarray:
-    assert frame.intrinsics is not None
-    return unproject(torch.from_numpy(truth.depth), frame.intrinsics).numpy()
+def _points(camera: Intrinsics, truth: Truth) -> np.ndarray:
+    return unproject(torch.from_numpy(truth.depth), camera).numpy()
 
 
 def _normals(truth: Truth, points: np.ndarray) -> np.ndarray:

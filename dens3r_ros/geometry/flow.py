@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 
 _OUTSIDE = 1e4
+_SURROUNDINGS = 9
+_LEAST_CONTRAST = 1.0
 _CELL = 16
 _HOMOGRAPHY_PIXELS = 12.0
 _NEAREST_TRACKS = 4
@@ -48,8 +51,8 @@ def two_way_flow(
     """
     search = _search(finest_scale)
     forward_start, backward_start = start if start else (None, None)
-    forward = search.calc(grey_a, grey_b, _copied(forward_start))
-    backward = search.calc(grey_b, grey_a, _copied(backward_start))
+    forward = search.calc(grey_a, grey_b, _begun(forward_start))
+    backward = search.calc(grey_b, grey_a, _begun(backward_start))
     return TwoWayFlow(
         forward, backward, return_error(forward, backward), return_error(backward, forward)
     )
@@ -61,7 +64,22 @@ def return_error(there: np.ndarray, back: np.ndarray) -> np.ndarray:
     returned = cv2.remap(
         back, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(_OUTSIDE,) * 2
     )
-    return cv2.magnitude(*cv2.split(there + returned))
+    return length(*cv2.split(there + returned))
+
+
+def length(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Lengths of vectors, the same in every run: OpenCV's depend on where in memory they lie."""
+    return np.sqrt(x * x + y * y)
+
+
+def likeness(grey: np.ndarray, other: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """(H, W) float32: correlation, -1 to 1, of each pixel's surroundings in both images."""
+    a = grey.astype(np.float32)
+    b = cv2.remap(other.astype(np.float32), *landing(there), cv2.INTER_LINEAR)
+    mean_a, mean_b = _around(a), _around(b)
+    shared = _around(a * b) - mean_a * mean_b
+    spread = (_around(a * a) - mean_a**2) * (_around(b * b) - mean_b**2)
+    return shared / np.sqrt(np.maximum(spread, _LEAST_CONTRAST))
 
 
 def landing(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -93,6 +111,10 @@ def flow_from_tracks(
     grid = offsets.reshape(*columns.shape, 2).astype(np.float32)
     grown = cv2.resize(grid, (columns.shape[1] * _CELL, columns.shape[0] * _CELL))
     return np.ascontiguousarray(grown[:height, :width])
+
+
+def _around(image: np.ndarray) -> np.ndarray:
+    return cv2.blur(image, (_SURROUNDINGS, _SURROUNDINGS))
 
 
 def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -129,5 +151,6 @@ def _search(finest_scale: int) -> cv2.DISOpticalFlow:
     return search
 
 
-def _copied(flow: np.ndarray | None) -> np.ndarray | None:
-    return None if flow is None else flow.copy()
+def _begun(start: np.ndarray | None) -> Any:
+    """The search overwrites its start; none at all is understood, though not by its stubs."""
+    return None if start is None else start.copy()

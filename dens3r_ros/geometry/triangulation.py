@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
+
+from dens3r_ros.geometry.flow import length
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,16 +40,16 @@ def triangulate(
     far_x = _plane(infinite[0], width, height) / depth
     far_y = _plane(infinite[1], width, height) / depth
     along_x, along_y = epipole[0] - far_x * epipole[2], epipole[1] - far_y * epipole[2]
-    length = np.maximum(cv2.magnitude(along_x, along_y), 1e-6)
-    along_x, along_y = along_x / length, along_y / length
+    reach = np.maximum(length(along_x, along_y), 1e-6)
+    along_x, along_y = along_x / reach, along_y / reach
     off_x, off_y = x - far_x, y - far_y
     disparity = off_x * along_x + off_y * along_y
     across = np.abs(off_x * along_y - off_y * along_x)
     # far + disparity * along = (depth * far + q * epipole) / (depth + q * epipole_z), for q
-    span = length - disparity * epipole[2]
+    span = reach - disparity * epipole[2]
     inverse = disparity * depth / np.where(np.abs(span) > 1e-6, span, 1e-6)
     ahead = (depth > 0) & (depth + inverse * epipole[2] > 1e-3) & (span > 0)
-    gain = np.where(ahead, span * span / (length * np.maximum(depth, 1e-6)), 0)
+    gain = np.where(ahead, span * span / (reach * np.maximum(depth, 1e-6)), 0)
     return Triangulated(inverse, gain, across)
 
 

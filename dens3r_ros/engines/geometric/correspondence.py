@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from dens3r_ros.engines.geometric.features import ImageFeatures, matched_keypoints
-from dens3r_ros.geometry.flow import TwoWayFlow, flow_from_tracks, two_way_flow
+from dens3r_ros.geometry.flow import TwoWayFlow, flow_from_tracks, likeness, two_way_flow
 from dens3r_ros.geometry.two_view import Cameras, consistent_tracks
 
 _CELL = 8
 _LEAST_CORNER = 1e-5
 _RETURN_PIXELS = 0.7
+_ALIKE = 0.6
 _LEAST_TRACKS = 12
 _FINE_SIDE = 400
 _POOR_AGREEMENT = 0.2
@@ -41,7 +42,8 @@ def correspond(a: ImageFeatures, b: ImageFeatures, cameras: Cameras | None) -> C
     if flow is None or flow.agreement < _POOR_AGREEMENT:
         from_rest = two_way_flow(a.grey, b.grey, None, finest)
         flow = max(filter(None, (flow, from_rest)), key=lambda found: found.agreement)
-    samples_a, samples_b = _samples(flow, a.corners)
+    alike = likeness(a.grey, b.grey, flow.forward)
+    samples_a, samples_b = _samples(flow, np.where(alike > _ALIKE, a.corners, 0))
     return Correspondence(
         flow, np.concatenate([samples_a, keypoints_a]), np.concatenate([samples_b, keypoints_b])
     )

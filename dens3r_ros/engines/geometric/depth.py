@@ -10,7 +10,7 @@ import numpy as np
 
 from dens3r_ros.engines.geometric.edge_aware import EdgeAwareFilter
 from dens3r_ros.engines.geometric.local_planes import LocalPlanes, local_planes
-from dens3r_ros.geometry.flow import landing
+from dens3r_ros.geometry.flow import landing, length
 from dens3r_ros.geometry.triangulation import Triangulated, triangulate
 
 _FLOW_SIGMA = 0.35
@@ -65,7 +65,7 @@ def unknown_depth(size: tuple[int, int]) -> InverseDepth:
 
 def _weight(measured: Triangulated, return_error: np.ndarray) -> np.ndarray:
     """One over the variance of each measured inverse depth, zero where it is impossible."""
-    off = cv2.magnitude(return_error, measured.epipolar)
+    off = length(return_error, measured.epipolar)
     pixel_variance = (
         _FLOW_SIGMA**2
         + (_RETURN_SHARE * return_error) ** 2
