@@ -26,7 +26,7 @@ class Canonical:
 
     points: np.ndarray
     weight: np.ndarray
-    folds: int = 1
+    folds: float = 1
     rays: np.ndarray | None = None
 
     @property
@@ -39,6 +39,14 @@ class Canonical:
         """Of the known points; 1 where none is."""
         known = self.weight[::8, ::8] > 0
         return float(np.median(self.points[::8, ::8, 2][known])) if known.any() else 1.0
+
+    def inherit(
+        self, source: Canonical, points: np.ndarray, weight: np.ndarray, config: FusionConfig
+    ) -> None:
+        """Take in what was carried here from another keyframe's pointmap."""
+        if config.mode == "weighted":
+            self.take(points, weight, config)
+            self.folds += _CARRIED * source.folds
 
     def fold(self, points: np.ndarray, confidence: np.ndarray, config: FusionConfig) -> None:
         """Take in one more prediction (h, w, 3), in this keyframe's frame and unit."""
@@ -93,5 +101,5 @@ def carried(
     points = np.zeros((*size, 3), np.float32)
     carried_weight = np.zeros(size, np.float32)
     points[y, x] = moved[order]
-    carried_weight[y, x] = _CARRIED * weight[order] / source.folds
+    carried_weight[y, x] = _CARRIED * weight[order]
     return points, carried_weight

@@ -62,8 +62,7 @@ class KeyframeMaker:
         )
         T_frame_keyframe = np.linalg.inv(found.T_keyframe_frame)
         points, weight = carried(keyframe.canonical, T_frame_keyframe, view.camera)
-        if self._config.fusion.mode == "weighted":
-            made.canonical.take(points, weight, self._config.fusion)
+        made.canonical.inherit(keyframe.canonical, points, weight, self._config.fusion)
         return made
 
     def links(

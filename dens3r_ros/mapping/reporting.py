@@ -12,7 +12,7 @@ from dens3r_ros.mapping.graph import PoseGraph, rigid, scale_of
 from dens3r_ros.mapping.interfaces import Shown
 from dens3r_ros.mapping.keyframe import Keyframe
 from dens3r_ros.mapping.maps import Maps
-from dens3r_ros.mapping.odometry import Odometry
+from dens3r_ros.mapping.odometry import Odometry, in_map
 from dens3r_ros.mapping.step import Step
 from dens3r_ros.mapping.update import Counters, KeyframeView, Tracking, Update
 
@@ -22,23 +22,31 @@ def report(
 ) -> Update:
     """The update of one step."""
     tracked = step.state is Tracking.TRACKING
-    keyframe_id = step.stream.keyframe_id
-    T_odom_camera = odometry.camera(step.stream.T_keyframe_frame) if tracked else None
-    scale = 1.0 if keyframe_id is None else odometry.scale(graph.poses[keyframe_id])
+    stream, keyframe_id = step.stream, step.stream.keyframe_id
+    T_map_camera = T_odom_camera = None
+    scale = unit = 1.0
+    if tracked and keyframe_id is not None:
+        S = graph.poses[keyframe_id]
+        T_map_camera = in_map(S, stream.T_keyframe_frame)
+        T_odom_camera = np.linalg.inv(odometry.T_map_odom) @ T_map_camera
+    if odometry.keyframe_id is not None:
+        scale = odometry.scale(graph.poses[odometry.keyframe_id])
+    if keyframe_id is not None:
+        unit = scale * scale_of(graph.poses[keyframe_id])
     return Update(
         state=step.state,
         stamp=step.frame.stamp,
         camera=step.frame.camera,
         T_odom_camera=T_odom_camera,
-        T_map_camera=None if T_odom_camera is None else odometry.T_map_odom @ T_odom_camera,
+        T_map_camera=T_map_camera,
         T_map_odom=odometry.T_map_odom,
-        covariance=_covariance(step, odometry.unit) if tracked else None,
+        covariance=_covariance(step, unit) if tracked else None,
         keyframe_made=step.keyframe_made,
         keyframe_id=keyframe_id,
         epoch=odometry.epoch,
         scale=scale,
         metric=metric,
-        maps=_maps(step, odometry.unit) if tracked else None,
+        maps=_maps(step, unit) if tracked else None,
         intrinsics=at_input(step.view.camera, step.features.placement) if tracked else None,
         intrinsics_estimated=not step.view.calibrated,
         matched=step.found.matched if step.found else float(tracked),

@@ -47,12 +47,19 @@ class Step:
     stream: Stream
     watch: Stopwatch
     view: View
+    owner: bool
+    """Whether its camera owns `odom`."""
     state: Tracking = Tracking.LOST
     reason: str = ""
     seen: Observation | None = None
     found: Track | None = None
     """None also where the frame began the map and was tracked against nothing."""
     keyframe_made: bool = False
+
+    def made_keyframe(self, keyframe_id: int) -> None:
+        """The frame is a keyframe now."""
+        self.keyframe_made = True
+        self.stream.stand(keyframe_id, np.eye(4))
 
     def saw(self, seen: Observation, found: Track | None) -> None:
         """The frame has a place."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -15,6 +16,9 @@ from dens3r_ros.mapping.cameras import CameraEstimate
 from dens3r_ros.mapping.refinement import NO_PIXELS, Texture
 from dens3r_ros.mapping.tracker import View
 
+if TYPE_CHECKING:
+    from dens3r_ros.mapping.step import Step
+
 
 @dataclass(eq=False)
 class Stream:
@@ -25,7 +29,18 @@ class Stream:
     T_keyframe_frame: np.ndarray = field(default_factory=lambda: np.eye(4))
     lost: int = 0
     """Frames since it was placed last."""
+    last: Step | None = None
+    """The last frame that was placed."""
     estimate: CameraEstimate = field(default_factory=CameraEstimate)
+
+    @property
+    def last_stamp(self) -> int | None:
+        """Of the last frame that was placed."""
+        return None if self.last is None else self.last.frame.stamp
+
+    def stand(self, keyframe_id: int, T_keyframe_frame: np.ndarray) -> None:
+        """The camera is here."""
+        self.keyframe_id, self.T_keyframe_frame = keyframe_id, T_keyframe_frame
 
     def camera_for(self, features: Features, calibrated: bool) -> tuple[Intrinsics, bool]:
         """The camera of the engine's pixels, and whether it was given."""

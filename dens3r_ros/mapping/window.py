@@ -45,13 +45,19 @@ class Window:
         return self._keyframes[keyframe_id]
 
     def overlapping(
-        self, keyframe: Keyframe, graph: PoseGraph, most: int, least: float
+        self,
+        keyframe: Keyframe,
+        S_map_keyframe: np.ndarray,
+        graph: PoseGraph,
+        most: int,
+        least: float,
     ) -> list[Keyframe]:
         """Other keyframes that share at least `least` of their view with it, best first."""
         shares: list[tuple[float, int]] = []
         for other in self._keyframes.values():
             if other.id != keyframe.id:
-                share = _shared(other, keyframe, graph.relative(other.id, keyframe.id))
+                S_other = np.linalg.inv(graph.poses[other.id]) @ S_map_keyframe
+                share = _shared(other, keyframe, S_other)
                 shares.append((share, other.id))
         shares.sort(reverse=True)
         return [self._keyframes[i] for share, i in shares[:most] if share >= least]

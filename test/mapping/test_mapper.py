@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from dens3r_ros.evaluation.oracle import OracleEngine
 from dens3r_ros.evaluation.trajectory import TrajectoryErrors, compare
 from dens3r_ros.frame import Frame
-from dens3r_ros.mapping.config import GraphConfig, KeyframeConfig, MapperConfig
+from dens3r_ros.mapping.config import CamerasConfig, GraphConfig, KeyframeConfig, MapperConfig
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.update import Tracking, Update
 
@@ -89,7 +90,7 @@ def test_odom_never_jumps_and_map_to_odom_carries_corrections(walk) -> None:
     updates, _ = mapped(walk)
     steps = [
         np.linalg.norm(b.T_odom_camera[:3, 3] - a.T_odom_camera[:3, 3])
-        for a, b in zip(updates, updates[1:], strict=False)
+        for a, b in pairwise(updates)
     ]
     assert max(steps) < 4 * np.median(steps)
     for update in updates:
@@ -108,7 +109,7 @@ def test_standing_still_grows_neither_keyframes_nor_drift(box_room, camera_pose)
 
 def test_turning_on_the_spot_is_no_loss(box_room, camera_pose) -> None:
     room = box_room(np.array([camera_pose(0.5, 0, 0, 6 * n) for n in range(30)]))
-    updates, mapper = mapped(room)
+    updates, _ = mapped(room)
     assert all(update.state is Tracking.TRACKING for update in updates)
     first, last = (updates[n].T_map_camera for n in (0, -1))
     turned = np.degrees(np.arccos((np.trace(first[:3, :3].T @ last[:3, :3]) - 1) / 2))
@@ -182,3 +183,33 @@ def test_the_window_is_bounded(walk) -> None:
     updates = [mapper.step(walk[index]) for index in range(12)]
     assert updates[-1].counters.keyframes > 4
     assert max(update.counters.keyframes_in_window for update in updates) == 3
+
+
+def test_going_back_and_forth_takes_up_older_keyframes(box_room, camera_pose) -> None:
+    there = [camera_pose(0.3 * np.sin(n), 0, 0, 8 * n) for n in range(7)]
+    once, _ = mapped(box_room(np.array(there)))
+    thrice, _ = mapped(box_room(np.array([*there, *there[::-1], *there])))
+    assert thrice[-1].counters.keyframes <= once[-1].counters.keyframes + 1
+
+
+def test_a_second_camera_enters_the_map_by_what_it_sees_or_by_its_mounting(
+    box_room, camera_pose
+) -> None:
+    """Front and rear cameras take turns; they never see the same."""
+    front = [camera_pose(-0.5 + 0.05 * n, 0, -1, 2 * n) for n in range(8)]
+    mounting = camera_pose(0, 0, -0.3, 180)
+    poses = np.array([T for pose in front for T in (pose, pose @ mounting)])
+    room = box_room(poses)
+    cameras = CamerasConfig(odometry="front", extrinsics={"rear": mounting})
+    mapper = Mapper(oracle(room, metric=True), replace(INLINE, cameras=cameras))
+    for index in range(len(room)):
+        frame = replace(room[index], camera=("front", "rear")[index % 2])
+        frame = replace(frame, stamp=room[index].stamp)
+        update = mapper.step(frame)
+        if index > 1:
+            assert update.state is Tracking.TRACKING, update.reason
+    placed = {pose.stamp: pose.T_map_camera for pose in mapper.trajectory()}
+    first, last = placed[room[14].stamp], placed[room[15].stamp]
+    apart = np.linalg.inv(first) @ last
+    assert apart[:3, 3] == pytest.approx(mounting[:3, 3], abs=0.15)
+    assert apart[:3, :3] == pytest.approx(mounting[:3, :3], abs=0.03)

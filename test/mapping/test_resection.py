@@ -71,9 +71,7 @@ def test_covariance_is_honest_about_errors_that_neighbours_share() -> None:
     assert 0.5 < np.median(scores) < 2.5
 
 
-def test_depths_that_are_wrong_by_a_smooth_tenth_bend_the_pose_less_when_they_are_expected() -> (
-    None
-):
+def test_smooth_depth_errors_bend_the_pose_less_when_they_are_expected() -> None:
     random = np.random.default_rng(3)
     errors = {0.0: [], 0.1: []}
     for _ in range(20):

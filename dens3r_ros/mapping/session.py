@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames in the order of time, from a start or reset to the next."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dens3r_ros.frame import Frame
+from dens3r_ros.mapping.cameras import fit_camera
+from dens3r_ros.mapping.initialiser import First, Initialiser
+from dens3r_ros.mapping.joining import join
+from dens3r_ros.mapping.keyframe import Keyframe
+from dens3r_ros.mapping.maps import normals_of
+from dens3r_ros.mapping.observation import Observation, observe
+from dens3r_ros.mapping.odometry import Odometry
+from dens3r_ros.mapping.reporting import report
+from dens3r_ros.mapping.step import Record, Step
+from dens3r_ros.mapping.stopwatch import Stopwatch
+from dens3r_ros.mapping.stream import Stream
+from dens3r_ros.mapping.tracker import Track, View, track
+from dens3r_ros.mapping.update import Counters, Tracking, Update
+from dens3r_ros.mapping.world import Parts, World
+
+_UPRIGHT = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
+"""An upright camera's optical frame in a frame with x forward and z up."""
+_RECENT = 3
+"""Keyframes used last among which a lost frame is looked for, besides those that look alike."""
+
+
+class Session:
+    """Places every frame in a world that grows with them; one camera owns `odom`."""
+
+    def __init__(self, parts: Parts, epoch: int) -> None:
+        self._engine, self._config = parts.engine, parts.config
+        self._parts = parts
+        self.world = World(parts)
+        self.odometry = Odometry(epoch)
+        self.records: list[Record] = []
+        self._streams: dict[str, Stream] = {}
+        self._owner = parts.config.cameras.odometry
+        self._initialiser = Initialiser(parts.engine, parts.maker, parts.config)
+        self._number = self._lost = 0
+
+    def take(self, frame: Frame) -> Update:
+        """Place one frame."""
+        self._number += 1
+        self._owner = self._owner or frame.camera
+        watch = Stopwatch()
+        with watch.stage("encode"):
+            features = self._engine.encode([frame])[0]
+        stream = self._streams.setdefault(frame.camera, Stream(frame.camera))
+        with watch.stage("image"):
+            view = stream.view(features, self._config.calibrated)
+        step = Step(frame, features, stream, watch, view, frame.camera == self._owner)
+        with watch.stage("solve"):
+            if self.world.backend.apply(self._number):
+                self._correct()
+        if stream.keyframe_id is not None:
+            self._follow(step, self.world.window.use(stream.keyframe_id))
+        elif step.owner:
+            self._start(step)
+        else:
+            self._join(step)
+        return report(step, self.odometry, self.world.graph, self._counters(), self._parts.metric)
+
+    def _start(self, step: Step) -> None:
+        """The first keyframe."""
+        step.state = Tracking.INITIALISING
+        with step.watch.stage("decode"):
+            first = self._initialiser.offer(step.features, step.view)
+        if isinstance(first, str):
+            step.reason = first
+            return
+        S = np.eye(4)
+        S[:3, :3] = self._level(first.keyframe)
+        self.world.begin(first.keyframe, S)
+        self.odometry.begin(first.keyframe.id, S)
+        step.made_keyframe(first.keyframe.id)
+        self._learn_lens(step, first.seen)
+        if first.found is not None:
+            self._place_waiting(first)
+            self._found(step, first.keyframe, first.seen, first.found)
+        else:
+            step.saw(first.seen, None)
+            self._remember(step)
+
+    def _place_waiting(self, first: First) -> None:
+        """Poses for the frames that came before there was a keyframe."""
+        keyframe = first.keyframe
+        self.records.append(Record.of(keyframe.features.frame, keyframe.id, np.eye(4), 0))
+        for waiting in first.waiting:
+            seen = observe(self._engine, [(waiting.features, keyframe.features)])[0]
+            found = track(seen, waiting.view, keyframe, None, self._config.tracking)
+            if isinstance(found, Track):
+                T = found.T_keyframe_frame
+                self.records.append(Record.of(waiting.features.frame, keyframe.id, T, 0))
+
+    def _level(self, keyframe: Keyframe) -> np.ndarray:
+        if self._parts.leveller is None:
+            return _UPRIGHT
+        canonical = keyframe.canonical
+        normals = normals_of(canonical.points)
+        return self._parts.leveller(canonical.points, normals, canonical.confidence)[0]
+
+    def _join(self, step: Step) -> None:
+        """A further camera enters the map of the first one."""
+        step.state = Tracking.INITIALISING
+        owner = self._streams.get(self._owner or "")
+        if owner is None or owner.keyframe_id is None:
+            step.reason = f"waiting for camera {self._owner}, which owns odom"
+            return
+        with step.watch.stage("join"):
+            joined = join(step, owner, self.world, self._number)
+        if isinstance(joined, str):
+            step.reason = joined
+        else:
+            self._found(step, *joined)
+
+    def _follow(self, step: Step, keyframe: Keyframe) -> None:
+        """Track against the current keyframe, or find out where else the frame is."""
+        with step.watch.stage("decode"):
+            pair = (step.features, keyframe.features)
+            seen = observe(self._engine, [pair], normals=True)[0]
+        self._learn_lens(step, seen)
+        with step.watch.stage("track"):
+            start = None if step.stream.lost else step.stream.T_keyframe_frame
+            found = self._tracked(seen, step.view, keyframe, start)
+        if isinstance(found, Track):
+            self._advance(step, keyframe, seen, found)
+        elif not self._rescue(step, keyframe):
+            self._lose(step, found)
+
+    def _tracked(
+        self, seen: Observation, view: View, keyframe: Keyframe, start: np.ndarray | None
+    ) -> Track | str:
+        return track(seen, view, keyframe, start, self._config.tracking, self._parts.metric)
+
+    def _advance(self, step: Step, keyframe: Keyframe, seen: Observation, found: Track) -> None:
+        """The frame is placed: fuse it, and see whether it should be a keyframe."""
+        step.stream.lost = 0
+        with step.watch.stage("fuse"):
+            self._parts.maker.fold(keyframe, seen, found)
+        self._found(step, keyframe, seen, found)
+        if self._leaves(found):
+            with step.watch.stage("keyframe"):
+                self._change_keyframe(step, keyframe, seen, found)
+
+    def _rescue(self, step: Step, keyframe: Keyframe) -> bool:
+        """Where the frame before could still be placed, let it be the keyframe, after the fact."""
+        last, step.stream.last = step.stream.last, None
+        if last is None or last.seen is None or last.found is None:
+            return False
+        if last.frame is keyframe.features.frame:
+            return False
+        with step.watch.stage("rescue"):
+            self._change_keyframe(last, keyframe, last.seen, last.found)
+            assert step.stream.keyframe_id is not None
+            late = self.world.window.use(step.stream.keyframe_id)
+            seen = observe(self._engine, [(step.features, late.features)], normals=True)[0]
+            found = self._tracked(seen, step.view, late, step.stream.T_keyframe_frame)
+        step.keyframe_made = True
+        if isinstance(found, str):
+            return False
+        self._advance(step, late, seen, found)
+        return True
+
+    def _lose(self, step: Step, reason: str) -> None:
+        """Look for the frame among all keyframes."""
+        stream = step.stream
+        stream.lost += 1
+        recent = [keyframe.id for keyframe in self.world.window][-_RECENT:][::-1]
+        with step.watch.stage("relocalise"):
+            place = self.world.loops.relocalise(step.features, step.view, recent)
+        if place is None:
+            self._lost += 1
+            step.state = Tracking.LOST if stream.lost == 1 else Tracking.RELOCALISING
+            step.reason = reason
+            return
+        stream.lost = 0
+        keyframe, found, seen = place
+        if step.owner:
+            before = self.world.pose(self.odometry.keyframe_id or 0)
+            self.odometry.resume(keyframe.id, self.world.pose(keyframe.id), before)
+        self._found(step, self.world.bring_back(keyframe), seen, found)
+
+    def _found(self, step: Step, keyframe: Keyframe, seen: Observation, found: Track) -> None:
+        step.saw(seen, found)
+        step.stream.stand(keyframe.id, found.T_keyframe_frame)
+        step.stream.last = step
+        self._remember(step)
+        self._correct()
+
+    def _leaves(self, found: Track) -> bool:
+        """Whether the frame has moved so far that another keyframe serves better."""
+        cosine = (np.trace(found.T_keyframe_frame[:3, :3]) - 1) / 2
+        turned = np.rad2deg(np.arccos(np.clip(cosine, -1, 1)))
+        limits = self._config.keyframes
+        return found.matched < limits.min_matched or turned > limits.max_rotation_deg
+
+    def _change_keyframe(
+        self, step: Step, keyframe: Keyframe, seen: Observation, found: Track
+    ) -> None:
+        """Take up an older keyframe that sees the same, or make a new one."""
+        world, T = self.world, found.T_keyframe_frame
+        made = self._parts.maker.from_track(
+            world.next_id, step.features, step.view, seen, found, keyframe
+        )
+        older = world.older(made, world.pose(keyframe.id) @ T, but=keyframe)
+        if older is None or not self._take_up(step, keyframe, older, T):
+            world.grow(made, seen, keyframe, T, self._number)
+            if step.owner:
+                self.odometry.hand_over(made.id, np.eye(4), T, np.eye(4))
+            step.made_keyframe(made.id)
+        self._correct()
+
+    def _take_up(
+        self, step: Step, keyframe: Keyframe, older: Keyframe, T_keyframe_frame: np.ndarray
+    ) -> bool:
+        """Go on from an older keyframe if the frame can be placed there with some reserve."""
+        S_older_keyframe = self.world.graph.relative(older.id, keyframe.id)
+        seen = observe(self._engine, [(step.features, older.features)])[0]
+        start = S_older_keyframe @ T_keyframe_frame
+        start[:3, :3] /= np.cbrt(np.linalg.det(start[:3, :3]))
+        found = self._tracked(seen, step.view, older, start)
+        if isinstance(found, str) or self._leaves(found):
+            return False
+        T = found.T_keyframe_frame
+        if step.owner:
+            S = np.linalg.inv(S_older_keyframe)
+            self.odometry.hand_over(older.id, S, T_keyframe_frame, T)
+        step.stream.stand(self.world.window.use(older.id).id, T)
+        step.stream.last = None
+        return True
+
+    def _remember(self, step: Step) -> None:
+        stream, epoch = step.stream, self.odometry.epoch
+        assert stream.keyframe_id is not None
+        T = stream.T_keyframe_frame
+        self.records.append(Record.of(step.frame, stream.keyframe_id, T, epoch))
+
+    def _learn_lens(self, step: Step, seen: Observation) -> None:
+        if step.view.calibrated:
+            return
+        step.stream.estimate.add(fit_camera(seen.frame_points, seen.frame_confidence))
+        camera, given = step.stream.camera_for(step.features, self._config.calibrated)
+        step.view = View(camera, given, step.view.texture)
+
+    def _correct(self) -> None:
+        """Let `map` to `odom` follow the graph."""
+        owner = self._streams.get(self._owner or "")
+        if owner is not None and owner.keyframe_id is not None:
+            self.odometry.correct(self.world.pose(owner.keyframe_id), owner.T_keyframe_frame)
+
+    def _counters(self) -> Counters:
+        world = self.world
+        return Counters(
+            frames=self._number,
+            tracked=len(self.records),
+            lost=self._lost,
+            keyframes=world.next_id,
+            keyframes_in_window=len(world.window),
+            keyframes_in_archive=len(world.archived()),
+            edges=len(world.graph.edges),
+            loops=world.loops.closed,
+            loops_refused=world.loops.refused,
+            solves=world.backend.solves,
+        )

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The keyframes and what ties them together, from the first to the last of a map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dens3r_ros.engines.protocol import Engine
+from dens3r_ros.mapping.backend import Backend
+from dens3r_ros.mapping.config import MapperConfig
+from dens3r_ros.mapping.graph import PoseGraph
+from dens3r_ros.mapping.interfaces import KeyframeArchive, Leveller, PlaceIndex
+from dens3r_ros.mapping.keyframe import Keyframe
+from dens3r_ros.mapping.keyframing import KeyframeMaker
+from dens3r_ros.mapping.linking import Link, remeasured
+from dens3r_ros.mapping.loops import LoopCloser
+from dens3r_ros.mapping.observation import Observation
+from dens3r_ros.mapping.window import Window
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What a map is made with; places and archive may be missing, and loops with them."""
+
+    engine: Engine
+    config: MapperConfig
+    metric: bool
+    maker: KeyframeMaker
+    places: PlaceIndex | None = None
+    archive: KeyframeArchive | None = None
+    leveller: Leveller | None = None
+
+
+class World:
+    """Window, archive, graph and solver of one map."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.backend = Backend(parts.metric, parts.config.graph)
+        self.window = Window(parts.config.window.keyframes, self._let_go)
+        self.next_id = 0
+        self.loops = LoopCloser(
+            parts.engine, parts.config, parts.metric, parts.places, parts.maker, self.recall
+        )
+        self._links: list[Link] = []
+
+    @property
+    def graph(self) -> PoseGraph:
+        """Poses and edges."""
+        return self.backend.graph
+
+    def pose(self, keyframe_id: int) -> np.ndarray:
+        """S_map_keyframe (4, 4)."""
+        return self.graph.poses[keyframe_id]
+
+    def begin(self, keyframe: Keyframe, S_map_keyframe: np.ndarray) -> None:
+        """Take in a keyframe that is tied to nothing."""
+        self.backend.prepare()
+        self.graph.add_keyframe(keyframe.id, S_map_keyframe)
+        self._take_in(keyframe)
+
+    def grow(
+        self,
+        made: Keyframe,
+        seen: Observation,
+        keyframe: Keyframe,
+        T_keyframe_made: np.ndarray,
+        frame_number: int,
+    ) -> None:
+        """Take in a keyframe that was tracked against another one, tie it to all it sees, and
+        begin a solve."""
+        graph, settings = self.graph, self.parts.config.graph
+        graph.add_keyframe(made.id, self.pose(keyframe.id) @ T_keyframe_made)
+        around = self.window.overlapping(
+            made, self.pose(made.id), graph, settings.neighbours, settings.min_overlap
+        )
+        self._mature(keyframe)
+        links = self.parts.maker.links(made, seen, keyframe, around, graph)
+        graph.add_edges(link.edge for link in links)
+        self._links += links
+        graph.add_edges(self.loops.close(made, graph))
+        self._take_in(made)
+        self.backend.ask(frame_number)
+
+    def older(self, made: Keyframe, S_map_made: np.ndarray, but: Keyframe) -> Keyframe | None:
+        """A keyframe of the window, other than `but`, that sees almost the same as `made`."""
+        least = self.parts.config.keyframes.reuse_overlap
+        alike = self.window.overlapping(made, S_map_made, self.graph, 2, least)
+        return next((keyframe for keyframe in alike if keyframe.id != but.id), None)
+
+    def recall(self, keyframe_id: int) -> Keyframe | None:
+        """A keyframe from the window or the archive."""
+        archive = self.parts.archive
+        if keyframe_id in self.window:
+            return self.window[keyframe_id]
+        if archive is not None and keyframe_id in archive:
+            return archive.revive(keyframe_id)
+        return None
+
+    def bring_back(self, keyframe: Keyframe) -> Keyframe:
+        """Make sure that a keyframe is in the window, and use it."""
+        if keyframe.id not in self.window:
+            self.window.add(keyframe)
+        return self.window.use(keyframe.id)
+
+    def archived(self) -> list[int]:
+        """Keyframes that are in the archive alone."""
+        archive = self.parts.archive
+        return [] if archive is None else [i for i in archive if i not in self.window]
+
+    def _take_in(self, made: Keyframe) -> None:
+        self.next_id += 1
+        self.window.add(made)
+        self.loops.remember(made)
+
+    def _let_go(self, keyframe: Keyframe) -> None:
+        if self.parts.archive is not None:
+            self.parts.archive.add(keyframe)
+
+    def _mature(self, keyframe: Keyframe) -> None:
+        """Measure a keyframe's edges again once its points have matured."""
+        kept = []
+        for link in self._links:
+            if link.i.id not in self.window or link.j.id not in self.window:
+                continue
+            if keyframe.id in (link.i.id, link.j.id):
+                edge = remeasured(link, self.parts.config, self.parts.metric)
+                self.graph.replace_edge(link.edge, edge)
+                link = replace(link, edge=edge)
+            kept.append(link)
+        self._links = kept
