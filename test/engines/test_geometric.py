@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -29,6 +30,7 @@ class Wall:
     normal: tuple[float, float, float]
 
 
+@cache
 def texture(seed: int = 0) -> np.ndarray:
     """Noise of several scales, larger than the image."""
     random = np.random.default_rng(seed)
