@@ -18,7 +18,9 @@ from typing import Any
 import torch
 
 from dens3r_ros.engines import benchmark
+from dens3r_ros.engines.bench_preprocess import changes
 from dens3r_ros.engines.benchmark import Gflop, Rounds, median_ms, median_ratio, p95_ms
+from dens3r_ros.engines.protocol import Outputs
 from dens3r_ros.engines.random_weights import PREFIX, random_network
 from dens3r_ros.engines.torch_engine import TorchConfig, TorchEngine
 from dens3r_ros.model_store.manifest import resolve_model
@@ -58,6 +60,8 @@ def bench_pair(options: BenchOptions, tell: Tell) -> dict[str, Any]:
         stages |= benchmark.engine_stages(engine, size)
         seconds = benchmark.measure(stages, options.rounds, _counting(tell, options.rounds))
         loading["peak_rss_mb"] = _peak_memory_mb()
+        if options.plain:
+            loading["changes_from_plain"] = _changes_from_plain(engine, path, size)
         extra = _others(options, path, size)
         if extra:
             tell("measuring beside the others")
@@ -81,6 +85,14 @@ def _others(
         engine = OnnxEngine(options.onnx, OnnxConfig(options.device, threads=options.threads))
         others["onnx"] = benchmark.engine_stages(engine, size)["pair"]
     return others
+
+
+def _changes_from_plain(engine: TorchEngine, path: Path, size: tuple[int, int]) -> dict[str, float]:
+    """What the engine's precision changes, by map."""
+    a, b = engine.encode(benchmark.random_frames(2, size))
+    found = engine.decode([(a, b)], Outputs())
+    plain = benchmark.plain_pair(load_network(path), size)()
+    return changes(plain, {name: getattr(found, name).cpu() for name in plain})
 
 
 def _figures(

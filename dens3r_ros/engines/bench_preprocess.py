@@ -36,8 +36,8 @@ def bench_preprocess(network: Network, images: Sequence[np.ndarray]) -> dict[str
         "exact_ms": exact_ms,
         "fast_ms": fast_ms,
         "grey_levels": float(np.abs(exact.astype(int) - fast.astype(int)).mean()),
-        "fast_changes": _changes(reference, _maps(network, fast)),
-        "noise_changes": _changes(reference, _maps(network, noisy)),
+        "fast_changes": changes(reference, _maps(network, fast)),
+        "noise_changes": changes(reference, _maps(network, noisy)),
     }
 
 
@@ -60,13 +60,13 @@ def _maps(network: Network, pixels: np.ndarray) -> dict[str, Tensor]:
     return {name: torch.cat([maps[name] for maps in pairs]) for name in pairs[0]}
 
 
-def _changes(reference: dict[str, Tensor], other: dict[str, Tensor]) -> dict[str, float]:
+def changes(reference: dict[str, Tensor], other: dict[str, Tensor]) -> dict[str, float]:
     """The median change of every map: an angle in degrees for unit vectors, else a ratio."""
-    changes: dict[str, float] = {}
+    medians: dict[str, float] = {}
     for name, value in reference.items():
         measure = _degrees if name.startswith(("normals", "descriptors_")) else _ratio
-        changes[name] = float(measure(value, other[name]).median())
-    return changes
+        medians[name] = float(measure(value, other[name]).median())
+    return medians
 
 
 def _degrees(one: Tensor, other: Tensor) -> Tensor:

@@ -84,10 +84,15 @@ def measure(stages: Stages, rounds: int, tell: Callable[[int], None]) -> Rounds:
     return seconds
 
 
+def random_frames(count: int, size: tuple[int, int]) -> list[Frame]:
+    """The same frames, (height, width), at every call."""
+    random = np.random.default_rng(0)
+    return [Frame(random.integers(0, 256, (*size, 3), np.uint8), n) for n in range(count)]
+
+
 def engine_stages(engine: Engine, size: tuple[int, int], prefix: str = "") -> Stages:
     """The work of one pair, whole and in parts, and of a new frame against kept keyframes."""
-    random = np.random.default_rng(0)
-    frames = [Frame(random.integers(0, 256, (*size, 3), np.uint8), n) for n in range(KEYFRAMES + 1)]
+    frames = random_frames(KEYFRAMES + 1, size)
     a, b, *more = engine.encode(frames)
     keyframes = [b, *more]
 
@@ -110,13 +115,13 @@ def engine_stages(engine: Engine, size: tuple[int, int], prefix: str = "") -> St
     return {prefix + name: stage for name, stage in stages.items()}
 
 
-def plain_pair(network: Network, size: tuple[int, int]) -> Callable[[], object]:
+def plain_pair(network: Network, size: tuple[int, int]) -> Callable[[], dict[str, Tensor]]:
     """A pair as the published code runs it: float32, PyTorch's own linear layers, attention by an
     explicit softmax, each image encoded by itself."""
-    pixels = np.random.default_rng(0).integers(0, 256, (2, *size, 3), np.uint8)
+    pixels = np.stack([frame.image for frame in random_frames(2, size)])
     images = normalise(torch.from_numpy(pixels))
 
-    def run() -> object:
+    def run() -> dict[str, Tensor]:
         with torch.inference_mode(), sdpa_kernel(SDPBackend.MATH):
             a, b = (network.encode(image) for image in images.split(1))
             return wanted_maps(network, network.decode(a, b), Outputs())

@@ -49,7 +49,7 @@ def use_onednn(network: Network) -> bool:
 
     In place and for inference only; weights are neither copied nor changed.
     """
-    if platform.machine() != "x86_64" or not _works():
+    if not _works():
         logger.info("oneDNN's linear layers are not to be had here; PyTorch's own are used")
         return False
     _replace(network)
@@ -58,7 +58,7 @@ def use_onednn(network: Network) -> bool:
 
 def fastest_linear(device: torch.device) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """The function that linear layers of an engine on this device run."""
-    if device.type == "cpu" and platform.machine() == "x86_64" and _works():
+    if device.type == "cpu" and _works():
         return lambda x, weight, bias: _linear(x, weight, bias, "none", "")
     return nn.functional.linear
 
@@ -69,7 +69,7 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None, after: str, variant:
 
 def _works() -> bool:
     """Not a public operator, so a PyTorch that lacks or changed it must be noticed."""
-    if not torch.backends.mkldnn.is_available():
+    if platform.machine() != "x86_64" or not torch.backends.mkldnn.is_available():
         return False
     x, weight, bias = torch.ones(1, 2, 32), torch.full((8, 32), 0.02), torch.ones(8)
     try:
