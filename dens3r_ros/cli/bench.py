@@ -108,3 +108,29 @@ def preprocess(
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
     _write(figures, json)
+
+
+@app.command()
+def mapping(
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the frames.")] = "512x384",
+    frames: Annotated[int, typer.Option(min=20, help="How many are mapped.")] = 2000,
+    json: Annotated[
+        Path | None, typer.Option(help="Write the figures to this file; - is standard output.")
+    ] = None,
+) -> None:
+    """Time mapping without its engine, frame by frame, on a procedural walk to and fro.
+
+    Keyframes are made on and on, as on a long way. Times are milliseconds on this machine as
+    loaded; stages named decode, encode and keyframe contain the oracle engine's own time.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from dens3r_ros.evaluation.bench_mapping import BenchSize, bench_mapping
+
+    chosen = _parsed(size)
+    options = BenchSize(chosen or (384, 512), frames)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("mapping", total=frames)
+        figures = bench_mapping(options, lambda done: progress.update(task, completed=done))
+    _write(figures, json)

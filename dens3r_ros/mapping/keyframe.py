@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dens3r_ros.engines.protocol import Features
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.fusion import Canonical
 from dens3r_ros.mapping.refinement import Texture
+
+if TYPE_CHECKING:
+    from dens3r_ros.mapping.tracker import Track
+
+_MOST_TRACKS = 8
 
 
 @dataclass(eq=False)
@@ -26,6 +32,14 @@ class Keyframe:
     calibrated: bool
     texture: Texture
     revision: int = 0
+    tracks: list[Track] = field(default_factory=list)
+    """Frames tracked against it, those with the largest parallax."""
+
+    def tracked(self, found: Track) -> None:
+        """Remember how a frame saw it."""
+        self.tracks.append(found)
+        self.tracks.sort(key=lambda track: -track.parallax)
+        del self.tracks[_MOST_TRACKS:]
 
     @property
     def stamp(self) -> int:

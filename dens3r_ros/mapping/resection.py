@@ -131,19 +131,34 @@ class _Residuals:
     J: np.ndarray
 
 
-def _residuals(
-    T: np.ndarray, matches: Matches, across: np.ndarray, sigma: float, depth_sigma: float
-) -> _Residuals:
+def shown_by_depth(matches: Matches, T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 2) angles off under T_frame_keyframe, and their derivative by the logarithm of the
+    keyframe's depth."""
+    off, _, by_point = _angles(T, matches, _tangents(matches.rays))
+    return off, -by_point @ T[:3, 3]
+
+
+def _angles(
+    T: np.ndarray, matches: Matches, across: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(N, 2) angles off, the points as the frame sees them, and (N, 2, 3) by those points."""
     seen = matches.points @ T[:3, :3].T + T[:3, 3]
     distance = np.linalg.norm(seen, axis=1, keepdims=True).clip(1e-9)
     ray = seen / distance
-    along = np.einsum("nij,nj->ni", across, ray)
-    by_point = (across - along[..., None] * ray[:, None]) / distance[..., None]
+    off = np.einsum("nij,nj->ni", across, ray)
+    by_point = (across - off[..., None] * ray[:, None]) / distance[..., None]
+    return off, seen, by_point
+
+
+def _residuals(
+    T: np.ndarray, matches: Matches, across: np.ndarray, sigma: float, depth_sigma: float
+) -> _Residuals:
+    off, seen, by_point = _angles(T, matches, across)
     J = np.concatenate((by_point, np.cross(seen[:, None], by_point)), -1)
     whiten = _whitener(-by_point @ T[:3, 3], sigma, depth_sigma)
     behind = (seen * matches.rays).sum(1) <= 0
-    along[behind] = np.where(along[behind] < 0, -1.0, 1.0)
-    return _Residuals(np.einsum("nij,nj->ni", whiten, along), whiten @ J)
+    off[behind] = np.where(off[behind] < 0, -1.0, 1.0)
+    return _Residuals(np.einsum("nij,nj->ni", whiten, off), whiten @ J)
 
 
 def _whitener(by_depth: np.ndarray, sigma: float, depth_sigma: float) -> np.ndarray:

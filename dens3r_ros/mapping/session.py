@@ -140,6 +140,7 @@ class Session:
         step.stream.lost = 0
         with step.watch.stage("fuse"):
             self._parts.maker.fold(keyframe, seen, found)
+        keyframe.tracked(found)
         self._found(step, keyframe, seen, found)
         if self._leaves(found):
             with step.watch.stage("keyframe"):

@@ -17,6 +17,7 @@ from dens3r_ros.mapping.keyframing import KeyframeMaker
 from dens3r_ros.mapping.linking import Link, remeasured
 from dens3r_ros.mapping.loops import LoopCloser
 from dens3r_ros.mapping.observation import Observation
+from dens3r_ros.mapping.straightening import straighten
 from dens3r_ros.mapping.window import Window
 
 
@@ -121,6 +122,8 @@ class World:
 
     def _mature(self, keyframe: Keyframe) -> None:
         """Measure a keyframe's edges again once its points have matured."""
+        linked = [link.track for link in self._links if link.i is keyframe]
+        straighten(keyframe, [*keyframe.tracks, *linked], self.parts.config.tracking)
         kept = []
         for link in self._links:
             if link.i.id not in self.window or link.j.id not in self.window:

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What mapping costs a frame, and whether it stays that way."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from dens3r_ros.engines.protocol import Engine, EngineInfo, Features, Outputs
+from dens3r_ros.evaluation.oracle import OracleEngine
+from dens3r_ros.frame import Frame
+from dens3r_ros.mapping.config import KeyframeConfig, MapperConfig
+from dens3r_ros.mapping.graph import Edge, News
+from dens3r_ros.mapping.mapper import Mapper
+from dens3r_ros.mapping.solver_process import ChildSolver
+from dens3r_ros.network.prediction import PairPrediction
+from dens3r_ros.sources.procedural import ProceduralWalk
+from dens3r_ros.sources.source import Truth
+
+Result = TypeVar("Result")
+
+_STEP_NS = 100_000_000
+_NEVER = 2.0
+"""A share of overlap that nothing reaches, so that keyframes go on being made."""
+
+
+class ToAndFro:
+    """A few frames of a walk, kept in memory and walked forth and back for as long as wanted."""
+
+    name = "to and fro"
+
+    def __init__(self, size: tuple[int, int], kept: int, frames: int) -> None:
+        walk = ProceduralWalk(f"procedural:walk?seed=5&frames=900&size={size[1]}x{size[0]}")
+        self._frames = [(walk[3 * n], walk.truth(3 * n)) for n in range(kept)]
+        self._count = frames
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> Frame:
+        index = range(self._count)[index]
+        return replace(self._at(index)[0], stamp=(index + 1) * _STEP_NS)
+
+    def truth(self, index: int) -> Truth:
+        """Of the frame at `index`."""
+        return self._at(index)[1]
+
+    def _at(self, index: int) -> tuple[Frame, Truth]:
+        last = len(self._frames) - 1
+        return self._frames[last - abs(index % (2 * last) - last)]
+
+
+class TimedEngine:
+    """An engine whose own time is known, so that it can be taken off."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.info: EngineInfo = engine.info
+        self.seconds = 0.0
+        self._engine = engine
+
+    def encode(self, frames: Sequence[Frame]) -> list[Features]:
+        """As the engine does."""
+        return self._timed(lambda: self._engine.encode(frames))
+
+    def decode(
+        self, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
+    ) -> PairPrediction:
+        """As the engine does."""
+        return self._timed(lambda: self._engine.decode(pairs, outputs))
+
+    def _timed(self, call: Callable[[], Result]) -> Result:
+        began = time.perf_counter()
+        try:
+            return call()
+        finally:
+            self.seconds += time.perf_counter() - began
+
+
+@dataclass(frozen=True)
+class BenchSize:
+    """size (height, width) of the frames; frames walked; distinct ones among them."""
+
+    size: tuple[int, int] = (384, 512)
+    frames: int = 2000
+    kept: int = 40
+
+
+def bench_mapping(options: BenchSize, progress: Callable[[int], None]) -> dict[str, object]:
+    """Milliseconds a frame without the engine, by stage, early and late; memory; the solver."""
+    source = ToAndFro(options.size, options.kept, options.frames)
+    engine = TimedEngine(OracleEngine(source, long_side=max(options.size)))
+    config = MapperConfig(keyframes=KeyframeConfig(reuse_overlap=_NEVER))
+    whole, plain, stages, memory = [], [], [], []
+    with Mapper(engine, config) as mapper:
+        for index in range(len(source)):
+            frame, before, began = source[index], engine.seconds, time.perf_counter()
+            update = mapper.step(frame)
+            spent = time.perf_counter() - began - (engine.seconds - before)
+            whole.append(1000 * spent)
+            plain.append(not update.keyframe_made)
+            stages.append(dict(update.timings))
+            memory.append(_megabytes())
+            progress(index + 1)
+        counters = update.counters
+    spent_ms, between = np.array(whole), np.array(plain)
+    return {
+        "size": f"{options.size[1]}x{options.size[0]}",
+        "frames": options.frames,
+        "keyframes": counters.keyframes,
+        "ms_median": float(np.median(spent_ms)),
+        "ms_p95": float(np.percentile(spent_ms, 95)),
+        "ms_mean": float(spent_ms.mean()),
+        "ms_between_keyframes": float(np.median(spent_ms[between])),
+        "ms_at_keyframes": float(np.median(spent_ms[~between])) if (~between).any() else None,
+        "ms_by_hundred": [
+            float(np.median(part)) for part in np.split(spent_ms, range(100, len(spent_ms), 100))
+        ],
+        "ms_by_stage": _stages(stages),
+        "resident_mb_by_hundred": [float(value) for value in memory[99::100]],
+        "solve_1000_keyframes_ms": solve_milliseconds(1000),
+    }
+
+
+def solve_milliseconds(keyframes: int) -> float:
+    """A solve in the child process after one keyframe more, with everything sent before."""
+    random = np.random.default_rng(0)
+    poses = {0: np.eye(4)}
+    edges = []
+    covariance = np.diag([1e-4] * 3 + [1e-5] * 3 + [1e-4])
+    for n in range(1, keyframes + 1):
+        angle = 2 * np.pi * n / 100
+        S = np.eye(4)
+        S[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        S[:3, 3] = 5 * np.cos(angle), 5 * np.sin(angle), 0.01 * n
+        poses[n] = S
+        for before in range(max(0, n - 3), n):
+            Z = np.linalg.inv(poses[before]) @ S
+            Z[:3, 3] += random.normal(0, 0.01, 3)
+            edges.append(Edge(before, n, Z, covariance))
+    solver = ChildSolver(metric=False)
+    last = edges[-3:]
+    old = {n: S for n, S in poses.items() if n < keyframes}
+    solver.ask(News(old, edges[:-3], {}))
+    solver.answer()
+    began = time.perf_counter()
+    solver.ask(News({keyframes: poses[keyframes]}, last, {}))
+    solver.answer()
+    spent = time.perf_counter() - began
+    solver.close()
+    return 1000 * spent
+
+
+def _stages(stages: list[dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Per stage the mean over all frames and the median of those that had it; `decode` and
+    `encode` are the oracle's, and the keyframe's stages contain its decoding."""
+    names = sorted({name for stage in stages for name in stage})
+    return {
+        name: {
+            "mean": float(np.mean([stage.get(name, 0.0) for stage in stages])),
+            "median_where_run": float(np.median([s[name] for s in stages if name in s])),
+        }
+        for name in names
+    }
+
+
+def _megabytes() -> float:
+    """Memory of this process that is resident now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
