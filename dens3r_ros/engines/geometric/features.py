@@ -10,7 +10,8 @@ import numpy as np
 
 from dens3r_ros.engines.geometric.edge_aware import EdgeAwareFilter
 
-_KEYPOINT_SIDE = 380
+_KEYPOINT_SHARE = 0.7
+_KEYPOINT_SIDES = (280, 380)
 _KEYPOINTS = 2000
 _CONTRAST = 0.005
 _CORNER_WINDOW = 7
@@ -55,7 +56,8 @@ def matched_keypoints(a: ImageFeatures, b: ImageFeatures) -> tuple[np.ndarray, n
 
 def _keypoints(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """SIFT on a reduced image: its first octave doubles it again, so that little is lost."""
-    scale = min(1.0, _KEYPOINT_SIDE / max(grey.shape))
+    side = np.clip(_KEYPOINT_SHARE * max(grey.shape), *_KEYPOINT_SIDES)
+    scale = min(1.0, side / max(grey.shape))
     reduced = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     detector = cv2.SIFT.create(_KEYPOINTS, contrastThreshold=_CONTRAST)
     found, descriptors = detector.detectAndCompute(reduced, None)
