@@ -71,6 +71,8 @@ class TorchEngine:
         self.sizing = sizing_of(network.info, self.config.max_side)
         self.info = _engine_info(network, self.sizing, self.device, model)
         network.set_backbone_dtype(self.dtype)
+        if self.dtype != torch.float32:
+            _leave_file(network)
         self.network = network.to(self.device).eval().requires_grad_(False)
         if self.device.type == "cpu" and not self.config.compile:
             use_onednn(network)
@@ -158,6 +160,13 @@ class TorchEngine:
             return {name: value.clone() for name, value in compiled(*arguments).items()}
 
         return torch.compile(encoder, mode=mode, dynamic=False), decoder_with_own_memory
+
+
+def _leave_file(network: Network) -> None:
+    """Copy the little that is still mapped from the file, so that the whole file is let go."""
+    for parameter in network.parameters():
+        if parameter.dtype == torch.float32:
+            parameter.data = parameter.data.clone()
 
 
 def sizing_of(info: NetworkInfo, max_side: int = 0) -> Sizing:

@@ -4,8 +4,10 @@ every map and every frame rate wrong."""
 
 from __future__ import annotations
 
+import gc
 import logging
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from dens3r_ros.engines.protocol import Engine, Outputs
 from dens3r_ros.engines.torch_engine import TorchConfig, TorchEngine
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.network import load_network, save_network
 from dens3r_ros.network.backbone import Tokens
 from dens3r_ros.network.network import Network
 from dens3r_ros.network.portrait import turn_back, turn_images
@@ -125,6 +128,16 @@ def test_half_precision_stays_close() -> None:
         assert results[1][name].dtype == torch.float32
         error = (results[1][name] - value).abs().mean() / value.abs().mean()
         assert 0 < error < 0.02, name
+
+
+def test_half_precision_lets_the_file_go(tmp_path: Path) -> None:
+    """Or the weights take half as much memory again."""
+    path = tmp_path / "weights.safetensors"
+    save_network(small_network(), path)
+    engine = TorchEngine(load_network(path), TorchConfig("cpu", "bf16"))
+    gc.collect()
+    assert str(path) not in Path("/proc/self/maps").read_text()
+    assert engine.encode([frame(0)])
 
 
 class Hungry:
