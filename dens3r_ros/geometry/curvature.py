@@ -15,7 +15,7 @@ def normal_variation(normals: np.ndarray) -> np.ndarray:
     """(h, w) float32: 1 minus the length of the mean unit normal of each pixel's 3x3 surroundings.
 
     0 on a plane, 1 where normals cancel out. `normals` are (h, w, 3) float32, NaN where unknown; so
-    is the result where the pixel itself or more than half of its surroundings is unknown.
+    is the result where the pixel itself or more than five of the nine are unknown.
     """
     known = ~np.isnan(normals[..., 0])
     filled = np.where(known[..., None], normals, np.float32(0))

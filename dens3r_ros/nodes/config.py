@@ -78,6 +78,12 @@ class InputParameters:
     max_image_pixels: int = setting(
         50_000_000, "Larger images are refused.", low=1000, high=1_000_000_000
     )
+    scale_from: str = setting(
+        "none",
+        "What makes lengths metres where the engine's are not: the topic odometry, or TF of "
+        "frames.odom, whose own source publishes it.",
+        choices=("none", "odometry", "tf"),
+    )
     restart_after: float = setting(
         1.0, "Seconds that stamps must go back to count as a new start.", low=0.0, high=3600.0
     )

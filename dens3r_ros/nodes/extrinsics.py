@@ -22,7 +22,8 @@ class Extrinsics:
         self.of_others = _others(config)
         needs_base = bool(self._frames.base) and len(self._given) != 7
         foreign_odometry = self._frames.tf_mode == "map_to_odom"
-        self._tf = TransformLookup(node) if needs_base or foreign_odometry else None
+        asked = needs_base or foreign_odometry or config.input.scale_from == "tf"
+        self._tf = TransformLookup(node) if asked else None
 
     def base_from_camera(self, camera_frame: str, stamp: int) -> np.ndarray:
         """(4, 4) T_base_camera; the identity only where the camera itself is the base."""

@@ -11,21 +11,27 @@ import numpy as np
 from dens3r_ros.mapping.update import KeyframeView
 
 _LIMIT = 1 << 20
+_Part = tuple[tuple[int, float, float, float], np.ndarray, np.ndarray]
 
 
 @dataclass
 class MapCloud:
     """Keeps each keyframe's share of the cloud until its pose or points change."""
 
-    _parts: dict[int, tuple[tuple[int, float, float], np.ndarray, np.ndarray]] = field(
-        default_factory=dict
-    )
+    _parts: dict[int, _Part] = field(default_factory=dict)
 
     def update(
-        self, keyframes: Sequence[KeyframeView], voxel: float, min_confidence: float
+        self,
+        keyframes: Sequence[KeyframeView],
+        voxel: float,
+        min_confidence: float,
+        scale: float = 1.0,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """(N, 3) float32 points in `map` and (N, 3) uint8 colours, at most one a voxel."""
-        self._parts = {k.id: self._part(k, voxel, min_confidence) for k in keyframes}
+        """(N, 3) float32 points in `map` and (N, 3) uint8 colours, at most one a voxel.
+
+        `scale` is the length of the keyframes' unit in the one that is published.
+        """
+        self._parts = {k.id: self._part(k, voxel, min_confidence, scale) for k in keyframes}
         if not self._parts:
             return np.empty((0, 3), np.float32), np.empty((0, 3), np.uint8)
         points = np.concatenate([part[1] for part in self._parts.values()])
@@ -34,15 +40,15 @@ class MapCloud:
         return points[kept], colours[kept]
 
     def _part(
-        self, keyframe: KeyframeView, voxel: float, min_confidence: float
-    ) -> tuple[tuple[int, float, float], np.ndarray, np.ndarray]:
-        key = (keyframe.revision, voxel, min_confidence)
+        self, keyframe: KeyframeView, voxel: float, min_confidence: float, scale: float
+    ) -> _Part:
+        key = (keyframe.revision, voxel, min_confidence, scale)
         known = self._parts.get(keyframe.id)
         if known is not None and known[0] == key:
             return known
         fit = (keyframe.confidence >= min_confidence) & np.isfinite(keyframe.points).all(-1)
         R, t = keyframe.T_map_camera[:3, :3], keyframe.T_map_camera[:3, 3]
-        points = (keyframe.points[fit] @ R.T + t).astype(np.float32)
+        points = ((keyframe.points[fit] @ R.T + t) * scale).astype(np.float32)
         kept = first_of_each_voxel(points, voxel)
         return key, points[kept], keyframe.colours[fit][kept]
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from geometry_msgs.msg import Point, PoseStamped
@@ -21,6 +22,7 @@ from dens3r_ros.nodes.map_cloud import MapCloud
 from dens3r_ros.nodes.packing import point_list_message
 from dens3r_ros.nodes.poses import pose_message
 from dens3r_ros.nodes.qos import LATCHED
+from dens3r_ros.nodes.scale import lengthened
 
 _FRUSTUM = np.array([[0, 0, 0], [-1, -0.75, 1.5], [1, -0.75, 1.5], [1, 0.75, 1.5], [-1, 0.75, 1.5]])
 _FRUSTUM_LINES = [(0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (2, 3), (3, 4), (4, 1)]
@@ -50,17 +52,22 @@ class MapOutputs:
         publishers = (self._points, self._path, self._markers, self._keyframes)
         return any(p is not None and p.get_subscription_count() for p in publishers)
 
-    def publish(self, mapper: Mapper, stamp: int, epoch: int, config: NodeConfig) -> None:
-        """Publish the map as it stands at a stamp in nanoseconds."""
+    def publish(
+        self, mapper: Mapper, stamp: int, epoch: int, config: NodeConfig, scale: float
+    ) -> None:
+        """Publish the map as it stands at a stamp in nanoseconds, in the mapper's unit x scale."""
         keyframes = mapper.keyframes()
         header = header_at(stamp, self._map_frame)
         if self._points.get_subscription_count():
             output = config.output
-            points, colours = self._cloud.update(keyframes, output.map_voxel, output.min_confidence)
+            points, colours = self._cloud.update(
+                keyframes, output.map_voxel, output.min_confidence, scale
+            )
             self.point_count = len(points)
             self._points.publish(point_list_message(points, colours, header))
+        keyframes = [replace(k, T_map_camera=lengthened(k.T_map_camera, scale)) for k in keyframes]
         if self._path.get_subscription_count():
-            self._path.publish(self._path_message(mapper.trajectory(), stamp))
+            self._path.publish(self._path_message(mapper.trajectory(), stamp, scale))
         if self._markers.get_subscription_count():
             self._markers.publish(self._marker_message(keyframes, stamp))
         if self._keyframes is not None and self._keyframes.get_subscription_count():
@@ -72,13 +79,13 @@ class MapOutputs:
             if publisher is not None:
                 self._node.destroy_publisher(publisher)
 
-    def _path_message(self, trajectory: Sequence[TimedPose], stamp: int) -> Path:
+    def _path_message(self, trajectory: Sequence[TimedPose], stamp: int, scale: float) -> Path:
         thinning = -(-len(trajectory) // self._path_poses) or 1
         message = Path(header=header_at(stamp, self._map_frame))
         message.poses = [
             PoseStamped(
                 header=header_at(pose.stamp, self._map_frame),
-                pose=pose_message(pose.T_map_camera),
+                pose=pose_message(lengthened(pose.T_map_camera, scale)),
             )
             for pose in trajectory[::thinning]
         ]

@@ -35,6 +35,7 @@ def images_in(kind: str, depth: int) -> QoSProfile:
     return _profile(depth, _RELIABILITY[kind])
 
 
+ODOMETRY_IN = _profile(50, ReliabilityPolicy.BEST_EFFORT)
 CALIBRATION_IN = _profile(10, ReliabilityPolicy.BEST_EFFORT)
 MAPS_OUT = _profile(5)
 """Deep enough that a reliable listener who falls behind for a moment misses nothing."""

@@ -79,6 +79,8 @@ class Reporting:
             "images waiting": str(session.waiting()),
             "frames per second": f"{session.rate.per_second(time.monotonic()):.2f}",
         }
+        if session.scale.active:
+            values["scale"] = session.scale.progress()
         values |= {f"dropped: {k}": str(v) for k, v in sorted(counts.dropped.items())}
         for stage, (median, p95) in session.durations.percentiles().items():
             values[f"{stage} ms p50 / p95"] = f"{median:.1f} / {p95:.1f}"

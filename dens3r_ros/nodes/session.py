@@ -23,6 +23,7 @@ from dens3r_ros.nodes.intake import Intake, Received
 from dens3r_ros.nodes.mailbox import Mailbox
 from dens3r_ros.nodes.map_outputs import MapOutputs
 from dens3r_ros.nodes.mapper_config import mapper_config
+from dens3r_ros.nodes.metric_scale import MetricScale
 from dens3r_ros.nodes.pose_outputs import PoseOutputs
 from dens3r_ros.nodes.reading import Reader
 from dens3r_ros.nodes.statistics import Durations, FrameCounts, Rate
@@ -45,6 +46,7 @@ class Session:
         self._extrinsics = Extrinsics(node, config)
         self._mapper = Mapper(engine, mapper_config(config, self._extrinsics.of_others))
         self._cameras = {name: CameraOutputs(node, name) for name in config.input.cameras}
+        self.scale = MetricScale(node, config, self._extrinsics)
         self._poses = PoseOutputs(node, config.frames, self._extrinsics.lookup)
         self._map = MapOutputs(node, config)
         latest = config.input.policy == "latest"
@@ -71,7 +73,7 @@ class Session:
         ended = self._worker.stop(timeout_s)
         if ended:
             self._mapper.close()
-        for outputs in (*self._cameras.values(), self._poses, self._map):
+        for outputs in (*self._cameras.values(), self._poses, self._map, self.scale):
             outputs.destroy()
         return ended
 
@@ -131,6 +133,9 @@ class Session:
         self._check_size(frame)
         self.durations.add("receive", (time.monotonic() - began) * 1e3)
         update = self._mapper.step(frame)
+        if frame.camera == self.config.input.cameras[0]:
+            self.scale.learn(update, received.message.header.frame_id)
+        update = self.scale.applied(update)
         for stage, milliseconds in update.timings.items():
             self.durations.add(stage, milliseconds)
         self._note_state(update)
@@ -186,7 +191,7 @@ class Session:
 
     def _publish_map(self) -> None:
         epoch = 0 if self.update is None else self.update.epoch
-        self._map.publish(self._mapper, self._map_stamp, epoch, self.config)
+        self._map.publish(self._mapper, self._map_stamp, epoch, self.config, self.scale.factor)
 
     def _on_fault(self, error: BaseException) -> None:
         self.fault = f"{type(error).__name__}: {error}"

@@ -63,8 +63,9 @@ class TransformLookup:
             import tf2_ros
         except ModuleNotFoundError as error:
             raise TransformUnknown(
-                "tf2_ros is not installed, so transforms cannot be looked up: install it, or give "
-                "frames.base_from_camera"
+                "tf2_ros is not installed, so transforms cannot be looked up: install it, or do "
+                "without: give frames.base_from_camera, and no frames.tf_mode map_to_odom or "
+                "input.scale_from tf"
             ) from error
         # Without the node the buffer's clock does not follow simulated time.
         self._buffer: Any = tf2_ros.Buffer(node=node)

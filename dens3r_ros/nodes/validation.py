@@ -60,6 +60,11 @@ def _contradictions(config: NodeConfig) -> Iterable[str]:
         yield "input.cameras: several cameras each need a name"
     if len(frames.base_from_camera) not in (1, 7):
         yield "frames.base_from_camera needs 7 numbers: x y z qx qy qz qw"
+    if config.input.scale_from == "tf" and frames.tf_mode == "odom_and_map":
+        yield (
+            "input.scale_from tf reads frames.odom, which frames.tf_mode odom_and_map would "
+            "publish itself: set frames.tf_mode to map_to_odom or none"
+        )
     if len(cameras) > 1 and len(config.input.extrinsics) != 7 * (len(cameras) - 1):
         yield f"input.extrinsics needs 7 numbers for each of {list(cameras[1:])}"
     yield from _engine_problems(config.engine.name)

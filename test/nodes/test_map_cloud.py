@@ -2,6 +2,7 @@
 """If these fail, the map shown in RViz grows without bound, or keeps walls where they were."""
 
 import numpy as np
+import pytest
 
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.update import KeyframeView
@@ -50,3 +51,11 @@ def test_forgotten_keyframes_leave_the_cloud_and_doubtful_points_stay_out() -> N
     assert points[:, 0].max() < 5 and len(points) == len(colours)
     assert len(cloud.update([keyframe(1, 0.0)], 0.1, 4.0)[0]) == 0
     assert len(cloud.update([], 0.1, 1.5)[0]) == 0
+
+
+def test_another_length_unit_makes_the_cloud_anew() -> None:
+    cloud = MapCloud()
+    before, _ = cloud.update([keyframe(1, 2.0)], 0.001, 1.5)
+    after, _ = cloud.update([keyframe(1, 2.0)], 0.001, 1.5, scale=3.0)
+    assert np.ptp(after, axis=0) == pytest.approx(3 * np.ptp(before, axis=0), rel=0.01)
+    assert after.mean(0) == pytest.approx(3 * before.mean(0), rel=0.01)
