@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ def write_plots(measured: Measured, folder: Path) -> Path:
         f" {errors.path_m:.1f} m, {figures['keyframes']} keyframes, {figures['loops']} loops"
     )
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{figures['sequence']}-{figures['engine']}.png"
+    name = re.sub(r"[^\w.=-]+", "-", f"{figures['sequence']}-{figures['engine']}")
+    path = folder / f"{name}.png"
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
     return path

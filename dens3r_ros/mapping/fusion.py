@@ -11,7 +11,7 @@ from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.config import FusionConfig
 from dens3r_ros.mapping.matching import inside, project
 
-_CARRIED = 0.5
+_CARRIED = 0.15
 """Share of its weight that a point keeps when it is carried into another keyframe."""
 
 
