@@ -17,31 +17,29 @@ from dens3r_ros.evaluation.trajectory import compare
 from dens3r_ros.mapping.config import GraphConfig, MapperConfig
 from dens3r_ros.sources.opening import open_source
 
-KEYS = set(
-    [
-        "sequence",
-        "engine",
-        "frames",
-        "keyframes",
-        "loops",
-        "completeness",
-        "path_m",
-        "ate_sim3_m",
-        "ate_se3_m",
-        "scale",
-        "rpe_m",
-        "rpe_deg",
-        "abs_rel",
-        "delta1",
-        "normal_mean_deg",
-        "normal_median_deg",
-        "chamfer_m",
-        "coverage",
-        "frames_per_second",
-        "ms_per_frame",
-        "oracle",
-    ]
-)
+KEYS = {
+    "sequence",
+    "engine",
+    "frames",
+    "keyframes",
+    "loops",
+    "completeness",
+    "path_m",
+    "ate_sim3_m",
+    "ate_se3_m",
+    "scale",
+    "rpe_m",
+    "rpe_deg",
+    "abs_rel",
+    "delta1",
+    "normal_mean_deg",
+    "normal_median_deg",
+    "chamfer_m",
+    "coverage",
+    "frames_per_second",
+    "ms_per_frame",
+    "oracle",
+}
 HOLOLENS = Path(__file__).parents[3] / "shared" / "data" / "hololens"
 INLINE = MapperConfig(graph=GraphConfig(child_process=False))
 
