@@ -3,19 +3,117 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-app = typer.Typer(
-    no_args_is_help=True, help="Train a network on procedural scenes, or look at the scenes."
-)
+if TYPE_CHECKING:
+    from dens3r_ros.training.trainer import Progress as Standing
+    from dens3r_ros.training.trainer import Watch
+
+app = typer.Typer(help="Train a network on procedural scenes, or look at the scenes.")
+
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change it: phases.*.losses.matching=0"),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
 
-@app.callback()
-def train() -> None:
-    """Train a network on procedural scenes, or look at the scenes."""
+@app.callback(invoke_without_command=True)
+def train(
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option(help="The run, for example config/training/tiny.yaml.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for state, weights, log, pictures.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on from the state in this folder.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop, all saved, before this time is over.")
+    ] = None,
+    changes: Changes = None,
+    device: Device = "auto",
+    threads: Annotated[int | None, typer.Option(help="CPU threads of torch.")] = None,
+) -> None:
+    """Train a network on procedural scenes, or look at the scenes.
+
+    `dens3r train --config FILE` trains; Ctrl-C saves and ends. The commands below do the rest.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if config is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(0)
+    from dens3r_ros.training.entry import Request
+    from dens3r_ros.training.entry import train as run
+
+    where = out or resume or Path("runs") / config.stem
+    request = Request(config, where, resume, minutes, tuple(changes or ()), device, threads)
+    with _progress("Training") as watch, _plain_errors():
+        run(request, watch)
+    typer.echo(f"{where}: state, weights.safetensors, log.csv, heldout.png")
+
+
+@app.command()
+def ablate(
+    config: Annotated[Path, typer.Option(help="The run to shorten and take apart.")],
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs that each variant learns from.")],
+    out: Annotated[Path, typer.Option(help="Folder for the runs.")] = Path("runs/ablation"),
+    changes: Changes = None,
+    device: Device = "auto",
+) -> None:
+    """Measure what each part of the recipe is worth: equal short runs, each without one part."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from dens3r_ros.training.ablation import MEASURES
+    from dens3r_ros.training.ablation import ablate as run
+    from dens3r_ros.training.config_reader import read_config
+
+    names = [measure.removeprefix("held_") for measure in MEASURES]
+    table = Table("variant", "seconds", *names, title=f"{config.stem}, {pairs} pairs each")
+    with _progress("Ablation") as watch, _plain_errors():
+        for outcome in run(read_config(config, changes), pairs, out, device, watch):
+            errors = [outcome.errors.get(measure) for measure in MEASURES]
+            shown = ["-" if error is None else f"{error:.3g}" for error in errors]
+            table.add_row(outcome.name, f"{outcome.seconds:.0f}", *shown)
+    Console().print(table)
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Watch]:
+    """A bar with the time left, and the log's lines above it."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from dens3r_ros.training.journal import spoken
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.1f}%"))
+    with Progress(*columns, TimeRemainingColumn()) as bar:
+        task = bar.add_task(title)
+
+        def watch(progress: Standing) -> None:
+            bar.update(task, completed=progress.pairs, total=progress.total_pairs)
+            if progress.row is not None:
+                bar.console.print(spoken(progress.row), highlight=False)
+
+        yield watch
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """What does not fit is told in a sentence."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
 
 
 @app.command()

@@ -4,20 +4,22 @@
 from __future__ import annotations
 
 import copy
-from typing import cast
+from typing import Generic, TypeVar, cast
 
 import torch
 from torch import nn
 
+M = TypeVar("M", bound=nn.Module)
 
-class WeightAverage:
+
+class WeightAverage(Generic[M]):
     """A network whose weights follow those of another with a decay a step.
 
     Young averages follow faster, so that random weights are forgotten at once.
     """
 
-    def __init__(self, module: nn.Module, decay: float) -> None:
-        self.module = copy.deepcopy(module).requires_grad_(False).eval()
+    def __init__(self, module: M, decay: float) -> None:
+        self.module: M = copy.deepcopy(module).requires_grad_(False).eval()
         self._decay = decay
 
     @torch.no_grad()

@@ -21,7 +21,10 @@ def read_config(path: Path | str, changes: list[str] | None = None) -> TrainingC
 
     "phases.*.losses.matching=0" changes every phase.
     """
-    values = yaml.safe_load(Path(path).read_text())
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is no YAML: {error}") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path}: expected keys and values, found {type(values).__name__}")
     for change in changes or []:

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dens3r_ros.training.config import Matching
+
 
 @dataclass(frozen=True, eq=False)
 class Matches:
@@ -48,14 +50,19 @@ def draw_matches(
 
 
 def sample_at(maps: Tensor, pixels: Tensor) -> Tensor:
-    """(B, N, D) unit vectors, sampled bilinearly from (B, H, W, D) at (B, N, 2) pixels x, y."""
+    """(B, N, D) bilinear samples of (B, H, W, D) maps at (B, N, 2) pixels x, y."""
     height, width = maps.shape[1:3]
     scale = pixels.new_tensor((2 / max(width - 1, 1), 2 / max(height - 1, 1)))
     grid = (pixels * scale - 1)[:, None]
     sampled = F.grid_sample(
         maps.permute(0, 3, 1, 2), grid, align_corners=True, padding_mode="border"
     )
-    return F.normalize(sampled[:, :, 0].transpose(1, 2), dim=-1)
+    return sampled[:, :, 0].transpose(1, 2)
+
+
+def directions_at(maps: Tensor, pixels: Tensor) -> Tensor:
+    """The same, of unit length."""
+    return F.normalize(sample_at(maps, pixels), dim=-1)
 
 
 def info_nce(
@@ -82,16 +89,25 @@ def info_nce(
 
 
 def matching_loss(
-    descriptors_a: Tensor,
-    descriptors_b: Tensor,
+    descriptors: tuple[Tensor, Tensor],
     matches: Matches,
-    temperature: float = 0.07,
-    exclusion: float = 1.0,
+    settings: Matching,
+    confidence: tuple[Tensor, Tensor] | None = None,
+    alpha: float = 0.0,
 ) -> Tensor:
-    """Mean InfoNCE over all matches of a batch, from (B, H, W, D) unit descriptor maps."""
-    at_a = sample_at(descriptors_a, matches.pixels_a)
-    at_b = sample_at(descriptors_b, matches.pixels_b)
-    each = info_nce(at_a, at_b, matches, temperature, exclusion)
+    """Mean InfoNCE over all matches of a batch, from both views' (B, H, W, D) unit descriptors.
+
+    Where descriptors have (B, H, W) confidence of their own, a match's is the geometric mean q of
+    its two, and it costs q * InfoNCE - alpha * log q.
+    """
+    at_a = directions_at(descriptors[0], matches.pixels_a)
+    at_b = directions_at(descriptors[1], matches.pixels_b)
+    each = info_nce(at_a, at_b, matches, settings.temperature, settings.exclusion)
+    if confidence is not None and alpha:
+        q_a = sample_at(confidence[0][..., None], matches.pixels_a)
+        q_b = sample_at(confidence[1][..., None], matches.pixels_b)
+        log_q = (q_a.log() + q_b.log())[..., 0] / 2
+        each = log_q.exp() * each - alpha * log_q
     return torch.where(matches.valid, each, 0).sum() / matches.valid.sum().clamp(min=1)
 
 
@@ -103,7 +119,7 @@ def match_precision(
     NaN for pairs without matches.
     """
     width = descriptors_a.shape[2]
-    at_b = sample_at(descriptors_b, matches.pixels_b)
+    at_b = directions_at(descriptors_b, matches.pixels_b)
     best = (at_b @ descriptors_a.flatten(1, 2).transpose(1, 2)).argmax(-1)
     found = torch.stack((best % width, best.div(width, rounding_mode="floor")), -1)
     near = (found - matches.pixels_a).norm(dim=-1) <= pixels

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dens3r_ros.network.backbone import States, Tokens
-from dens3r_ros.network.network import Network
+from dens3r_ros.network.network import Network, View
 from dens3r_ros.network.prediction import PairPrediction
 from dens3r_ros.training.config import LossWeights, TrainingConfig
 from dens3r_ros.training.pair_losses import pair_losses, total_loss
@@ -162,15 +162,13 @@ def predict_from(network: Network, states: Pair) -> PairPrediction:
     """All maps of both views from the decoder's states of both."""
     description = network.description
     maps: dict[str, Tensor | None] = {}
-    views = dict(zip("ab", states, strict=True))
-    if description.points is not None:
-        for view in ("a", "b"):
-            points = network.points(views[view], view)
-            maps[f"points_{view}"], maps[f"confidence_{view}"] = points
-    if description.descriptors is not None:
-        for view in ("a", "b"):
-            maps[f"descriptors_{view}"] = network.descriptors(views[view], view)[0]
-    if description.normals:
-        for view in ("a", "b"):
-            maps[f"normals_{view}"] = network.normals(views[view])
+    views: tuple[View, View] = ("a", "b")
+    for view, state in zip(views, states, strict=True):
+        if description.points is not None:
+            maps[f"points_{view}"], maps[f"confidence_{view}"] = network.points(state, view)
+        if description.descriptors is not None:
+            descriptors, own = network.descriptors(state, view)
+            maps[f"descriptors_{view}"], maps[f"descriptor_confidence_{view}"] = descriptors, own
+        if description.normals:
+            maps[f"normals_{view}"] = network.normals(state)
     return PairPrediction(**maps)

@@ -39,13 +39,7 @@ def pair_losses(
     if prediction.points_a is not None:
         losses.update(_points_losses(prediction, truth, weights, reference_focal, metric))
     if weights.matching and prediction.descriptors_a is not None:
-        losses["matching"] = matching_loss(
-            _given(prediction.descriptors_a),
-            _given(prediction.descriptors_b),
-            truth.matches,
-            matching.temperature,
-            matching.exclusion,
-        )
+        losses["matching"] = _matching(prediction, truth, weights.confidence, matching)
     if weights.normals and prediction.normals_a is not None:
         losses["normals"] = _normals_losses(prediction, truth)
     return losses
@@ -81,6 +75,15 @@ def _points_losses(
         loss_b = pointmap_normals_loss(predicted.b, true.b, smooth.b)
         losses["pointmap_normals"] = (loss_a + loss_b) / 2
     return losses
+
+
+def _matching(prediction: PairPrediction, truth: Truth, alpha: float, settings: Matching) -> Tensor:
+    descriptors = _given(prediction.descriptors_a), _given(prediction.descriptors_b)
+    if prediction.descriptor_confidence_a is None:
+        return matching_loss(descriptors, truth.matches, settings)
+    confidence_b = _given(prediction.descriptor_confidence_b)
+    confidence = prediction.descriptor_confidence_a, confidence_b
+    return matching_loss(descriptors, truth.matches, settings, confidence, alpha)
 
 
 def _normals_losses(prediction: PairPrediction, truth: Truth) -> Tensor:

@@ -82,9 +82,9 @@ def _chosen(value: Any, order: Tensor, seed: int) -> Any:
     """The pairs that `order` names of everything in a batch."""
     if isinstance(value, Tensor):
         return value[order]
-    if is_dataclass(value):
+    if is_dataclass(value) and not isinstance(value, type):
         parts = {f.name: _chosen(getattr(value, f.name), order, seed) for f in fields(value)}
-        return type(value)(**parts)  # type: ignore[call-arg]
+        return type(value)(**parts)
     return seed
 
 

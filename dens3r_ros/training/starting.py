@@ -52,7 +52,8 @@ def _look_ahead(head: nn.Module) -> None:
     *_, last = (module for module in head.modules() if isinstance(module, nn.Linear | nn.Conv2d))
     last.weight.mul_(_CALM)
     channels = 3 if head.confidence is None else 4
-    last.bias.unflatten(0, (channels, -1))[2] = math.log(2) if head.mode == "exp" else 1.0
+    bias = last.bias.unflatten(0, (channels, -1))  # type: ignore[union-attr]
+    bias[2] = math.log(2) if head.mode == "exp" else 1.0
 
 
 def _initialised(config: TrainingConfig) -> Network:

@@ -9,6 +9,7 @@ import math
 import pytest
 import torch
 
+from dens3r_ros.training.config import Matching
 from dens3r_ros.training.matching_loss import Matches, info_nce, match_precision, matching_loss
 from dens3r_ros.training.normal_losses import (
     crossed_normals,
@@ -204,9 +205,20 @@ def test_matches_that_are_none_count_for_nothing():
     places = torch.tensor([[[0.0, 0.0], [3.0, 0.0], [2.0, 1.0]]])
     some = Matches(places, places, torch.tensor([[True, True, False]]))
     alone = Matches(places[:, :2], places[:, :2], torch.ones(1, 2, dtype=torch.bool))
-    assert matching_loss(maps, maps, some).item() == pytest.approx(
-        matching_loss(maps, maps, alone).item(), rel=1e-5
+    settings = Matching(temperature=0.5, exclusion=1.0)
+    assert matching_loss((maps, maps), some, settings).item() == pytest.approx(
+        matching_loss((maps, maps), alone, settings).item(), rel=1e-5
     )
+
+
+def test_confidence_weighs_matches():
+    a = torch.tensor([[[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]]])
+    q_a, q_b = torch.full((1, 1, 4), 2.0), torch.full((1, 1, 4), 8.0)
+    settings = Matching(temperature=0.5, exclusion=1.0)
+    # both matches: similarities [[1, 0], [0, 1]] / 0.5; q = sqrt(2 * 8) = 4
+    plain = math.log(math.e**2 + 1) - 2
+    loss = matching_loss((a, a), two_matches(), settings, (q_a, q_b), 0.2)
+    assert loss.item() == pytest.approx(4 * plain - 0.2 * math.log(4), rel=1e-5)
 
 
 def test_precision_counts_best_matches_within_reach():

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each part of the recipe is worth: short runs of equal length, each without one part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dens3r_ros.training.config import LossWeights, Phase, TrainingConfig
+from dens3r_ros.training.distributed import joined_world
+from dens3r_ros.training.journal import read_rows
+from dens3r_ros.training.trainer import Trainer, Watch
+
+Change = Callable[[TrainingConfig], TrainingConfig]
+MEASURES = (
+    "held_point_a",
+    "held_point_b",
+    "held_normal_deg",
+    "held_match_4px",
+    "held_rotation_deg",
+    "held_translation_deg",
+    "held_focal",
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one run ended: its errors as in the log, without those of parts it does not train."""
+
+    name: str
+    seconds: float
+    errors: dict[str, float]
+
+
+def ablate(
+    config: TrainingConfig,
+    pairs: int,
+    folder: Path,
+    device: str = "auto",
+    watch: Watch | None = None,
+) -> Iterator[Outcome]:
+    """Run each variant for `pairs` pairs, in folders of its name inside `folder`."""
+    config = shortened(config, pairs)
+    for name, change in VARIANTS.items():
+        run = folder / name.replace(" ", "-")
+        with joined_world(device) as world:
+            Trainer(change(config), world, run).run(watch=watch)
+        row = read_rows(run)[-1]
+        errors = {measure: float(row[measure]) for measure in MEASURES if row[measure]}
+        for measure in _UNTRAINED.get(name, ()):
+            errors.pop(measure, None)
+        yield Outcome(name, float(row["seconds"]), errors)
+
+
+def shortened(config: TrainingConfig, pairs: int) -> TrainingConfig:
+    """The same run with all phases and warm-ups shortened alike to `pairs` pairs."""
+    share = pairs / config.total_pairs
+
+    def short(phase: Phase) -> Phase:
+        return replace(phase, pairs=round(phase.pairs * share), warmup=round(phase.warmup * share))
+
+    return replace(config, phases=tuple(short(phase) for phase in config.phases))
+
+
+def _without(*losses: str) -> Change:
+    off = dict.fromkeys(losses, 0.0)
+
+    def change(config: TrainingConfig) -> TrainingConfig:
+        def quiet(weights: LossWeights) -> LossWeights:
+            return replace(weights, **off)
+
+        phases = tuple(replace(phase, losses=quiet(phase.losses)) for phase in config.phases)
+        return replace(config, phases=phases)
+
+    return change
+
+
+def _at_full_size(config: TrainingConfig) -> TrainingConfig:
+    sizes = config.phases[-1].sizes
+    return replace(config, phases=tuple(replace(phase, sizes=sizes) for phase in config.phases))
+
+
+VARIANTS: dict[str, Change] = {
+    "whole recipe": lambda config: config,
+    "without intrinsic-invariant training": _without("canonical", "focal"),
+    "without coarse to fine": _at_full_size,
+    "without normals": _without("normals", "pointmap_normals"),
+    "without matching": _without("matching"),
+}
+_UNTRAINED = {
+    "without normals": ("held_normal_deg",),
+    "without matching": ("held_match_4px",),
+}
