@@ -9,7 +9,10 @@ from typing import Protocol
 import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.mapping.graph import PoseGraph
 from dens3r_ros.mapping.keyframe import Keyframe
+from dens3r_ros.mapping.place_descriptor import PlaceDescriptor
+from dens3r_ros.mapping.stored import Stored
 
 
 class PlaceIndex(Protocol):
@@ -27,6 +30,14 @@ class PlaceIndex(Protocol):
         """Forget a keyframe."""
         ...
 
+    def descriptor(self, keyframe_id: int) -> PlaceDescriptor:
+        """What is remembered of a keyframe."""
+        ...
+
+    def put(self, keyframe_id: int, descriptor: PlaceDescriptor) -> None:
+        """Remember a keyframe by what was remembered of it before."""
+        ...
+
 
 class KeyframeArchive(Protocol):
     """Keeps small what left the window; poses stay with the graph."""
@@ -39,6 +50,19 @@ class KeyframeArchive(Protocol):
 
     def add(self, keyframe: Keyframe) -> None:
         """Keep a keyframe that leaves the window; replaces an older state of the same one."""
+        ...
+
+    def put(self, stored: Stored) -> None:
+        """Keep what is already small."""
+        ...
+
+    def stored(self, keyframe_id: int) -> Stored:
+        """What is kept of a keyframe."""
+        ...
+
+    def trim(self, graph: PoseGraph) -> list[int]:
+        """Merge the most redundant keyframes into their likes where there are more than the
+        limit; the ids of those that are gone."""
         ...
 
     def revive(self, keyframe_id: int) -> Keyframe:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class LoopCloser:
         engine: Engine,
         config: MapperConfig,
         metric: bool,
-        places: PlaceIndex | None,
+        places: PlaceIndex,
         maker: KeyframeMaker,
         recall: Recall,
     ) -> None:
@@ -43,8 +43,7 @@ class LoopCloser:
 
     def remember(self, keyframe: Keyframe) -> None:
         """Let a keyframe be found again."""
-        if self._places is not None:
-            self._places.add(keyframe.id, keyframe.features.frame.image)
+        self._places.add(keyframe.id, keyframe.features.frame.image)
 
     def close(self, made: Keyframe, graph: PoseGraph) -> list[Edge]:
         """Edges of every loop that a new keyframe closes."""
@@ -53,9 +52,7 @@ class LoopCloser:
             return []
         linked = {edge.i + edge.j - made.id for edge in graph.edges_of(made.id)}
         edges: list[Edge] = []
-        for candidate in self._similar(made.features):
-            if made.id - candidate < settings.min_gap or candidate in linked:
-                continue
+        for candidate in self._similar(made.features, made.id - settings.min_gap, linked):
             older = self._recall(candidate)
             found = None if older is None else self._verified(made, older)
             if found is None:
@@ -78,11 +75,15 @@ class LoopCloser:
                 return keyframe, *found
         return None
 
-    def _similar(self, features: Features) -> list[int]:
-        if self._places is None:
-            return []
-        found = self._places.query(features.frame.image, self._config.loops.candidates)
-        return [keyframe_id for keyframe_id, _ in found]
+    def _similar(
+        self, features: Features, newest: int | None = None, known: Collection[int] = ()
+    ) -> list[int]:
+        """Keyframes that look alike, up to `newest` and without the known ones, best first."""
+        settings = self._config.loops
+        more = 0 if newest is None else settings.min_gap + len(known)
+        found = self._places.query(features.frame.image, settings.candidates + more)
+        alike = [i for i, _ in found if (newest is None or i <= newest) and i not in known]
+        return alike[: settings.candidates]
 
     def _placed(
         self, features: Features, view: View, keyframe: Keyframe

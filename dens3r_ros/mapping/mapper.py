@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.config import MapperConfig
-from dens3r_ros.mapping.interfaces import KeyframeArchive, Leveller, PlaceIndex
-from dens3r_ros.mapping.keyframing import KeyframeMaker
+from dens3r_ros.mapping.parts import usual_parts
 from dens3r_ros.mapping.reporting import keyframe_view
 from dens3r_ros.mapping.session import Session
 from dens3r_ros.mapping.update import KeyframeView, TimedPose, Update
@@ -15,23 +16,22 @@ from dens3r_ros.mapping.world import Parts
 
 
 class Mapper:
-    """Builds one consistent world from the frames of one or several cameras."""
+    """Builds one consistent world from the frames of one or several cameras.
+
+    `make_parts` makes the parts of every new map; see `interfaces` for those that can be swapped.
+    """
 
     def __init__(
         self,
         engine: Engine,
         config: MapperConfig | None = None,
-        places: PlaceIndex | None = None,
-        archive: KeyframeArchive | None = None,
-        leveller: Leveller | None = None,
+        make_parts: Callable[[Engine, MapperConfig], Parts] = usual_parts,
     ) -> None:
         self.engine = engine
         self.config = config or MapperConfig()
-        scale = self.config.scale
-        self.metric = engine.info.metric if scale == "auto" else scale == "metric"
-        maker = KeyframeMaker(engine, self.config, self.metric)
-        self._parts = Parts(engine, self.config, self.metric, maker, places, archive, leveller)
-        self._session = Session(self._parts, epoch=0)
+        self._make_parts = make_parts
+        self._session = Session(make_parts(engine, self.config), epoch=0)
+        self.metric = self._session.parts.metric
 
     def step(self, frame: Frame) -> Update:
         """Take one frame in; frames of one camera come in the order of their stamps."""
@@ -45,11 +45,9 @@ class Mapper:
 
     def keyframes(self) -> list[KeyframeView]:
         """Every keyframe, archived ones included, oldest first."""
-        world, archive = self._session.world, self._parts.archive
+        world, archive = self._session.world, self._session.parts.archive
         views = [keyframe_view(keyframe, keyframe.id, world.graph) for keyframe in world.window]
-        if archive is not None:
-            gone = world.archived()
-            views += [keyframe_view(archive.shown(i), i, world.graph) for i in gone]
+        views += [keyframe_view(archive.shown(i), i, world.graph) for i in world.archived()]
         return sorted(views, key=lambda view: view.id)
 
     def finish(self) -> None:
@@ -59,7 +57,8 @@ class Mapper:
     def reset(self) -> None:
         """Forget the map and begin a new epoch."""
         self._session.world.backend.close()
-        self._session = Session(self._parts, self._session.odometry.epoch + 1)
+        parts = self._make_parts(self.engine, self.config)
+        self._session = Session(parts, self._session.odometry.epoch + 1)
 
     def close(self) -> None:
         """End the solver's process; the mapper can still be read."""

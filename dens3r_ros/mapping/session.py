@@ -21,8 +21,6 @@ from dens3r_ros.mapping.tracker import Track, View, track
 from dens3r_ros.mapping.update import Counters, Tracking, Update
 from dens3r_ros.mapping.world import Parts, World
 
-_UPRIGHT = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
-"""An upright camera's optical frame in a frame with x forward and z up."""
 _RECENT = 3
 """Keyframes used last among which a lost frame is looked for, besides those that look alike."""
 
@@ -32,7 +30,7 @@ class Session:
 
     def __init__(self, parts: Parts, epoch: int) -> None:
         self._engine, self._config = parts.engine, parts.config
-        self._parts = parts
+        self.parts = parts
         self.world = World(parts)
         self.odometry = Odometry(epoch)
         self.records: list[Record] = []
@@ -40,6 +38,8 @@ class Session:
         self._owner = parts.config.cameras.odometry
         self._initialiser = Initialiser(parts.engine, parts.maker, parts.config)
         self._number = self._lost = 0
+        self.levelled_by = ""
+        """What made z point up: "base", "floor" or "camera"; empty before it is known."""
 
     def take(self, frame: Frame) -> Update:
         """Place one frame."""
@@ -61,7 +61,7 @@ class Session:
             self._start(step)
         else:
             self._join(step)
-        return report(step, self.odometry, self.world.graph, self._counters(), self._parts.metric)
+        return report(step, self.odometry, self.world.graph, self._counters(), self.parts.metric)
 
     def _start(self, step: Step) -> None:
         """The first keyframe."""
@@ -96,11 +96,12 @@ class Session:
                 self.records.append(Record.of(waiting.features.frame, keyframe.id, T, 0))
 
     def _level(self, keyframe: Keyframe) -> np.ndarray:
-        if self._parts.leveller is None:
-            return _UPRIGHT
         canonical = keyframe.canonical
         normals = normals_of(canonical.points)
-        return self._parts.leveller(canonical.points, normals, canonical.confidence)[0]
+        R_level_optical, self.levelled_by = self.parts.leveller(
+            canonical.points, normals, canonical.confidence
+        )
+        return R_level_optical
 
     def _join(self, step: Step) -> None:
         """A further camera enters the map of the first one."""
@@ -133,13 +134,13 @@ class Session:
     def _tracked(
         self, seen: Observation, view: View, keyframe: Keyframe, start: np.ndarray | None
     ) -> Track | str:
-        return track(seen, view, keyframe, start, self._config.tracking, self._parts.metric)
+        return track(seen, view, keyframe, start, self._config.tracking, self.parts.metric)
 
     def _advance(self, step: Step, keyframe: Keyframe, seen: Observation, found: Track) -> None:
         """The frame is placed: fuse it, and see whether it should be a keyframe."""
         step.stream.lost = 0
         with step.watch.stage("fuse"):
-            self._parts.maker.fold(keyframe, seen, found)
+            self.parts.maker.fold(keyframe, seen, found)
         keyframe.tracked(found)
         self._found(step, keyframe, seen, found)
         if self._leaves(found):
@@ -203,7 +204,7 @@ class Session:
     ) -> None:
         """Take up an older keyframe that sees the same, or make a new one."""
         world, T = self.world, found.T_keyframe_frame
-        made = self._parts.maker.from_track(
+        made = self.parts.maker.from_track(
             world.next_id, step.features, step.view, seen, found, keyframe
         )
         older = world.older(made, world.pose(keyframe.id) @ T, but=keyframe)

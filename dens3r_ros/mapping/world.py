@@ -23,15 +23,15 @@ from dens3r_ros.mapping.window import Window
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """What a map is made with; places and archive may be missing, and loops with them."""
+    """What one map is made with; `places`, `archive` and `leveller` belong to it alone."""
 
     engine: Engine
     config: MapperConfig
     metric: bool
     maker: KeyframeMaker
-    places: PlaceIndex | None = None
-    archive: KeyframeArchive | None = None
-    leveller: Leveller | None = None
+    places: PlaceIndex
+    archive: KeyframeArchive
+    leveller: Leveller
 
 
 class World:
@@ -93,12 +93,10 @@ class World:
 
     def recall(self, keyframe_id: int) -> Keyframe | None:
         """A keyframe from the window or the archive."""
-        archive = self.parts.archive
         if keyframe_id in self.window:
             return self.window[keyframe_id]
-        if archive is not None and keyframe_id in archive:
-            return archive.revive(keyframe_id)
-        return None
+        archive = self.parts.archive
+        return archive.revive(keyframe_id) if keyframe_id in archive else None
 
     def bring_back(self, keyframe: Keyframe) -> Keyframe:
         """Make sure that a keyframe is in the window, and use it."""
@@ -108,8 +106,7 @@ class World:
 
     def archived(self) -> list[int]:
         """Keyframes that are in the archive alone."""
-        archive = self.parts.archive
-        return [] if archive is None else [i for i in archive if i not in self.window]
+        return [i for i in self.parts.archive if i not in self.window]
 
     def _take_in(self, made: Keyframe) -> None:
         self.next_id += 1
@@ -117,8 +114,10 @@ class World:
         self.loops.remember(made)
 
     def _let_go(self, keyframe: Keyframe) -> None:
-        if self.parts.archive is not None:
-            self.parts.archive.add(keyframe)
+        self.parts.archive.add(keyframe)
+        for gone in self.parts.archive.trim(self.graph):
+            if gone not in self.window:
+                self.parts.places.remove(gone)
 
     def _mature(self, keyframe: Keyframe) -> None:
         """Measure a keyframe's edges again once its points have matured."""

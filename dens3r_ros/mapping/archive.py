@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keyframes that left the window: kept small, at most so many, brought back when asked for."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from dens3r_ros.engines.protocol import Engine
+from dens3r_ros.mapping.config import ArchiveConfig
+from dens3r_ros.mapping.graph import PoseGraph, rigid, scale_of
+from dens3r_ros.mapping.keyframe import Keyframe
+from dens3r_ros.mapping.place import DESCRIPTOR_BYTES
+from dens3r_ros.mapping.stored import Stored, StoredView, pack, stored_bytes, unpack, view
+
+_SLACK = 0.02
+"""Share of the limit that is cleared at a time, so that clearing is rare."""
+_AWAKE = 4
+"""Revived keyframes that are remembered: neighbours ask for the same ones."""
+_ANGLE = np.deg2rad(20.0)
+"""Turn that separates two views as much as a move by half their distance to the scene does."""
+
+
+def archive_bytes(keyframes: int, image: tuple[int, int], maps: tuple[int, int]) -> int:
+    """Most bytes that an archive of so many keyframes takes, place descriptors included.
+
+    `image` and `maps` are the (height, width) of the camera's images and of the engine's maps.
+    """
+    return keyframes * (stored_bytes(image, maps) + DESCRIPTOR_BYTES)
+
+
+class Archive:
+    """The archive of a mapper; see `KeyframeArchive`."""
+
+    def __init__(self, engine: Engine, config: ArchiveConfig | None = None) -> None:
+        self._engine = engine
+        self._config = config or ArchiveConfig()
+        self._stored: dict[int, Stored] = {}
+        self._awake: OrderedDict[int, Keyframe] = OrderedDict()
+
+    def __contains__(self, keyframe_id: object) -> bool:
+        return keyframe_id in self._stored
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(list(self._stored))
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    def add(self, keyframe: Keyframe) -> None:
+        """Keep a keyframe that leaves the window; replaces an older state of the same one."""
+        self.put(pack(keyframe, self._config.jpeg_quality))
+
+    def put(self, stored: Stored) -> None:
+        """Keep what is already small."""
+        self._awake.pop(stored.id, None)
+        self._stored[stored.id] = stored
+
+    def stored(self, keyframe_id: int) -> Stored:
+        """What is kept of it."""
+        return self._stored[keyframe_id]
+
+    def revive(self, keyframe_id: int) -> Keyframe:
+        """The keyframe with its image encoded again and its maps at the engine's size."""
+        if keyframe_id not in self._awake:
+            self._awake[keyframe_id] = unpack(self._stored[keyframe_id], self._engine)
+            if len(self._awake) > _AWAKE:
+                self._awake.popitem(last=False)
+        self._awake.move_to_end(keyframe_id)
+        return self._awake[keyframe_id]
+
+    def shown(self, keyframe_id: int) -> StoredView:
+        """What can be shown of it without encoding."""
+        return view(self._stored[keyframe_id])
+
+    def remove(self, keyframe_id: int) -> None:
+        """Forget a keyframe."""
+        del self._stored[keyframe_id]
+        self._awake.pop(keyframe_id, None)
+
+    def trim(self, graph: PoseGraph) -> list[int]:
+        """Merge the most redundant keyframes into their likes where there are more than the
+        limit; the ids of those that are gone."""
+        limit = self._config.keyframes
+        gone: list[int] = []
+        if len(self) > limit:
+            target = limit - int(_SLACK * limit)
+            while len(self) > target:
+                for keyframe_id in self._redundant(graph, len(self) - target):
+                    self.remove(keyframe_id)
+                    gone.append(keyframe_id)
+        return gone
+
+    def _redundant(self, graph: PoseGraph, most: int) -> list[int]:
+        """Up to `most` keyframes whose nearest likes stay, the most alike first: of two that see
+        the same, the one that is less sure of it."""
+        ids = list(self._stored)
+        if len(ids) == 1:
+            return ids
+        distance, nearest = cKDTree(self._views(ids, graph)).query(self._views(ids, graph), k=2)
+        gone: set[int] = set()
+        kept: set[int] = set()
+        for a in np.argsort(distance[:, 1], kind="stable"):
+            b = int(nearest[a, 1]) if nearest[a, 1] != a else int(nearest[a, 0])
+            if len(gone) == most:
+                break
+            if a in gone or b in gone:
+                continue
+            pair = [n for n in (int(a), b) if n not in kept]
+            if pair:
+                leaving = min(pair, key=lambda n: self._sureness(ids[n]))
+                gone.add(leaving)
+                kept.add(int(a) + b - leaving)
+        return [ids[n] for n in sorted(gone)]
+
+    def _views(self, ids: Iterable[int], graph: PoseGraph) -> np.ndarray:
+        """(N, 6) where each keyframe stands and looks, such that what is near sees the same."""
+        poses = [graph.poses[i] for i in ids]
+        depths = [scale_of(S) * _depth(self._stored[i]) for i, S in zip(ids, poses, strict=True)]
+        stands = np.array([S[:3, 3] for S in poses]) / (0.5 * float(np.median(depths)))
+        looks = np.array([rigid(S)[:3, 2] for S in poses]) / (2 * np.sin(_ANGLE / 2))
+        return np.concatenate((stands, looks), 1)
+
+    def _sureness(self, keyframe_id: int) -> float:
+        stored = self._stored[keyframe_id]
+        return stored.folds * float(stored.confidence.astype(np.float32).mean() - 1)
+
+
+def _depth(stored: Stored) -> float:
+    known = stored.depth[stored.depth > 0]
+    return float(np.median(known)) if known.size else 1.0
