@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,13 +53,12 @@ def bench_pair(options: BenchOptions, tell: Tell) -> dict[str, Any]:
         engine, loading = _load_timed(path, options)
         width, height = engine.network.info.training_size
         size = options.size or (height, width)
-        _reset_peak_memory(engine.device)
         stages, product = benchmark.matmul_stages(
             engine.network.description, size, engine.dtype, engine.device
         )
         stages |= benchmark.engine_stages(engine, size)
         seconds = benchmark.measure(stages, options.rounds, _counting(tell, options.rounds))
-        loading["peak_rss_mb"] = _peak_memory_mb()
+        loading |= _peak_memory(engine.device)
         if options.plain:
             loading["changes_from_plain"] = _changes_from_plain(engine, path, size)
         extra = _others(options, path, size)
@@ -148,7 +147,7 @@ def _weights(model: str, tell: Tell) -> Iterator[Path]:
 
 
 def _load_timed(path: Path, options: BenchOptions) -> tuple[TorchEngine, dict[str, Any]]:
-    _reset_peak_memory(torch.device("cpu"))
+    _reset_peak_memory()
     files = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
     _forget(files)
     read = _read_seconds(files)
@@ -187,21 +186,22 @@ def _read_seconds(files: list[Path]) -> float:
     return time.perf_counter() - start
 
 
-def _reset_peak_memory(device: torch.device) -> None:
-    try:
+def _reset_peak_memory() -> None:
+    """So that making random weights does not count."""
+    with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:
-        return
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
 
 
-def _peak_memory_mb() -> float:
+def _peak_memory(device: torch.device) -> dict[str, float]:
+    """Megabytes of 2^20 bytes, loading and measuring included."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     match = re.search(r"VmHWM:\s+(\d+) kB", status)
     if match is None:
         raise OSError("the system does not tell the peak memory of this process")
-    return int(match[1]) / 1024
+    peaks = {"peak_rss_mb": int(match[1]) / 1024}
+    if device.type == "cuda":
+        peaks["peak_cuda_mb"] = torch.cuda.max_memory_allocated(device) / 2**20
+    return peaks
 
 
 def _conditions(
