@@ -36,6 +36,8 @@ class TrackingConfig:
     """The same for points followed on the images."""
     min_confidence: float = 1.5
     """Confidence (1 is none) below which a pixel is not used; 1 to 100."""
+    seed: int = 0
+    """Of the random samples from which a pose without a start is found; from 0."""
     lost_fraction: float = 0.05
     """Share of matched keyframe pixels below which a frame is lost; 0 to 1."""
     lost_inliers: float = 0.25
@@ -78,7 +80,7 @@ class WindowConfig:
 class GraphConfig:
     """Edges between keyframes, and their solve in a child process."""
 
-    neighbours: int = 3
+    neighbours: int = 4
     """Window keyframes, the predecessor among them, that a new keyframe is linked to; 1 to 10."""
     min_overlap: float = 0.15
     """Share of pixels matched both ways for an edge; 0 to 1."""
@@ -143,8 +145,6 @@ class MapperConfig:
     """SE(3) graph, Sim(3) graph, or as the engine's nature asks."""
     calibrated: bool = True
     """Use intrinsics where the frame has them; off estimates the focal length always."""
-    seed: int = 0
-    """Of every random choice."""
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     fusion: FusionConfig = field(default_factory=FusionConfig)
     keyframes: KeyframeConfig = field(default_factory=KeyframeConfig)

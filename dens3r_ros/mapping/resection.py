@@ -104,7 +104,7 @@ def resect_from_scratch(
         list(seen),
         list(matches.points[some]),
         camera,
-        {"max_reproj_error": 4 * sigma, "seed": 0},
+        {"max_reproj_error": 4 * sigma, "seed": config.seed},
         {},
     )
     start = np.eye(4)

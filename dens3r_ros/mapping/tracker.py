@@ -234,6 +234,8 @@ def _followed(
     wanted = config.refine and seen.pixels is None
     if view.texture is None or not wanted or not len(keyframe.texture.pixels):
         return None
+    if view.texture.grey.shape != keyframe.texture.grey.shape:
+        return None
     pixels = keyframe.texture.pixels
     x, y = pixels.astype(int).T
     known = keyframe.canonical.weight[y, x] > (config.min_confidence - 1) * keyframe.canonical.folds

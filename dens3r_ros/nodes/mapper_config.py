@@ -14,6 +14,7 @@ from dens3r_ros.mapping.config import (
     LevellingConfig,
     LoopConfig,
     MapperConfig,
+    TrackingConfig,
     WindowConfig,
 )
 from dens3r_ros.nodes.config import NodeConfig
@@ -27,7 +28,7 @@ def mapper_config(config: NodeConfig, extrinsics: Mapping[str, np.ndarray]) -> M
     return MapperConfig(
         scale=scale,
         calibrated=config.input.use_camera_info,
-        seed=mapping.seed,
+        tracking=TrackingConfig(seed=mapping.seed),
         window=WindowConfig(keyframes=mapping.window),
         loops=LoopConfig(enabled=mapping.loops),
         archive=ArchiveConfig(keyframes=mapping.archive),
