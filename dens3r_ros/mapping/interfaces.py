@@ -81,13 +81,26 @@ class KeyframeArchive(Protocol):
 class Shown(Protocol):
     """Maps of a keyframe at whatever resolution they are kept; see `KeyframeView`."""
 
-    stamp: int
-    camera_name: str
-    camera: Intrinsics
-    points: np.ndarray
-    confidence: np.ndarray
-    colours: np.ndarray
-    revision: int
+    @property
+    def stamp(self) -> int: ...
+
+    @property
+    def camera_name(self) -> str: ...
+
+    @property
+    def camera(self) -> Intrinsics: ...
+
+    @property
+    def points(self) -> np.ndarray: ...
+
+    @property
+    def confidence(self) -> np.ndarray: ...
+
+    @property
+    def colours(self) -> np.ndarray: ...
+
+    @property
+    def revision(self) -> int: ...
 
 
 class Leveller(Protocol):
