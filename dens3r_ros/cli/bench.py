@@ -134,3 +134,51 @@ def mapping(
         task = progress.add_task("mapping", total=frames)
         figures = bench_mapping(options, lambda done: progress.update(task, completed=done))
     _write(figures, json)
+
+
+@app.command()
+def node(
+    frames: Annotated[
+        int, typer.Option(min=300, max=20000, help="Images that are listened to; 5000 for memory.")
+    ] = 1000,
+    idle_frames: Annotated[
+        int, typer.Option(min=20, max=300, help="Images before, to which nobody listens.")
+    ] = 100,
+    rate: Annotated[float, typer.Option(min=1, max=200, help="Most images a second.")] = 30.0,
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the images.")] = "512x384",
+    domain: Annotated[int, typer.Option(min=0, max=232, help="DDS domain to measure in.")] = 87,
+    json: Annotated[
+        Path | None, typer.Option(help="Write the figures to this file; - is standard output.")
+    ] = None,
+) -> None:
+    """Measure the node itself: camera, node and listener are processes that talk over DDS.
+
+    The engine sees the same wall in every image, so that what is left is mapping and the node. The
+    camera sends an image once the one before was answered.
+
+    \b
+    take_ms_p50               rclpy makes an Image of bytes (timed in the camera's process)
+    receive_ms_p50, _p95      message to undistorted RGB
+    publish_maps_ms_p50, ...  points with normals, depth, normals twice, confidence: packed and sent
+    publish_poses_ms_p50, ... odometry, pose, TF
+    own_ms_p50                sum of the four medians: the node without network and mapping
+    idle_publish_maps_ms_...  the same with nobody listening to maps
+    images_...                sent, processed, dropped with listener; processed a second
+    outputs_expected, ...     messages of all topics; lost, repeated, of no image, by stamp
+    latency_p50_ms, _p95      image's stamp to the arrival of the last of its outputs
+    rss_mib                   the node's memory at the end
+    rss_growth_percent        since frame 500; NaN with fewer frames
+    """
+    try:
+        from dens3r_ros.nodes.bench.run import BenchError, BenchOptions, bench_node
+    except ModuleNotFoundError as error:
+        typer.echo(f"this needs ROS 2, and {error.name} is missing: run make setup", err=True)
+        raise typer.Exit(1) from error
+    height, width = _parsed(size) or (384, 512)
+    options = BenchOptions(frames, idle_frames, rate, width, height, domain)
+    try:
+        figures = bench_node(options, lambda line: typer.echo(line, err=True))
+    except BenchError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    _write(figures, json)

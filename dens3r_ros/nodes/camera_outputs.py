@@ -16,7 +16,7 @@ from dens3r_ros.nodes.packing import CloudPacker, Surface, camera_info_message, 
 from dens3r_ros.nodes.qos import MAPS_OUT
 from dens3r_ros.nodes.visible import Visible, normal_colours, visible_maps
 
-_TOPICS = {
+TOPICS = {
     "depth/image": Image,
     "depth/camera_info": CameraInfo,
     "confidence": Image,
@@ -34,7 +34,7 @@ class CameraOutputs:
         prefix = f"~/{camera}/" if camera else "~/"
         self._publishers: dict[str, Publisher] = {
             topic: node.create_publisher(kind, prefix + topic, MAPS_OUT)
-            for topic, kind in _TOPICS.items()
+            for topic, kind in TOPICS.items()
         }
         self._packer = CloudPacker()
 
@@ -50,7 +50,7 @@ class CameraOutputs:
         maps = visible_maps(frame, update, output) if wanted else None
         if maps is None:
             return
-        for topic in _TOPICS:
+        for topic in TOPICS:
             if topic in wanted:
                 message = self._message(topic, maps, header, output)
                 if message is not None:

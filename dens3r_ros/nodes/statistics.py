@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +23,13 @@ class Durations:
     def add(self, stage: str, milliseconds: float) -> None:
         """Record one duration."""
         self._stages.setdefault(stage, deque(maxlen=RECENT)).append(milliseconds)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Record how long the block takes."""
+        began = time.monotonic()
+        yield
+        self.add(name, (time.monotonic() - began) * 1e3)
 
     def percentiles(self) -> dict[str, tuple[float, float]]:
         """Median and 95th percentile of each stage."""

@@ -30,6 +30,11 @@ class Child:
                 start_new_session=True,
             )
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def running(self) -> bool:
         """Whether the process is still there."""
         return self._process.poll() is None
