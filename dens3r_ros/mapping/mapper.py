@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.config import MapperConfig
+from dens3r_ros.mapping.map_file import write_map
+from dens3r_ros.mapping.map_reading import read_map
 from dens3r_ros.mapping.parts import usual_parts
 from dens3r_ros.mapping.reporting import keyframe_view
+from dens3r_ros.mapping.saving import restored, to_save
 from dens3r_ros.mapping.session import Session
 from dens3r_ros.mapping.update import KeyframeView, TimedPose, Update
 from dens3r_ros.mapping.world import Parts
@@ -59,6 +63,25 @@ class Mapper:
         self._session.world.backend.close()
         parts = self._make_parts(self.engine, self.config)
         self._session = Session(parts, self._session.odometry.epoch + 1)
+
+    @property
+    def levelled_by(self) -> str:
+        """What made z point up: "base", "floor" or "camera"; empty before it is known."""
+        return self._session.levelled_by
+
+    def save(self, path: Path) -> int:
+        """Write the map to one file; its keyframes. OSError where that cannot be done."""
+        return write_map(path, to_save(self._session))
+
+    def load(self, path: Path) -> int:
+        """Begin a new epoch in the map of a file, in which the first frames find their place; its
+        keyframes. OSError or ValueError, and the map as it was, where that cannot be done."""
+        loaded = read_map(path)
+        parts = self._make_parts(self.engine, self.config)
+        session = restored(loaded, parts, self._session.odometry.epoch + 1)
+        self._session.world.backend.close()
+        self._session = session
+        return len(loaded.keyframes)
 
     def close(self) -> None:
         """End the solver's process; the mapper can still be read."""

@@ -24,7 +24,7 @@ ORIENTATIONS = 8
 CELLS_ACROSS = 4
 _FINE = 2
 """Shrinking before gradients are taken."""
-_CELLS = (6, 10)
+_CELLS = (10, 16)
 """Pixels of a histogram's cells: two sizes of what is described."""
 _FLAT = 4.0
 """Length of a histogram below which there is nothing to describe."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from dens3r_ros.frame import Frame
+from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.cameras import fit_camera
 from dens3r_ros.mapping.initialiser import First, Initialiser
 from dens3r_ros.mapping.joining import join
@@ -57,11 +58,17 @@ class Session:
                 self._correct()
         if stream.keyframe_id is not None:
             self._follow(step, self.world.window.use(stream.keyframe_id))
+        elif step.owner and self.world.next_id:
+            self._arrive(step)
         elif step.owner:
             self._start(step)
         else:
             self._join(step)
         return report(step, self.odometry, self.world.graph, self._counters(), self.parts.metric)
+
+    def expect_lens(self, camera_name: str, camera: Intrinsics) -> None:
+        """What lens a camera had before, until it is known better."""
+        self._streams.setdefault(camera_name, Stream(camera_name)).estimate.add(camera)
 
     def _start(self, step: Step) -> None:
         """The first keyframe."""
@@ -102,6 +109,19 @@ class Session:
             canonical.points, normals, canonical.confidence
         )
         return R_level_optical
+
+    def _arrive(self, step: Step) -> None:
+        """The first frames after a map was loaded find their place in it."""
+        step.state = Tracking.RELOCALISING
+        with step.watch.stage("relocalise"):
+            place = self.world.loops.relocalise(step.features, step.view, [])
+        if place is None:
+            self._lost += 1
+            step.reason = "nothing in the loaded map looks like this yet"
+            return
+        keyframe, found, seen = place
+        self.odometry.begin(keyframe.id, self.world.pose(keyframe.id))
+        self._found(step, self.world.bring_back(keyframe), seen, found)
 
     def _join(self, step: Step) -> None:
         """A further camera enters the map of the first one."""

@@ -115,6 +115,10 @@ class World:
 
     def _let_go(self, keyframe: Keyframe) -> None:
         self.parts.archive.add(keyframe)
+        self.trim()
+
+    def trim(self) -> None:
+        """Keep the archive within its limit."""
         for gone in self.parts.archive.trim(self.graph):
             if gone not in self.window:
                 self.parts.places.remove(gone)
