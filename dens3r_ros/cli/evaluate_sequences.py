@@ -68,6 +68,10 @@ def sequences(
     except KeyboardInterrupt:
         whole = False
         typer.echo(f"Stopped: {len(rows)} run(s) were finished.", err=True)
+    except ImportError as error:
+        hint = "pip install 'dens3r_ros[evaluate]' brings evo and matplotlib."
+        typer.echo(f"dens3r evaluate sequences: {error}. {hint}", err=True)
+        raise typer.Exit(1) from error
     except ValueError as error:
         typer.echo(f"dens3r evaluate sequences: {error}", err=True)
         raise typer.Exit(1) from error
