@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dens3r_ros.engines.protocol import Engine
     from dens3r_ros.evaluation.sequences import Measured, SequenceOptions
     from dens3r_ros.mapping.config import MapperConfig
@@ -47,42 +49,62 @@ def sequences(
     plots: Annotated[Path | None, typer.Option(help="Write pictures into this folder.")] = None,
 ) -> None:
     """Trajectory, depth, normals, surface and cost of the mapper on whole sequences."""
-    from rich.console import Console
-
-    from dens3r_ros.evaluation.sequence_table import as_json, table
-    from dens3r_ros.evaluation.sequences import SequenceOptions
-
-    options = SequenceOptions(calibrated=calibrated, every=every, chained=chained)
+    options = _options(calibrated, every, chained)
     config = _config(fusion, loops)
-    rows: list[dict[str, object]] = []
-    whole = True
-    try:
+
+    def runs() -> Iterator[Measured]:
         for name in sequence:
             for number in range(seed, seed + seeds):
                 source = _source(name)
                 chosen = _engine(engine, model, source, number, metric, size)
-                measured = _measure(source, chosen, config, options)
-                rows.append(measured.figures)
-                if plots is not None:
-                    _plot(measured, plots)
+                yield _measure(source, chosen, config, options)
+
+    rows, whole = _finished(runs(), plots)
+    _report(rows, json_file)
+    if not whole:
+        raise typer.Exit(130)
+
+
+def _finished(runs: Iterator[Measured], plots: Path | None) -> tuple[list[dict[str, object]], bool]:
+    """The figures of all runs; on Ctrl-C those so far, and False."""
+    rows: list[dict[str, object]] = []
+    try:
+        for measured in runs:
+            rows.append(measured.figures)
+            if plots is not None:
+                _plot(measured, plots)
     except KeyboardInterrupt:
-        whole = False
         typer.echo(f"Stopped: {len(rows)} run(s) were finished.", err=True)
+        return rows, False
+    except ValueError as error:
+        typer.echo(f"dens3r evaluate sequences: {error}", err=True)
+        raise typer.Exit(1) from error
+    return rows, True
+
+
+def _report(rows: list[dict[str, object]], json_file: Path | None) -> None:
+    """The table, and the file where one is wanted; with `-` the JSON alone."""
+    from rich.console import Console
+
+    from dens3r_ros.evaluation.sequence_table import as_json, table
+
+    if json_file == Path("-"):
+        sys.stdout.write(as_json(rows) + "\n")
+        return
+    if json_file is not None:
+        json_file.write_text(as_json(rows) + "\n")
+    if rows:
+        Console().print(table(rows))
+
+
+def _options(calibrated: bool, every: int, chained: bool) -> SequenceOptions:
+    try:
+        from dens3r_ros.evaluation.sequences import SequenceOptions
     except ImportError as error:
         hint = "pip install 'dens3r_ros[evaluate]' brings evo and matplotlib."
         typer.echo(f"dens3r evaluate sequences: {error}. {hint}", err=True)
         raise typer.Exit(1) from error
-    except ValueError as error:
-        typer.echo(f"dens3r evaluate sequences: {error}", err=True)
-        raise typer.Exit(1) from error
-    if json_file == Path("-"):
-        sys.stdout.write(as_json(rows) + "\n")
-    else:
-        if json_file is not None:
-            json_file.write_text(as_json(rows) + "\n")
-        Console().print(table(rows))
-    if not whole:
-        raise typer.Exit(130)
+    return SequenceOptions(calibrated=calibrated, every=every, chained=chained)
 
 
 def _config(fusion: bool, loops: bool) -> MapperConfig:
