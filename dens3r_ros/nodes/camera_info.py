@@ -15,6 +15,8 @@ from dens3r_ros.geometry.camera import Intrinsics
 
 PINHOLE_LENGTHS = {0, 4, 5, 8, 12, 14}
 FISHEYE_LENGTHS = {4}
+SHORTEST, LONGEST = 1.0, 1e6
+"""Focal lengths in pixels that a camera may have."""
 
 
 class RejectedInfo(Exception):
@@ -58,8 +60,8 @@ def calibration_from_info(message: CameraInfo, width: int, height: int) -> Calib
 def _check_matrix(K: np.ndarray) -> None:
     if not np.all(np.isfinite(K)):
         raise RejectedInfo("K holds numbers that are not finite")
-    if K[0, 0] <= 0 or K[1, 1] <= 0:
-        raise RejectedInfo(f"focal lengths {K[0, 0]:g}, {K[1, 1]:g} are not positive")
+    if not all(SHORTEST <= focal <= LONGEST for focal in (K[0, 0], K[1, 1])):
+        raise RejectedInfo(f"focal lengths {K[0, 0]:g}, {K[1, 1]:g} are no camera's, in pixels")
 
 
 def _distortion(message: CameraInfo) -> tuple[np.ndarray, bool]:

@@ -26,6 +26,8 @@ class Encoding:
     to_rgb: int | None
     itemsize: int = 1
     half_chroma_rows: bool = False
+    even: str = ""
+    """Sides that must be even for lack of chroma else: "", "width" or "both"."""
 
 
 def _bayer(name: str, code: int) -> dict[str, Encoding]:
@@ -44,12 +46,12 @@ ENCODINGS: dict[str, Encoding] = {
     **_bayer("bggr", cv2.COLOR_BayerRG2RGB),
     **_bayer("gbrg", cv2.COLOR_BayerGR2RGB),
     **_bayer("grbg", cv2.COLOR_BayerGB2RGB),
-    "yuv422": Encoding(2, cv2.COLOR_YUV2RGB_UYVY),
-    "uyvy": Encoding(2, cv2.COLOR_YUV2RGB_UYVY),
-    "yuv422_yuy2": Encoding(2, cv2.COLOR_YUV2RGB_YUYV),
-    "yuyv": Encoding(2, cv2.COLOR_YUV2RGB_YUYV),
-    "nv12": Encoding(1, cv2.COLOR_YUV2RGB_NV12, half_chroma_rows=True),
-    "nv21": Encoding(1, cv2.COLOR_YUV2RGB_NV21, half_chroma_rows=True),
+    "yuv422": Encoding(2, cv2.COLOR_YUV2RGB_UYVY, even="width"),
+    "uyvy": Encoding(2, cv2.COLOR_YUV2RGB_UYVY, even="width"),
+    "yuv422_yuy2": Encoding(2, cv2.COLOR_YUV2RGB_YUYV, even="width"),
+    "yuyv": Encoding(2, cv2.COLOR_YUV2RGB_YUYV, even="width"),
+    "nv12": Encoding(1, cv2.COLOR_YUV2RGB_NV12, half_chroma_rows=True, even="both"),
+    "nv21": Encoding(1, cv2.COLOR_YUV2RGB_NV21, half_chroma_rows=True, even="both"),
 }
 
 
@@ -84,9 +86,12 @@ def rgb_from_compressed(message: CompressedImage, max_pixels: int) -> np.ndarray
 
 def _check_size(message: Image, encoding: Encoding, max_pixels: int) -> None:
     _check_pixel_count(message.width, message.height, max_pixels)
-    if encoding.half_chroma_rows and (message.width % 2 or message.height % 2):
+    odd_width, odd_height = message.width % 2, message.height % 2
+    if (encoding.even and odd_width) or (encoding.even == "both" and odd_height):
         raise RejectedImage(
-            "bad_size", f"{message.encoding} needs even sides, got {message.width}x{message.height}"
+            "bad_size",
+            f"{message.encoding} has one chroma sample for two pixels "
+            f"and so needs even sides, got {message.width}x{message.height}",
         )
     row = message.width * encoding.channels * encoding.itemsize
     if message.step < row:
