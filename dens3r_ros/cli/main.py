@@ -6,6 +6,7 @@ from __future__ import annotations
 import typer
 
 from dens3r_ros.cli import bench, demo, doctor, evaluate, export, models, render, train
+from dens3r_ros.cli import map as maps
 
 app = typer.Typer(
     name="dens3r",
@@ -18,6 +19,7 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("export")(export.export)
+app.add_typer(maps.app, name="map")
 app.add_typer(models.app, name="models")
 app.command("render")(render.render)
 app.add_typer(train.app, name="train")

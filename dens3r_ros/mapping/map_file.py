@@ -129,7 +129,7 @@ def _write(file: Any, saved: SavedMap) -> int:
             "next_id": saved.next_id,
             "frames": len(saved.records),
             "edges": len(saved.edges),
-            "loops": sum(edge.loop for edge in saved.edges),
+            "loops": len({frozenset((edge.i, edge.j)) for edge in saved.edges if edge.loop}),
             "cameras": sorted({record.camera for record in saved.records}),
             "keyframes": described,
             "sha256": sums,

@@ -12,18 +12,6 @@ from scipy.spatial.transform import Rotation
 
 from dens3r_ros.nodes.demo.alignment import aligned_error, path_length
 
-PLY_HEADER = """ply
-format binary_little_endian 1.0
-element vertex {count}
-property float x
-property float y
-property float z
-property uchar red
-property uchar green
-property uchar blue
-end_header
-"""
-
 
 def summary(
     status: Any, poses: dict[int, np.ndarray], truth: dict[int, np.ndarray], seconds: float
@@ -68,11 +56,3 @@ def write_trajectory(path: Path, poses: dict[int, np.ndarray]) -> None:
             f"{stamp // 10**9}.{stamp % 10**9:09d} " + " ".join(f"{n:.6f}" for n in numbers)
         )
     path.write_text("".join(line + "\n" for line in lines))
-
-
-def write_ply(path: Path, points: np.ndarray, colours: np.ndarray) -> None:
-    """A coloured cloud that every viewer opens."""
-    row = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
-    rows = np.empty(len(points), row)
-    rows["xyz"], rows["rgb"] = points, colours
-    path.write_bytes(PLY_HEADER.format(count=len(points)).encode() + rows.tobytes())

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dens3r_ros.geometry.ply import write_ply
 from dens3r_ros.nodes.demo.children import Child
 from dens3r_ros.nodes.demo.observer import Observer, cloud_values, image_values, poses_of
 from dens3r_ros.nodes.demo.picture import write_overview
-from dens3r_ros.nodes.demo.results import summary, write_ply, write_summary, write_trajectory
+from dens3r_ros.nodes.demo.results import summary, write_summary, write_trajectory
 from dens3r_ros.nodes.process import Stop
 
 START_WITHIN_S = 60.0
