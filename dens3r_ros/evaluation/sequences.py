@@ -113,7 +113,9 @@ def _look(
     if options.surface and camera is not None:
         into.surface.append(truth_points(truth, camera))
     if update.maps is not None:
-        into.maps.append((index, frame_errors(update.maps, truth, camera, options.confidence)))
+        errors = frame_errors(update.maps, truth, camera, options.confidence)
+        in_map = replace(errors, depth_ratio=errors.depth_ratio / update.scale)
+        into.maps.append((index, in_map))
 
 
 def _measured(
