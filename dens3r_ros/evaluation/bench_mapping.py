@@ -61,7 +61,7 @@ class TimedEngine:
 
     def __init__(self, engine: Engine) -> None:
         self.info: EngineInfo = engine.info
-        self.seconds = 0.0
+        self.seconds = np.zeros(2)
         self._engine = engine
 
     def encode(self, frames: Sequence[Frame]) -> list[Features]:
@@ -75,11 +75,11 @@ class TimedEngine:
         return self._timed(lambda: self._engine.decode(pairs, outputs))
 
     def _timed(self, call: Callable[[], Result]) -> Result:
-        began = time.perf_counter()
+        began = _clocks()
         try:
             return call()
         finally:
-            self.seconds += time.perf_counter() - began
+            self.seconds += _clocks() - began
 
 
 @dataclass(frozen=True)
@@ -99,16 +99,15 @@ def bench_mapping(options: BenchSize, progress: Callable[[int], None]) -> dict[s
     whole, plain, stages, memory = [], [], [], []
     with Mapper(engine, config) as mapper:
         for index in range(len(source)):
-            frame, before, began = source[index], engine.seconds, time.perf_counter()
+            frame, before, began = source[index], engine.seconds.copy(), _clocks()
             update = mapper.step(frame)
-            spent = time.perf_counter() - began - (engine.seconds - before)
-            whole.append(1000 * spent)
+            whole.append(1000 * (_clocks() - began - (engine.seconds - before)))
             plain.append(not update.keyframe_made)
             stages.append(dict(update.timings))
             memory.append(_megabytes())
             progress(index + 1)
         counters = update.counters
-    spent_ms, between = np.array(whole), np.array(plain)
+    (spent_ms, cpu_ms), between = np.array(whole).T, np.array(plain)
     return {
         "size": f"{options.size[1]}x{options.size[0]}",
         "frames": options.frames,
@@ -118,9 +117,8 @@ def bench_mapping(options: BenchSize, progress: Callable[[int], None]) -> dict[s
         "ms_mean": float(spent_ms.mean()),
         "ms_between_keyframes": float(np.median(spent_ms[between])),
         "ms_at_keyframes": float(np.median(spent_ms[~between])) if (~between).any() else None,
-        "ms_by_hundred": [
-            float(np.median(part)) for part in np.split(spent_ms, range(100, len(spent_ms), 100))
-        ],
+        "ms_by_hundred": _medians(spent_ms),
+        "cpu_ms_by_hundred": _medians(cpu_ms),
         "ms_by_stage": _stages(stages),
         "resident_mb_by_hundred": [float(value) for value in memory[99::100]],
         "solve_1000_keyframes_ms": solve_milliseconds(1000),
@@ -154,6 +152,16 @@ def solve_milliseconds(keyframes: int) -> float:
     spent = time.perf_counter() - began
     solver.close()
     return 1000 * spent
+
+
+def _clocks() -> np.ndarray:
+    """(2,) seconds: of the wall, and of this process on all its cores, whatever else runs."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
+def _medians(values: np.ndarray) -> list[float]:
+    """Of every hundred frames."""
+    return [float(np.median(part)) for part in np.split(values, range(100, len(values), 100))]
 
 
 def _stages(stages: list[dict[str, float]]) -> dict[str, dict[str, float]]:
