@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("sensor_msgs.msg", reason="needs ROS message packages")
+from encoded_images import bayer, image_of, nv12, smooth_rgb, yuv422
 from sensor_msgs.msg import CompressedImage, Image
 
 from dens3r_ros.nodes.images import RejectedImage, rgb_from_compressed, rgb_from_image
@@ -15,44 +16,8 @@ from dens3r_ros.nodes.images import RejectedImage, rgb_from_compressed, rgb_from
 LIMIT = 1_000_000
 
 
-def smooth_rgb(height: int = 24, width: int = 32) -> np.ndarray:
-    y, x = np.mgrid[:height, :width]
-    return np.stack([60 + 2 * x, 80 + 3 * y, 200 - 2 * x - y], -1).astype(np.uint8)
-
-
-def message(pixels: np.ndarray, encoding: str, height: int = 24, padding: int = 0) -> Image:
-    rows = pixels.reshape(pixels.shape[0], -1)
-    rows = np.ascontiguousarray(rows).view(np.uint8)
-    rows = np.pad(rows, ((0, 0), (0, padding)), constant_values=7)
-    out = Image(height=height, width=32, encoding=encoding, step=rows.shape[1])
-    out.data = array("B", rows.tobytes())
-    return out
-
-
-def bayer(rgb: np.ndarray, pattern: str) -> np.ndarray:
-    channel = {"r": 0, "g": 1, "b": 2}
-    mosaic = np.empty(rgb.shape[:2], np.uint8)
-    for i, colour in enumerate(pattern):
-        mosaic[i // 2 :: 2, i % 2 :: 2] = rgb[i // 2 :: 2, i % 2 :: 2, channel[colour]]
-    return mosaic
-
-
-def yuv422(rgb: np.ndarray, first_luma: int) -> np.ndarray:
-    ycrcb = cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb).astype(np.float32)
-    luma = 16 + ycrcb[..., 0] * 219 / 255
-    cb = 128 + (ycrcb[..., 2] - 128) * 224 / 255
-    cr = 128 + (ycrcb[..., 1] - 128) * 224 / 255
-    packed = np.empty((*rgb.shape[:2], 2), np.uint8)
-    packed[..., first_luma] = luma.round()
-    packed[:, ::2, 1 - first_luma] = cb[:, ::2].round()
-    packed[:, 1::2, 1 - first_luma] = cr[:, ::2].round()
-    return packed
-
-
-def nv12(rgb: np.ndarray) -> np.ndarray:
-    packed = yuv422(rgb, 1)
-    chroma = packed[::2, :, 0]
-    return np.vstack([packed[..., 1], chroma])
+def message(pixels: np.ndarray, encoding: str, padding: int = 0) -> Image:
+    return image_of(pixels, encoding, 24, 32, padding)
 
 
 RGB = smooth_rgb()

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +28,7 @@ class Process:
             [sys.executable, "-m", module, "--ros-args", *arguments],
             stdout=self._output,
             stderr=subprocess.STDOUT,
-            env=tuned_environment(os.environ),
+            env=_environment(),
         )
 
     def text(self) -> str:
@@ -50,6 +52,12 @@ class Process:
         self._output.close()
 
 
+def _environment() -> dict[str, str]:
+    """With the engines of the tests where the node finds them."""
+    paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    return tuned_environment(os.environ) | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
 @pytest.fixture(scope="module", autouse=True)
 def domain(request: pytest.FixtureRequest) -> Iterator[int]:
     """A DDS domain that other tests on this machine are unlikely to use."""
@@ -62,16 +70,57 @@ def domain(request: pytest.FixtureRequest) -> Iterator[int]:
         yield number
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    """Starts processes; what still runs at the end of the test is killed."""
+Start = Callable[..., Process]
+
+
+@contextmanager
+def _starter(folder: Path) -> Iterator[Start]:
     started: list[Process] = []
 
     def run(module: str, *arguments: str) -> Process:
-        process = Process(module, tmp_path / f"{len(started)}.log", *arguments)
+        process = Process(module, folder / f"{len(started)}.log", *arguments)
         started.append(process)
         return process
 
     yield run
     for process in started:
         process.kill()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts processes; what still runs at the end of the test is killed."""
+    with _starter(tmp_path) as run:
+        yield run
+
+
+@pytest.fixture(scope="module")
+def start_once(tmp_path_factory: pytest.TempPathFactory, domain: int) -> Iterator[Start]:
+    """The same, for processes that all tests of a module share."""
+    with _starter(tmp_path_factory.mktemp("shared")) as run:
+        yield run
+
+
+@pytest.fixture
+def peer(domain: int) -> Iterator[Any]:
+    """The other side of DDS, for one test."""
+    with _peer() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_peer(domain: int) -> Iterator[Any]:
+    """The same, for all tests of a module."""
+    with _peer() as made:
+        yield made
+
+
+@contextmanager
+def _peer() -> Iterator[Any]:
+    from peer import Peer
+
+    made = Peer()
+    try:
+        yield made
+    finally:
+        made.close()

@@ -7,17 +7,23 @@ import time
 from array import array
 from collections import defaultdict
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import cv2
 import numpy as np
 import rclpy
+from dens3r_ros.msg import Status
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 K = [300.0, 0, 159.5, 0, 300.0, 119.5, 0, 0, 1]
+NODE = "dens3r_ros.nodes.live"
+WALL = ("-p", "engine.name:=dens3r_ros.nodes.bench.wall_engine:WallEngine")
+"""An engine that costs next to nothing and is sure of everything."""
+EVERY_FRAME = ("-p", "input.policy:=every")
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -67,6 +73,7 @@ class Peer:
         rclpy.shutdown(context=self.context)
 
 
+@cache
 def texture(seed: int = 0, size: int = 900) -> np.ndarray:
     """A poster with detail at many scales."""
     rng = np.random.default_rng(seed)
@@ -90,22 +97,22 @@ def image(step: int, stamp: int, frame_id: str = "camera_optical", **size: int) 
     message = Image(height=pixels.shape[0], width=pixels.shape[1], encoding="rgb8")
     message.step = pixels.shape[1] * 3
     message.data = array("B", pixels.tobytes())
-    return _stamped(message, stamp, frame_id)
+    return stamped(message, stamp, frame_id)
 
 
 def compressed(step: int, stamp: int, frame_id: str = "camera_optical") -> CompressedImage:
     data = cv2.imencode(".jpg", view(step)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
     message = CompressedImage(format="rgb8; jpeg compressed bgr8")
     message.data = array("B", data.tobytes())
-    return _stamped(message, stamp, frame_id)
+    return stamped(message, stamp, frame_id)
 
 
 def info(stamp: int, frame_id: str = "camera_optical") -> CameraInfo:
     message = CameraInfo(width=320, height=240, distortion_model="plumb_bob", k=K, d=[0.0] * 5)
-    return _stamped(message, stamp, frame_id)
+    return stamped(message, stamp, frame_id)
 
 
-def _stamped(message: Any, stamp: int, frame_id: str) -> Any:
+def stamped(message: Any, stamp: int, frame_id: str = "camera_optical") -> Any:
     message.header.frame_id = frame_id
     message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp, 10**9)
     return message
@@ -113,3 +120,36 @@ def _stamped(message: Any, stamp: int, frame_id: str) -> Any:
 
 def stamp_of(message: Any) -> int:
     return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+
+
+class Stream:
+    """Sends images at intervals that a slow machine keeps up with."""
+
+    TRACKING = Status.TRACKING_OK
+
+    def __init__(self, peer: Peer, start_ns: int = 100 * 10**9) -> None:
+        self.peer, self.stamp = peer, start_ns
+        self.sent: list[int] = []
+        peer.listen(Status, "dens3r/status")
+
+    def send(self, count: int, make: Any = image, topic: str = "image", **size: int) -> None:
+        for _ in range(count):
+            step = len(self.sent) % 12
+            if topic == "image":
+                self.peer.publish("camera_info", info(self.stamp))
+            self.peer.publish(topic, make(step, self.stamp, **size))
+            self.sent.append(self.stamp)
+            self.stamp += 100_000_000
+            self.peer.spin(0.15)
+
+    def status(self) -> Any:
+        """The next status in which nothing waits any more."""
+        seen = self.peer.received["dens3r/status"]
+        seen.clear()
+        assert self.peer.until(lambda: seen and seen[-1].images_waiting == 0)
+        return seen[-1]
+
+
+def values(message: Image) -> np.ndarray:
+    dtype = np.uint8 if message.encoding == "rgb8" else np.float32
+    return np.frombuffer(message.data, dtype).reshape(message.height, message.width, -1)

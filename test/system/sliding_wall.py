@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An engine without metres, for a camera that slides along a wall as fast as `SPEED` says."""
+
+from __future__ import annotations
+
+from dens3r_ros.nodes.bench.wall_engine import WallEngine
+
+SPEED = 1.0
+"""Metres a second, to the right of the image."""
+UNIT = 0.4
+"""Metres of the engine's length unit."""
+
+
+def metres(stamp: int) -> float:
+    """How far the camera is at a stamp in nanoseconds."""
+    return stamp * 1e-9 * SPEED
+
+
+def engine() -> WallEngine:
+    return WallEngine(metres, UNIT)

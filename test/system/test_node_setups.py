@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""If these fail, a way of setting the node up that the documentation promises does not work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2")
+pytest.importorskip("dens3r_ros.msg", reason="needs the built interfaces")
+import sliding_wall
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from nav_msgs.msg import Odometry
+from peer import EVERY_FRAME, NODE, WALL, Peer, Stream, compressed, stamp_of, stamped, values
+from sensor_msgs.msg import Image
+
+from dens3r_ros.nodes.bench.wall_engine import DISTANCE
+
+
+def test_compressed_images_track_too(start: Any, peer: Peer) -> None:
+    start(NODE, *WALL, *EVERY_FRAME, "-p", "input.transport:=compressed")
+    stream = Stream(peer)
+    stream.send(12, make=compressed, topic="image/compressed")
+    status = stream.status()
+    assert status.tracking == stream.TRACKING and status.focal_length_estimated
+
+
+def test_odometry_of_the_robot_makes_metres(start: Any, peer: Peer) -> None:
+    engine = ("-p", "engine.name:=sliding_wall:engine")
+    start(NODE, *engine, *EVERY_FRAME, "-p", "input.scale_from:=odometry")
+    peer.listen(Odometry, "dens3r/odometry")
+    peer.listen(Image, "dens3r/depth/image")
+    stream = Stream(peer)
+    stream.send(2)
+    before = stream.status()
+    assert not before.metric
+    for _ in range(45):
+        for ahead in (0, 50_000_000):
+            peer.publish("odometry", robot(stream.stamp + ahead))
+        stream.send(1)
+    after = stream.status()
+    assert after.metric and after.epoch == before.epoch + 1
+    depth = {stamp_of(m): np.nanmean(values(m)) for m in peer.received["dens3r/depth/image"]}
+    assert depth[stream.sent[1]] == pytest.approx(DISTANCE / sliding_wall.UNIT, rel=0.03)
+    assert depth[stream.sent[-1]] == pytest.approx(DISTANCE, rel=0.05)
+    seen = peer.received["dens3r/odometry"][-4:]
+    steps = np.diff([m.pose.pose.position.y for m in seen]) / np.diff([stamp_of(m) for m in seen])
+    np.testing.assert_allclose(np.abs(steps) * 1e9, sliding_wall.SPEED, rtol=0.05)
+
+
+def robot(stamp: int) -> Odometry:
+    """A robot that drives to its left, somewhere else in its own frame."""
+    message = Odometry(child_frame_id="base_link")
+    message.pose.pose.position.x = 7.0 + sliding_wall.metres(stamp)
+    return stamped(message, stamp, "robot_odom")
+
+
+def test_lifecycle_transitions_twenty_times_over(start: Any, peer: Peer) -> None:
+    process = start(NODE, *WALL, *EVERY_FRAME, "-p", "autostart:=false")
+    steps = [
+        (Transition.TRANSITION_CONFIGURE, "inactive"),
+        (Transition.TRANSITION_ACTIVATE, "active"),
+        (Transition.TRANSITION_DEACTIVATE, "inactive"),
+        (Transition.TRANSITION_CLEANUP, "unconfigured"),
+    ]
+    for _ in range(20):
+        for transition, label in steps:
+            request = ChangeState.Request(transition=Transition(id=transition))
+            assert peer.call(ChangeState, "dens3r/change_state", request).success
+            state = peer.call(GetState, "dens3r/get_state", GetState.Request())
+            assert state.current_state.label == label
+    assert process.interrupt()[0] == 0
