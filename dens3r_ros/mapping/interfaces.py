@@ -106,9 +106,8 @@ class Shown(Protocol):
 class Leveller(Protocol):
     """Says how the first camera stands."""
 
-    def __call__(
-        self, points: np.ndarray, normals: np.ndarray, confidence: np.ndarray
-    ) -> tuple[np.ndarray, str]:
-        """(3, 3) rotation R_level_optical into a z-up frame, and by what it was found: "base",
-        "floor" or "camera"."""
+    def __call__(self, points: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, str]:
+        """From an (h, w, 3) pointmap with its confidence (h, w): the (3, 3) rotation
+        R_level_optical into a z-up frame, and by what it was found: "base", "floor" or "camera".
+        """
         ...

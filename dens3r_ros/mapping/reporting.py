@@ -18,7 +18,12 @@ from dens3r_ros.mapping.update import Counters, KeyframeView, Tracking, Update
 
 
 def report(
-    step: Step, odometry: Odometry, graph: PoseGraph, counters: Counters, metric: bool
+    step: Step,
+    odometry: Odometry,
+    graph: PoseGraph,
+    counters: Counters,
+    metric: bool,
+    levelled_by: str,
 ) -> Update:
     """The update of one step."""
     tracked = step.state is Tracking.TRACKING
@@ -53,6 +58,7 @@ def report(
         reason=step.reason,
         timings=dict(step.watch.milliseconds),
         counters=counters,
+        levelled_by=levelled_by,
     )
 
 

@@ -11,7 +11,6 @@ from dens3r_ros.mapping.cameras import fit_camera
 from dens3r_ros.mapping.initialiser import First, Initialiser
 from dens3r_ros.mapping.joining import join
 from dens3r_ros.mapping.keyframe import Keyframe
-from dens3r_ros.mapping.maps import normals_of
 from dens3r_ros.mapping.observation import Observation, observe
 from dens3r_ros.mapping.odometry import Odometry
 from dens3r_ros.mapping.reporting import report
@@ -64,7 +63,8 @@ class Session:
             self._start(step)
         else:
             self._join(step)
-        return report(step, self.odometry, self.world.graph, self._counters(), self.parts.metric)
+        graph, metric = self.world.graph, self.parts.metric
+        return report(step, self.odometry, graph, self._counters(), metric, self.levelled_by)
 
     def expect_lens(self, camera_name: str, camera: Intrinsics) -> None:
         """What lens a camera had before, until it is known better."""
@@ -104,11 +104,8 @@ class Session:
 
     def _level(self, keyframe: Keyframe) -> np.ndarray:
         canonical = keyframe.canonical
-        normals = normals_of(canonical.points)
-        R_level_optical, self.levelled_by = self.parts.leveller(
-            canonical.points, normals, canonical.confidence
-        )
-        return R_level_optical
+        R, self.levelled_by = self.parts.leveller(canonical.points, canonical.confidence)
+        return R
 
     def _arrive(self, step: Step) -> None:
         """The first frames after a map was loaded find their place in it."""

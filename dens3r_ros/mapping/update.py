@@ -73,6 +73,8 @@ class Update:
     timings: Mapping[str, float] = field(default_factory=dict)
     """Milliseconds per stage."""
     counters: Counters = field(default_factory=Counters)
+    levelled_by: str = ""
+    """What made z of `map` point up: "base", "floor" or "camera"; empty before it is known."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -84,6 +84,7 @@ def _fill_update(message: Any, update: Update) -> None:
     message.last_processed = header_at(update.stamp, "").stamp
     message.matched = update.matched
     message.epoch = update.epoch
+    message.levelled_by = update.levelled_by
     message.keyframes_in_window = counters.keyframes_in_window
     message.keyframes_in_archive = counters.keyframes_in_archive
     message.loops = counters.loops

@@ -10,7 +10,6 @@ from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.rays import pixel_rays
 from dens3r_ros.mapping.config import LevellingConfig
 from dens3r_ros.mapping.levelling import CameraLeveller
-from dens3r_ros.mapping.maps import normals_of
 
 LENS = Intrinsics(90.0, 90.0, 79.5, 59.5, 160, 120)
 
@@ -24,18 +23,18 @@ def tilted(pitch_deg: float, roll_deg: float) -> np.ndarray:
     return upright @ down @ roll
 
 
-def looked_at(R: np.ndarray, planes: list[tuple[np.ndarray, float]], noise=0.01):
-    """Points, normals and confidence of planes n x = d around a camera at the origin."""
+def looked_at(R: np.ndarray, planes: list[tuple[np.ndarray, float]]):
+    """Points and confidence of planes n x = d around a camera at the origin."""
     rays = pixel_rays(LENS).numpy().astype(np.float64)
     depth = np.full(rays.shape[:2], np.inf)
     for normal, distance in planes:
         along = (rays @ R.T) @ normal
         hit = np.divide(distance, along, out=np.full_like(along, np.inf), where=along > 1e-6)
         depth = np.minimum(depth, hit)
-    depth = depth * np.random.default_rng(0).normal(1, noise * 0.1, depth.shape)
+    depth = depth * np.random.default_rng(0).normal(1, 0.01, depth.shape)
     confidence = np.where(depth < 20, 5.0, 1.0).astype(np.float32)
     points = (rays * np.minimum(depth, 100)[..., None]).astype(np.float32)
-    return points, normals_of(points), confidence
+    return points, confidence
 
 
 FLOOR = (np.array([0.0, 0, -1]), 1.4)
