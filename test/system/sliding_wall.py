@@ -7,6 +7,8 @@ from dens3r_ros.nodes.bench.wall_engine import WallEngine
 
 SPEED = 1.0
 """Metres a second, to the right of the image."""
+BASELINE = 0.2
+"""Metres from the left to the right camera."""
 UNIT = 0.4
 """Metres of the engine's length unit."""
 
@@ -17,4 +19,10 @@ def metres(stamp: int) -> float:
 
 
 def engine() -> WallEngine:
-    return WallEngine(metres, UNIT)
+    """One camera, lengths in a unit of the engine's own."""
+    return WallEngine(lambda frame: metres(frame.stamp), UNIT)
+
+
+def stereo() -> WallEngine:
+    """Two cameras that do not know of each other; lengths in metres."""
+    return WallEngine(lambda frame: metres(frame.stamp) + BASELINE * (frame.camera == "right"))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,22 @@ pytest.importorskip("dens3r_ros.msg", reason="needs the built interfaces")
 import sliding_wall
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from nav_msgs.msg import Odometry
-from peer import EVERY_FRAME, NODE, WALL, Peer, Stream, compressed, stamp_of, stamped, values
-from sensor_msgs.msg import Image
+from nav_msgs.msg import Odometry, Path
+from peer import (
+    EVERY_FRAME,
+    LATCHED,
+    NODE,
+    WALL,
+    Peer,
+    Stream,
+    compressed,
+    image,
+    info,
+    stamp_of,
+    stamped,
+    values,
+)
+from sensor_msgs.msg import Image, PointCloud2
 
 from dens3r_ros.nodes.bench.wall_engine import DISTANCE
 
@@ -26,6 +40,40 @@ def test_compressed_images_track_too(start: Any, peer: Peer) -> None:
     stream.send(12, make=compressed, topic="image/compressed")
     status = stream.status()
     assert status.tracking == stream.TRACKING and status.focal_length_estimated
+
+
+def test_two_cameras_make_one_map(start: Any, peer: Peer) -> None:
+    numbers = [sliding_wall.BASELINE, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+    engine = ("-p", "engine.name:=sliding_wall:stereo", "-p", "mapping.level:=camera")
+    cameras = ("-p", "input.cameras:=[left, right]", "-p", f"input.extrinsics:={numbers}")
+    start(NODE, *engine, *EVERY_FRAME, *cameras)
+    for camera in ("left", "right"):
+        peer.listen(PointCloud2, f"dens3r/{camera}/points")
+    peer.listen(Odometry, "dens3r/odometry")
+    peer.listen(Path, "dens3r/path", LATCHED)
+    stream = Stream(peer)
+    for step in range(15):
+        for camera in ("left", "right"):
+            peer.publish(f"{camera}/camera_info", info(stream.stamp, f"{camera}_optical"))
+            peer.publish(f"{camera}/image", image(step, stream.stamp, f"{camera}_optical"))
+            peer.spin(0.1)
+        stream.stamp += 50_000_000
+    status = stream.status()
+    assert status.tracking == stream.TRACKING and status.images_processed > 20
+    for camera in ("left", "right"):
+        clouds = peer.received[f"dens3r/{camera}/points"]
+        assert len(clouds) > 8
+        assert {cloud.header.frame_id for cloud in clouds} == {f"{camera}_optical"}
+    assert {m.child_frame_id for m in peer.received["dens3r/odometry"]} == {"left_optical"}
+    seen = peer.received["dens3r/path"]
+    seen.clear()
+    assert peer.until(lambda: seen)
+    places: dict[int, list[Any]] = defaultdict(list)
+    for pose in seen[-1].poses:
+        places[stamp_of(pose)].append(pose.pose.position)
+    gaps = [abs(a.y - b.y) for a, b in (pair for pair in places.values() if len(pair) == 2)]
+    assert len(gaps) > 8
+    np.testing.assert_allclose(gaps, sliding_wall.BASELINE, atol=0.02)
 
 
 def test_odometry_of_the_robot_makes_metres(start: Any, peer: Peer) -> None:

@@ -24,11 +24,11 @@ _SURE = 10.0
 class WallEngine:
     """Depth, normals and correspondences of a camera that slides along a wall.
 
-    `place` takes a stamp in nanoseconds to metres to the right of where the camera began;
+    `place` takes a frame to the metres to the right at which its camera was then;
     `unit` is the length in metres in which points are given.
     """
 
-    def __init__(self, place: Callable[[int], float] = lambda _: 0.0, unit: float = 1.0) -> None:
+    def __init__(self, place: Callable[[Frame], float] = lambda _: 0.0, unit: float = 1.0) -> None:
         self._place, self._unit = place, unit
         self.info = EngineInfo(
             name="wall",
@@ -54,7 +54,7 @@ class WallEngine:
     ) -> PairPrediction:
         """The same wall for every pair, moved by what the camera slid between its views."""
         points = torch.stack([self._wall(a) for a, _ in pairs])
-        slid = [self._place(b.frame.stamp) - self._place(a.frame.stamp) for a, b in pairs]
+        slid = [self._place(b.frame) - self._place(a.frame) for a, b in pairs]
         points_b, pixels = points.clone(), []
         for index, (metres, (a, _)) in enumerate(zip(slid, pairs, strict=True)):
             points_b[index, ..., 0] += metres / self._unit
