@@ -60,7 +60,8 @@ def evaluate_places(
     source: Source, options: PlaceOptions, progress: Callable[[int, int], None] | None = None
 ) -> PlaceFigures:
     """Query every keyframe among those before it, and remember it."""
-    places, seen = Places(), []
+    places = Places()
+    seen: list[_Seen] = []
     revisits, hits, first_hits, spent = 0, 0, 0, 0.0
     numbers = range(0, len(source), options.every)
     for number in numbers:

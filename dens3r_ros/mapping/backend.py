@@ -59,5 +59,5 @@ class Backend:
     def _take(self) -> None:
         assert self._solver is not None
         self._due.popleft()
-        self.graph.poses.update(self._solver.answer())
+        self.graph.move(self._solver.answer())
         self.solves += 1

@@ -12,6 +12,9 @@ import torch
 
 from dens3r_ros.geometry import sim3
 
+_VISIBLE = 2e-3
+"""Change of a pose, in map units and radians, that can be seen."""
+
 
 @dataclass(frozen=True, eq=False)
 class Edge:
@@ -43,7 +46,10 @@ class PoseGraph:
 
     def __init__(self) -> None:
         self.poses: dict[int, np.ndarray] = {}
+        self.moves: dict[int, int] = {}
+        """How often each keyframe has moved so far that what shows it should follow."""
         self.edges: list[Edge] = []
+        self._shown: dict[int, np.ndarray] = {}
         self._of: dict[int, list[Edge]] = {}
         self._new_nodes: list[int] = []
         self._sent = 0
@@ -51,9 +57,18 @@ class PoseGraph:
 
     def add_keyframe(self, keyframe_id: int, S_map_keyframe: np.ndarray) -> None:
         """A new node, where it is believed to be."""
-        self.poses[keyframe_id] = S_map_keyframe
+        self.poses[keyframe_id] = self._shown[keyframe_id] = S_map_keyframe
+        self.moves[keyframe_id] = 0
         self._of[keyframe_id] = []
         self._new_nodes.append(keyframe_id)
+
+    def move(self, poses: dict[int, np.ndarray]) -> None:
+        """Take over what a solve has found."""
+        self.poses.update(poses)
+        for keyframe_id, S in poses.items():
+            if np.abs(S - self._shown[keyframe_id]).max() > _VISIBLE:
+                self.moves[keyframe_id] += 1
+                self._shown[keyframe_id] = S
 
     def add_edges(self, edges: Iterable[Edge]) -> None:
         """Edges between known nodes."""

@@ -68,7 +68,9 @@ def _keyframe(
     path: Path, archive: zipfile.ZipFile, manifest: dict[str, Any], one: dict[str, Any]
 ) -> SavedKeyframe:
     arrays = load(_member(path, archive, manifest, f"keyframes/{one['id']}.safetensors"))
-    placement = {k: tuple(v) if isinstance(v, list) else v for k, v in one["placement"].items()}
+    placement: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in one["placement"].items()
+    }
     stored = Stored(
         one["id"],
         one["stamp"],

@@ -82,7 +82,7 @@ def keyframe_view(keyframe: Keyframe | Shown, keyframe_id: int, graph: PoseGraph
         colours=colours,
         in_window=isinstance(keyframe, Keyframe),
         loop_partners=graph.partners(keyframe_id),
-        revision=keyframe.revision,
+        revision=keyframe.revision + graph.moves[keyframe_id],
     )
 
 

@@ -49,7 +49,7 @@ class Stored:
     calibrated: bool
     depth: np.ndarray
     confidence: np.ndarray
-    folds: int
+    folds: float
     revision: int
 
 
@@ -199,7 +199,10 @@ def _jpeg(image: np.ndarray, placement: Placement, quality: int) -> bytes:
 def _image(stored: Stored) -> np.ndarray:
     """(H, W, 3) uint8 RGB at the size it was taken in."""
     encoded = np.frombuffer(stored.jpeg, np.uint8)
-    image = cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    if decoded is None:
+        raise ValueError(f"the image of keyframe {stored.id} is no JPEG")
+    image = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
     height, width = stored.placement.original
     if image.shape[:2] != (height, width):
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)

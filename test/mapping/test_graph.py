@@ -128,3 +128,16 @@ def test_a_chain_grows_unsure_as_simulated_errors_do() -> None:
     back = graph.chained(5, 0)
     assert back is not None
     assert back[0] == pytest.approx(np.linalg.inv(found[0]))
+
+
+def test_what_shows_a_keyframe_hears_of_visible_moves_however_slow() -> None:
+    """Otherwise the published map keeps its old walls after a loop."""
+    graph = PoseGraph()
+    for number in range(2):
+        graph.add_keyframe(number, np.eye(4))
+    for step in range(1, 11):
+        S = np.eye(4)
+        S[0, 3] = 5e-4 * step
+        graph.move({0: np.eye(4), 1: S})
+    assert graph.moves == {0: 0, 1: 2}
+    assert graph.poses[1][0, 3] == 5e-3

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Maps outlive the robot's run only if people can look into them and take them elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from dens3r_ros.cli.main import app
+from dens3r_ros.evaluation.oracle import OracleEngine
+from dens3r_ros.mapping.config import GraphConfig, KeyframeConfig, MapperConfig
+from dens3r_ros.mapping.mapper import Mapper
+
+CONFIG = MapperConfig(
+    graph=GraphConfig(child_process=False), keyframes=KeyframeConfig(min_matched=0.8)
+)
+
+
+@pytest.fixture(scope="module")
+def saved(walk, tmp_path_factory) -> Path:
+    mapper = Mapper(OracleEngine(walk, long_side=160, metric=True), CONFIG)
+    for index in range(6):
+        mapper.step(walk[index])
+    path = tmp_path_factory.mktemp("maps") / "room.map"
+    mapper.save(path)
+    return path
+
+
+def dens3r(*arguments: object) -> object:
+    return CliRunner().invoke(app, ["map", *map(str, arguments)])
+
+
+def test_info_says_what_a_map_holds(saved) -> None:
+    assert "oracle" in dens3r("info", saved).output
+    found = json.loads(dens3r("info", saved, "--json", "-").stdout)
+    assert found["frames"] == 6
+    assert found["keyframes"] >= 1
+    assert found["metric"] is True
+    assert 0.2 < found["path_length"] < 1.2
+    assert found["bytes"] == saved.stat().st_size
+
+
+def test_an_exported_cloud_lies_on_the_walls(saved, tmp_path) -> None:
+    target = tmp_path / "room.ply"
+    assert dens3r("export", saved, "--ply", target, "--voxel", 0.03).exit_code == 0
+    header, _, body = target.read_bytes().partition(b"end_header\n")
+    rows = np.frombuffer(body, np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)]))
+    assert f"element vertex {len(rows)}".encode() in header
+    assert len(rows) > 500
+    cells = np.floor(rows["xyz"] / 0.03)
+    assert len(np.unique(cells, axis=0)) == len(rows)
+    assert np.ptp(rows["xyz"][:, 2]) < 3.6
+
+
+def test_a_mesh_without_open3d_is_a_sentence(saved, tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "open3d", None)
+    result = dens3r("export", saved, "--mesh", tmp_path / "room.obj")
+    assert result.exit_code == 1
+    assert "dens3r_ros[mesh]" in result.output
+
+
+def test_what_is_no_map_and_what_asks_for_nothing_is_said(saved, tmp_path) -> None:
+    (tmp_path / "no.map").write_text("hello")
+    for arguments in (("info", tmp_path / "no.map"), ("export", tmp_path / "gone", "--ply", "x")):
+        result = dens3r(*arguments)
+        assert result.exit_code == 1
+        assert "map" in result.output
+        assert "Traceback" not in result.output
+    assert dens3r("export", saved).exit_code == 2
