@@ -29,10 +29,10 @@ class TrackingConfig:
     """Expected error of a match in pixels; 0.1 to 10."""
     sigma_depth: float = 0.03
     """Expected relative error of a point's depth; 0 to 0.5."""
-    engine_error: tuple[float, float] = (0.01, 0.005)
-    """Pose error of an engine's pair that no number of pixels averages out: a share of the
-    scene's depth, 0 to 0.5, and radians, 0 to 0.5."""
-    image_error: tuple[float, float] = (0.005, 0.0025)
+    engine_error: tuple[float, float] = (0.006, 0.003)
+    """Pose error of an engine's pair that no number of pixels averages out, standard deviation
+    a component: a share of the scene's depth, 0 to 0.5, and radians, 0 to 0.5."""
+    image_error: tuple[float, float] = (0.004, 0.002)
     """The same for points followed on the images."""
     min_confidence: float = 1.5
     """Confidence (1 is none) below which a pixel is not used; 1 to 100."""

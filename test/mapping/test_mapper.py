@@ -8,10 +8,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 
 from dens3r_ros.evaluation.oracle import OracleEngine
 from dens3r_ros.evaluation.trajectory import TrajectoryErrors, compare
 from dens3r_ros.frame import Frame
+from dens3r_ros.geometry.sim3 import se3_log
 from dens3r_ros.mapping.config import CamerasConfig, GraphConfig, KeyframeConfig, MapperConfig
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.update import Tracking, Update
@@ -213,3 +215,20 @@ def test_a_second_camera_enters_the_map_by_what_it_sees_or_by_its_mounting(
     apart = np.linalg.inv(first) @ last
     assert apart[:3, 3] == pytest.approx(mounting[:3, 3], abs=0.15)
     assert apart[:3, :3] == pytest.approx(mounting[:3, :3], abs=0.03)
+
+
+def test_covariance_is_as_large_as_the_errors(walk) -> None:
+    """Normalised squared errors of a frame against its keyframe lie around one a component."""
+    scores = []
+    for seed in range(2):
+        updates, _ = mapped(walk, metric=True, seed=seed)
+        made = {u.keyframe_id: n for n, u in enumerate(updates) if u.keyframe_made}
+        for n, update in enumerate(updates):
+            k = made[update.keyframe_id]
+            if n <= k:
+                continue
+            found = np.linalg.inv(updates[k].T_odom_camera) @ update.T_odom_camera
+            true = np.linalg.inv(walk.poses[k]) @ walk.poses[n]
+            error = se3_log(torch.from_numpy(np.linalg.inv(true) @ found)).numpy()
+            scores.append(error @ np.linalg.solve(update.covariance, error) / 6)
+    assert 0.5 < np.mean(scores) < 2
