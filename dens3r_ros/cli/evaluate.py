@@ -36,8 +36,14 @@ def pairs(
         str, typer.Option(help="Size of procedural images, as WIDTHxHEIGHT.")
     ] = "320x240",
     engine: Annotated[
-        str, typer.Option(help="geometric, constant, plane or module:factory.")
+        str, typer.Option(help="geometric, torch, onnx, constant, plane or module:factory.")
     ] = "geometric",
+    model: Annotated[
+        str, typer.Option(help="The network of torch or onnx: a path, or a name of `models list`.")
+    ] = "",
+    max_side: Annotated[
+        int, typer.Option(min=0, help="Long side to work at, in pixels; 0 is the engine's choice.")
+    ] = 0,
     gap: Annotated[
         int, typer.Option(min=1, help="Frames from the first of a pair to the second.")
     ] = 3,
@@ -54,22 +60,25 @@ def pairs(
 
     Scales are aligned by the median depth of each pair. Times are of this machine, as loaded.
     """
-    from dens3r_ros.evaluation.engines import EngineError, engine_named
+    from dens3r_ros.evaluation.engines import engine_named
     from dens3r_ros.evaluation.pair_table import summary
     from dens3r_ros.evaluation.pairs import evaluate_pairs
-    from dens3r_ros.sources import SourceError
 
     try:
-        chosen = engine_named(engine)
+        chosen = engine_named(engine, model, max_side)
         pair_set = _pair_set(source, seeds, size, gap, every)
-        scores, whole = _collected(
-            evaluate_pairs(chosen, pair_set, calibrated, confidence), pair_set
-        )
-    except (EngineError, SourceError) as error:
+        scored = evaluate_pairs(chosen, pair_set, calibrated, confidence)
+        scores, whole = _collected(scored, pair_set)
+    except ValueError as error:
         typer.echo(f"dens3r evaluate pairs: {error}", err=True)
         raise typer.Exit(1) from error
     if scores:
-        heading = {"engine": engine, "set": pair_set.name, "calibrated": calibrated}
+        heading = {
+            "engine": engine,
+            "model": chosen.info.model,
+            "set": pair_set.name,
+            "calibrated": calibrated,
+        }
         _report(heading | summary(scores), json_file)
     if not whole:
         raise typer.Exit(130)

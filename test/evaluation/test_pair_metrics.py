@@ -176,8 +176,8 @@ def test_procedural_pairs_have_consistent_truth():
         ([], "either --source"),
         (["--seeds", "9:3"], "A less than B"),
         (["--seeds", "0:2", "--size", "big"], "WIDTHxHEIGHT"),
-        (["--seeds", "0:2", "--engine", "none"], "no engine is named"),
-        (["--seeds", "0:2", "--engine", "no.module:engine"], "No module"),
+        (["--seeds", "0:2", "--engine", "none"], "is none of"),
+        (["--seeds", "0:2", "--engine", "no.module:engine"], "cannot be imported"),
     ],
 )
 def test_wrong_arguments_are_explained(arguments, what):
