@@ -50,7 +50,7 @@ class Peer:
             self.until(lambda: self._publishers[topic].get_subscription_count() > 0)
         self._publishers[topic].publish(message)
 
-    def until(self, done: Callable[[], Any], seconds: float = 60.0) -> bool:
+    def until(self, done: Callable[[], Any], seconds: float = 120.0) -> bool:
         end = time.monotonic() + seconds
         while not done() and time.monotonic() < end:
             self._executor.spin_once(timeout_sec=0.05)

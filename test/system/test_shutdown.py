@@ -12,9 +12,12 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2")
 
 NODE = "dens3r_ros.nodes.live"
+_RNG = random.Random(0)
+MOMENTS = sorted(round(_RNG.uniform(0.3, 4.0), 2) for _ in range(5))
+"""Seconds after the start, at which both signals are tried."""
 
 
-@pytest.mark.parametrize("after", sorted(random.Random(0).uniform(0.3, 4.0) for _ in range(5)))
+@pytest.mark.parametrize("after", MOMENTS)
 def test_a_signal_at_any_moment_ends_it_cleanly(start, after: float) -> None:
     processes = {number: start(NODE) for number in (signal.SIGINT, signal.SIGTERM)}
     time.sleep(after)
