@@ -19,6 +19,13 @@ Progress = Callable[[int, int], None]
 _GRAZING = 0.15
 """Cosine between a surface and the ray to it below which depth is a smear between two things."""
 
+_TRUNCATION = 4.0
+"""Voxels around a surface in which its distance is integrated."""
+_SEEN = 1.0
+"""Keyframes that must have seen a voxel."""
+_BLOCKS = 50_000
+"""Blocks of 8 voxels each way that memory is reserved for at first; it grows as needed."""
+
 
 class MeshUnavailable(ImportError):
     """open3d is missing; the message says how to get it."""
@@ -64,30 +71,30 @@ def write_mesh(
         raise MeshUnavailable(
             "meshes need open3d, which is not installed: pip install 'dens3r_ros[mesh]'"
         ) from error
-    volume = open3d.pipelines.integration.ScalableTSDFVolume(
-        voxel_length=voxel,
-        sdf_trunc=4 * voxel,
-        color_type=open3d.pipelines.integration.TSDFVolumeColorType.RGB8,
+    core, Image = open3d.core, open3d.t.geometry.Image
+    volume = open3d.t.geometry.VoxelBlockGrid(
+        attr_names=("tsdf", "weight", "color"),
+        attr_dtypes=(core.float32, core.float32, core.float32),
+        attr_channels=(1, 1, 3),
+        voxel_size=voxel,
+        block_resolution=8,
+        block_count=_BLOCKS,
     )
     for n, keyframe in enumerate(loaded.keyframes):
         seen = view(keyframe.stored)
         S = loaded.poses[keyframe.stored.id]
         depth = np.where(_good(seen, min_confidence), seen.points[..., 2] * scale_of(S), 0)
-        image = open3d.geometry.RGBDImage.create_from_color_and_depth(
-            open3d.geometry.Image(np.ascontiguousarray(seen.colours)),
-            open3d.geometry.Image(np.ascontiguousarray(depth, np.float32)),
-            depth_scale=1.0,
-            depth_trunc=1e6,
-            convert_rgb_to_intensity=False,
-        )
-        camera = seen.camera
-        lens = open3d.camera.PinholeCameraIntrinsic(
-            camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy
-        )
-        volume.integrate(image, lens, np.linalg.inv(rigid(S)))
+        image = Image(np.ascontiguousarray(depth, np.float32))
+        colours = Image(seen.colours.astype(np.float32) / 255)
+        lens, placed = core.Tensor(seen.camera.K), core.Tensor(np.linalg.inv(rigid(S)))
+        if depth.any():
+            limits = (1.0, float(depth.max()) + voxel, _TRUNCATION)
+            blocks = volume.compute_unique_block_coordinates(image, lens, placed, *limits)
+            volume.integrate(blocks, image, colours, lens, lens, placed, *limits)
         progress(n + 1, len(loaded.keyframes))
-    mesh = volume.extract_triangle_mesh()
-    mesh.compute_vertex_normals()
+    mesh = volume.extract_triangle_mesh(weight_threshold=_SEEN).to_legacy()
+    if not len(mesh.triangles):
+        raise OSError("the map has no surface of that confidence: try a lower --min-confidence")
     if not open3d.io.write_triangle_mesh(str(path), mesh):
         raise OSError(f"open3d could not write {path}; name it .ply, .obj, .stl or .glb")
     return len(mesh.triangles)
