@@ -118,7 +118,7 @@ def mapping(
         Path | None, typer.Option(help="Write the figures to this file; - is standard output.")
     ] = None,
 ) -> None:
-    """Time mapping without its engine, frame by frame, on a procedural walk to and fro.
+    """Time mapping without its engine, frame by frame, on a procedural walk back and forth.
 
     Keyframes are made on and on, as on a long way. Times are milliseconds on this machine as
     loaded; stages named decode, encode and keyframe contain the oracle engine's own time.

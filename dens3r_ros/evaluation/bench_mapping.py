@@ -30,10 +30,10 @@ _NEVER = 2.0
 """A share of overlap that nothing reaches, so that keyframes go on being made."""
 
 
-class ToAndFro:
+class BackAndForth:
     """A few frames of a walk, kept in memory and walked forth and back for as long as wanted."""
 
-    name = "to and fro"
+    name = "back and forth"
 
     def __init__(self, size: tuple[int, int], kept: int, frames: int) -> None:
         walk = ProceduralWalk(f"procedural:walk?seed=5&frames=900&size={size[1]}x{size[0]}")
@@ -93,7 +93,7 @@ class BenchSize:
 
 def bench_mapping(options: BenchSize, progress: Callable[[int], None]) -> dict[str, object]:
     """Milliseconds a frame without the engine, by stage, early and late; memory; the solver."""
-    source = ToAndFro(options.size, options.kept, options.frames)
+    source = BackAndForth(options.size, options.kept, options.frames)
     engine = TimedEngine(OracleEngine(source, long_side=max(options.size)))
     config = MapperConfig(keyframes=KeyframeConfig(reuse_overlap=_NEVER))
     whole, plain, stages, memory = [], [], [], []
