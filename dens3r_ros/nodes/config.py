@@ -125,6 +125,9 @@ class MappingParameters:
     archive: int = setting(
         2000, "Keyframes remembered in all; bounds memory.", low=10, high=100_000
     )
+    neighbours: int = setting(
+        3, "Keyframes that a new one is linked to; each costs two decodes.", low=1, high=10
+    )
     loops: bool = setting(True, "Recognise places seen before.")
     level: str = setting("floor", "What makes map z-up.", choices=("base", "floor", "camera"))
     seed: int = setting(0, "Of every random choice.", low=0, high=2**31 - 1)

@@ -11,6 +11,7 @@ import numpy as np
 from dens3r_ros.mapping.config import (
     ArchiveConfig,
     CamerasConfig,
+    GraphConfig,
     LevellingConfig,
     LoopConfig,
     MapperConfig,
@@ -30,6 +31,7 @@ def mapper_config(config: NodeConfig, extrinsics: Mapping[str, np.ndarray]) -> M
         calibrated=config.input.use_camera_info,
         tracking=TrackingConfig(seed=mapping.seed),
         window=WindowConfig(keyframes=mapping.window),
+        graph=GraphConfig(neighbours=mapping.neighbours),
         loops=LoopConfig(enabled=mapping.loops),
         archive=ArchiveConfig(keyframes=mapping.archive),
         levelling=_levelling(config),

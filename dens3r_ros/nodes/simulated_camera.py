@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import rclpy
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 
 from dens3r_ros.nodes.camera_outputs import header_at
 from dens3r_ros.nodes.packing import camera_info_message, image_message
 from dens3r_ros.nodes.process import run_node
+from dens3r_ros.nodes.qos import images_in
 from dens3r_ros.nodes.transforms import TransformPublisher
 from dens3r_ros.sources import SourceError, open_source
 
@@ -28,8 +28,8 @@ class SimulatedCamera(Node):
         self._loop = bool(self.declare_parameter("loop", False).value)
         self._calibrated = bool(self.declare_parameter("camera_info", True).value)
         rate = float(self.declare_parameter("rate", 30.0).value or 30.0)
-        self._images = self.create_publisher(Image, "image", qos_profile_sensor_data)
-        self._infos = self.create_publisher(CameraInfo, "camera_info", qos_profile_sensor_data)
+        self._images = self.create_publisher(Image, "image", images_in("reliable", 2))
+        self._infos = self.create_publisher(CameraInfo, "camera_info", images_in("reliable", 2))
         self._transforms = TransformPublisher(self)
         self._next = 0
         self.create_timer(1.0 / rate, self._play)
