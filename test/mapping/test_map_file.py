@@ -173,3 +173,12 @@ def test_killing_a_save_at_any_moment_leaves_a_whole_map(saved) -> None:
         assert [k.stored.id for k in found.keyframes] == [k.stored.id for k in before.keyframes]
         sizes.add(len(found.records))
     assert len(sizes) > 1
+
+
+def test_a_map_that_has_not_begun_can_be_saved_and_begun(walk, tmp_path) -> None:
+    assert mapper_for(walk).save(tmp_path / "empty.map") == 0
+    other = mapper_for(walk)
+    assert other.load(tmp_path / "empty.map") == 0
+    update = other.step(walk[0])
+    assert update.state is Tracking.TRACKING
+    assert update.epoch == 1
