@@ -67,8 +67,13 @@ class LoopCloser:
     def relocalise(
         self, features: Features, view: View, recent: Sequence[int]
     ) -> tuple[Keyframe, Track, Observation] | None:
-        """The frame's place against a keyframe seen lately, or one that looks like it."""
-        for candidate in dict.fromkeys([*recent, *self._similar(features)]):
+        """The frame's place against a keyframe that looks like it, or one seen lately.
+
+        No more keyframes are tried than `loops.candidates`, so that being lost costs little.
+        """
+        similar = self._similar(features)
+        tried = dict.fromkeys([*recent[:1], *similar[:1], *recent, *similar])
+        for candidate in list(tried)[: self._config.loops.candidates]:
             keyframe = self._recall(candidate)
             found = None if keyframe is None else self._placed(features, view, keyframe)
             if keyframe is not None and found is not None:
