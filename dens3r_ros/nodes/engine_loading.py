@@ -43,11 +43,13 @@ def _attempt(parameters: EngineParameters) -> Engine | BaseException:
 
 def _load(parameters: EngineParameters) -> Engine:
     from dens3r_ros.engines.loading import load_engine
+    from dens3r_ros.model_store.manifest import preferred_model
 
+    network = parameters.model or (parameters.name != "geometric" and preferred_model())
     return load_engine(
         parameters.name,
         parameters.model,
         parameters.device,
         parameters.precision,
-        parameters.max_side,
+        0 if network else parameters.max_side,
     )

@@ -33,9 +33,9 @@ FORBIDDEN = {
     "network": {"cli", "nodes", "mapping", "engines", "scenes", "training", "evaluation"},
     "engines": {"cli", "nodes", "mapping", "scenes", "training", "evaluation"},
     "mapping": {"cli", "nodes", "scenes", "training", "evaluation"},
-    "sources": {*ABOVE, "scenes", "training", "evaluation"},
+    "sources": {*ABOVE, "training", "evaluation"},  # opens the walks of scenes
     "evaluation": {"cli", "nodes"},
-    "scenes": {"cli", "nodes"},
+    "scenes": {*ABOVE, "sources", "training", "evaluation"},
     "training": {"cli", "nodes"},
     "nodes": {"cli", "training"},
 }
