@@ -94,6 +94,7 @@ def _costs(axes: Any, measured: Measured) -> None:
     mean = spent[:kept].reshape(-1, blocks, len(stages)).mean(1)
     axes.set_title(f"Milliseconds by stage, means of {blocks} frame(s)")
     axes.stackplot(np.arange(len(mean)) * blocks, mean.T, labels=stages)
+    axes.set_ylim(0, 1.3 * float(np.percentile(mean.sum(1), 98)))
     axes.set_xlabel("frame")
     axes.set_ylabel("milliseconds")
     axes.legend(loc="upper left", fontsize=8)
