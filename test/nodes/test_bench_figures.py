@@ -16,6 +16,7 @@ def test_each_image_owes_one_output_on_each_topic() -> None:
     assert accounting([1, 2, 3], 3, arrivals) == {
         "outputs_expected": 6,
         "outputs_lost": 2,
+        "outputs_lost_by_topic": {"points": 0, "depth": 2},
         "outputs_repeated": 1,
         "outputs_of_no_image": 1,
     }

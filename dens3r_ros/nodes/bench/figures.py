@@ -33,21 +33,23 @@ class Memory:
         return self.samples[-1][1] / 2**20 if self.samples else float("nan")
 
 
-def accounting(sent: Sequence[int], processed: int, arrivals: Arrivals) -> dict[str, int]:
+def accounting(sent: Sequence[int], processed: int, arrivals: Arrivals) -> dict[str, Any]:
     """Of all topics together: outputs lost, repeated, and of no image that was sent.
 
     `sent` are stamps, of which `processed` were worked on: each owes one output on every topic.
     """
-    lost = repeated = foreign = 0
-    for messages in arrivals.values():
+    lost: dict[str, int] = {}
+    repeated = foreign = 0
+    for topic, messages in arrivals.items():
         stamps = [stamp for stamp, _ in messages]
         of_images = set(stamps) & set(sent)
-        lost += processed - len(of_images)
+        lost[topic] = processed - len(of_images)
         repeated += len(stamps) - len(set(stamps))
         foreign += len(set(stamps) - of_images)
     return {
         "outputs_expected": processed * len(arrivals),
-        "outputs_lost": lost,
+        "outputs_lost": sum(lost.values()),
+        "outputs_lost_by_topic": lost,
         "outputs_repeated": repeated,
         "outputs_of_no_image": foreign,
     }

@@ -21,11 +21,15 @@ LISTENED = {**TOPICS, "odometry": Odometry}
 
 
 class Listener(Node):
-    """Keeps (stamp, time of arrival), both in nanoseconds, of each message by topic."""
+    """Keeps (stamp, time of arrival), both in nanoseconds, of each message by topic.
+
+    A file that ends in .ready tells that every topic has been heard.
+    """
 
     def __init__(self) -> None:
         super().__init__("bench_listener")
         self._file = Path(str(self.declare_parameter("file", "").value))
+        self._ready = False
         self._arrivals: dict[str, list[tuple[int, int]]] = {topic: [] for topic in LISTENED}
         for topic, kind in LISTENED.items():
             self.create_subscription(
@@ -40,6 +44,9 @@ class Listener(Node):
         def note(message: Any) -> None:
             stamp = message.header.stamp
             self._arrivals[topic].append((stamp.sec * NANOSECONDS + stamp.nanosec, time.time_ns()))
+            if not self._ready and all(self._arrivals.values()):
+                self._ready = True
+                self._file.with_suffix(".ready").touch()
 
         return note
 
