@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from evo.core import metrics
-from evo.core.trajectory import PoseTrajectory3D
+
+if TYPE_CHECKING:
+    from evo.core.trajectory import PoseTrajectory3D
 
 _MIN_POSES = 3
 
@@ -37,6 +39,8 @@ def compare(stamps: np.ndarray, estimated: np.ndarray, truth: np.ndarray) -> Tra
     The absolute error is after a Sim(3) and after an SE(3) alignment; the relative one is from
     frame to frame after the Sim(3).
     """
+    from evo.core.trajectory import PoseTrajectory3D
+
     if len(stamps) < _MIN_POSES or _flat(truth) or _flat(estimated):
         nan = float("nan")
         nothing = np.zeros(0)
@@ -54,8 +58,8 @@ def compare(stamps: np.ndarray, estimated: np.ndarray, truth: np.ndarray) -> Tra
         ate_sim3_m=_rms(errors),
         ate_se3_m=_rms(_absolute(reference, rigid)),
         scale=float(scale),
-        rpe_m=_relative(reference, similar, metrics.PoseRelation.translation_part),
-        rpe_deg=_relative(reference, similar, metrics.PoseRelation.rotation_angle_deg),
+        rpe_m=_relative(reference, similar, "translation_part"),
+        rpe_deg=_relative(reference, similar, "rotation_angle_deg"),
         S_world_map=S,
         errors=errors,
         aligned=similar.positions_xyz,
@@ -81,15 +85,17 @@ def _orthonormal(poses: np.ndarray) -> list[np.ndarray]:
 
 
 def _absolute(reference: PoseTrajectory3D, estimate: PoseTrajectory3D) -> np.ndarray:
+    from evo.core import metrics
+
     metric = metrics.APE(metrics.PoseRelation.translation_part)
     metric.process_data((reference, estimate))
     return np.asarray(metric.error)
 
 
-def _relative(
-    reference: PoseTrajectory3D, estimate: PoseTrajectory3D, relation: metrics.PoseRelation
-) -> float:
-    metric = metrics.RPE(relation, delta=1, delta_unit=metrics.Unit.frames)
+def _relative(reference: PoseTrajectory3D, estimate: PoseTrajectory3D, relation: str) -> float:
+    from evo.core import metrics
+
+    metric = metrics.RPE(metrics.PoseRelation[relation], delta=1, delta_unit=metrics.Unit.frames)
     metric.process_data((reference, estimate))
     return _rms(np.asarray(metric.error))
 

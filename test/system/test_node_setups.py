@@ -31,7 +31,7 @@ from peer import (
 )
 from sensor_msgs.msg import Image, PointCloud2
 
-from dens3r_ros.nodes.bench.wall_engine import DISTANCE
+from dens3r_ros.evaluation.wall_engine import DISTANCE
 
 
 def test_compressed_images_track_too(start: Any, peer: Peer) -> None:

@@ -73,7 +73,7 @@ class _Run:
         self._node = Child(
             "dens3r_ros.nodes.live",
             {
-                "engine.name": "dens3r_ros.nodes.bench.wall_engine:WallEngine",
+                "engine.name": "dens3r_ros.evaluation.wall_engine:WallEngine",
                 "input.policy": "every",
                 "input.qos": "reliable",
             },
