@@ -124,3 +124,14 @@ def _peer() -> Iterator[Any]:
         yield made
     finally:
         made.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One more try for tests over DDS: processes that a busy machine starves miss each other.
+
+    A fault of ours shows twice. Needs pytest-rerunfailures, which colcon brings; without it each
+    test has its one try.
+    """
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=1))
