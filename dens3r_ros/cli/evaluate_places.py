@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from dens3r_ros.evaluation.places import PlaceFigures
 
 
 def places(
@@ -35,7 +39,6 @@ def places(
 
     from rich.console import Console
     from rich.progress import Progress
-    from rich.table import Table
 
     from dens3r_ros.evaluation.places import PlaceOptions, evaluate_places
     from dens3r_ros.sources.opening import open_source
@@ -61,15 +64,25 @@ def places(
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
     if json is None or str(json) != "-":
-        table = Table("sequence", "keyframes", "revisits", f"in first {first}", "first", "ms")
-        for one in found:
-            counts = (str(one.keyframes), str(one.revisits))
-            shares = (f"{one.recall:.1%}", f"{one.recall_at_1:.1%}", f"{one.ms_per_keyframe:.1f}")
-            table.add_row(one.sequence, *counts, *shares)
-        Console().print(table)
+        _print_table(found, first)
     if json is not None:
-        text = dumps([asdict(one) for one in found], indent=2)
-        if str(json) == "-":
-            typer.echo(text)
-        else:
-            json.write_text(text + "\n", encoding="utf-8")
+        _write(dumps([asdict(one) for one in found], indent=2), json)
+
+
+def _print_table(found: Sequence[PlaceFigures], first: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("sequence", "keyframes", "revisits", f"in first {first}", "first", "ms")
+    for one in found:
+        counts = (str(one.keyframes), str(one.revisits))
+        shares = (f"{one.recall:.1%}", f"{one.recall_at_1:.1%}", f"{one.ms_per_keyframe:.1f}")
+        table.add_row(one.sequence, *counts, *shares)
+    Console().print(table)
+
+
+def _write(text: str, file: Path) -> None:
+    if str(file) == "-":
+        typer.echo(text)
+    else:
+        file.write_text(text + "\n", encoding="utf-8")
