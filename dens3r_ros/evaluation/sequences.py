@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.evaluation.chaining import PairChain
+from dens3r_ros.evaluation.closing import end_error, wrong_loops
 from dens3r_ros.evaluation.oracle import OracleEngine
 from dens3r_ros.evaluation.surface import (
     FrameErrors,
@@ -62,6 +63,8 @@ class _Collector:
 
     def __init__(self) -> None:
         self.updates: list[tuple[int, Update]] = []
+        self.true_poses: dict[int, np.ndarray] = {}
+        """T_world_camera by stamp, where it is known."""
         self.maps: list[tuple[int, FrameErrors]] = []
         self.surface: list[np.ndarray] = []
 
@@ -84,7 +87,6 @@ def evaluate_sequence(
     with Mapper(engine, config) as mapper:
         for index, frame in _frames(source, indices, options):
             update = mapper.step(frame)
-            collected.updates.append((index, replace(update, maps=None)))
             _look(source, index, update, options, collected)
             if chain is not None:
                 chain.add(frame)
@@ -105,10 +107,14 @@ def _look(
     source: Source, index: int, update: Update, options: SequenceOptions, into: _Collector
 ) -> None:
     """Compare what one frame shows; most frames' maps are left alone to save time."""
+    into.updates.append((index, replace(update, maps=None)))
+    truth, camera = source.truth(index), source[index].intrinsics
+    if truth is None:
+        return
+    into.true_poses[update.stamp] = truth.T_world_camera
     if len(into.updates) % options.maps_every != 1 % options.maps_every:
         return
-    truth, camera = source.truth(index), source[index].intrinsics
-    if truth is None or not np.isfinite(truth.depth).any():
+    if not np.isfinite(truth.depth).any():
         return
     if options.surface and camera is not None:
         into.surface.append(truth_points(truth, camera))
@@ -126,24 +132,25 @@ def _measured(
     collected: _Collector,
     chain: PairChain | None,
 ) -> Measured:
-    index_of = {update.stamp: index for index, update in collected.updates}
-    placed = [pose for pose in mapper.trajectory() if pose.stamp in index_of]
-    truths = [source.truth(index_of[pose.stamp]) for pose in placed]
-    both = [(pose, truth) for pose, truth in zip(placed, truths, strict=True) if truth is not None]
+    placed, true_poses = mapper.trajectory(), collected.true_poses
+    both = [pose for pose in placed if pose.stamp in true_poses]
     if placed and not both:
         raise SourceError(f"{source.name} has no true poses to compare with.")
-    stamps = np.array([pose.stamp for pose, _ in both]) * 1e-9
-    wanted = np.array([truth.T_world_camera for _, truth in both]).reshape(-1, 4, 4)
-    errors = compare(stamps, np.array([pose.T_map_camera for pose, _ in both]), wanted)
+    stamps = np.array([pose.stamp for pose in both]) * 1e-9
+    wanted = np.array([true_poses[pose.stamp] for pose in both]).reshape(-1, 4, 4)
+    found = np.array([pose.T_map_camera for pose in both]).reshape(-1, 4, 4)
+    errors = compare(stamps, found, wanted)
     figures: dict[str, object] = {"sequence": source.name, "engine": engine.info.name}
     figures |= _counts(collected, len(placed))
     figures |= _trajectory_figures(errors)
+    figures["end_error_m"] = end_error(found, wanted, errors.scale)
+    figures["wrong_loops"] = _wrong_loops(mapper, true_poses, errors.scale)
     figures |= _map_figures(collected, errors.scale)
     figures["chamfer_m"] = _chamfer(mapper, collected, errors, options)
     figures |= _costs(collected)
     figures["calibrated"] = options.calibrated
     if chain is not None:
-        figures["ate_chained_m"] = _chained(source, chain, index_of)
+        figures["ate_chained_m"] = _chained(chain, true_poses)
     if isinstance(engine, OracleEngine):
         figures["oracle"] = engine.description()
     depth = [
@@ -162,6 +169,7 @@ def _counts(collected: _Collector, placed: int) -> dict[str, object]:
         "frames": len(collected.updates),
         "keyframes": last.keyframes,
         "loops": last.loops,
+        "epochs": 1 + collected.updates[-1][1].epoch,
         "completeness": placed / len(collected.updates),
     }
 
@@ -169,6 +177,12 @@ def _counts(collected: _Collector, placed: int) -> dict[str, object]:
 def _trajectory_figures(errors: TrajectoryErrors) -> dict[str, object]:
     names = ("path_m", "ate_sim3_m", "ate_se3_m", "scale", "rpe_m", "rpe_deg")
     return {name: getattr(errors, name) for name in names}
+
+
+def _wrong_loops(mapper: Mapper, true_poses: Mapping[int, np.ndarray], scale: float) -> int:
+    stamps = {keyframe.id: keyframe.stamp for keyframe in mapper.keyframes()}
+    truth = {i: true_poses[stamp] for i, stamp in stamps.items() if stamp in true_poses}
+    return wrong_loops(mapper.loops(), mapper.keyframe_poses(), truth, scale)
 
 
 def _map_figures(collected: _Collector, scale: float) -> dict[str, object]:
@@ -212,9 +226,8 @@ def _costs(collected: _Collector) -> dict[str, object]:
     return {"frames_per_second": 1000 / whole if whole else float("nan"), "ms_per_frame": mean}
 
 
-def _chained(source: Source, chain: PairChain, index_of: dict[int, int]) -> float:
-    poses = [(pose, source.truth(index_of[stamp])) for stamp, pose in chain.poses]
-    both = [(pose, truth.T_world_camera) for pose, truth in poses if truth is not None]
+def _chained(chain: PairChain, true_poses: Mapping[int, np.ndarray]) -> float:
+    both = [(pose, true_poses[stamp]) for stamp, pose in chain.poses if stamp in true_poses]
     stamps = np.arange(len(both), dtype=float)
     return compare(
         stamps, np.array([pose for pose, _ in both]), np.array([truth for _, truth in both])

@@ -6,9 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.config import MapperConfig
+from dens3r_ros.mapping.graph import Edge
 from dens3r_ros.mapping.map_file import write_map
 from dens3r_ros.mapping.map_reading import read_map
 from dens3r_ros.mapping.parts import usual_parts
@@ -53,6 +56,14 @@ class Mapper:
         views = [keyframe_view(keyframe, keyframe.id, world.graph) for keyframe in world.window]
         views += [keyframe_view(archive.shown(i), i, world.graph) for i in world.archived()]
         return sorted(views, key=lambda view: view.id)
+
+    def keyframe_poses(self) -> dict[int, np.ndarray]:
+        """S_map_keyframe (4, 4) of every keyframe: its pose and the length of its unit."""
+        return dict(self._session.world.graph.poses)
+
+    def loops(self) -> list[Edge]:
+        """Every loop that was closed, each direction for itself."""
+        return [edge for edge in self._session.world.graph.edges if edge.loop]
 
     def finish(self) -> None:
         """Wait for the solves that are under way, and follow them."""
