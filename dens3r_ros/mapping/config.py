@@ -97,6 +97,8 @@ class LoopConfig:
     enabled: bool = True
     candidates: int = 5
     """Most similar keyframes that are looked at; 1 to 20."""
+    enough: int = 2
+    """Loops of one keyframe after which no more candidates are looked at; 1 to 20."""
     min_gap: int = 10
     """Keyframes between a keyframe and its earliest possible loop partner; 2 to 1000."""
     min_overlap: float = 0.2

@@ -26,6 +26,10 @@ class PlaceIndex(Protocol):
         """Up to k (keyframe id, similarity in 0..1) of remembered keyframes, best first."""
         ...
 
+    def alike(self, keyframe_id: int, k: int) -> list[tuple[int, float]]:
+        """The same for a remembered keyframe, itself left out."""
+        ...
+
     def remove(self, keyframe_id: int) -> None:
         """Forget a keyframe."""
         ...

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator
 
 import numpy as np
 
@@ -65,52 +65,42 @@ class KeyframeMaker:
         made.canonical.inherit(keyframe.canonical, points, weight, self._config.fusion)
         return made
 
-    def links(
-        self,
-        made: Keyframe,
-        seen: Observation,
-        keyframe: Keyframe,
-        neighbours: Sequence[Keyframe],
-        graph: PoseGraph,
-    ) -> list[Link]:
-        """Links between a new keyframe and others; what they show of it is folded in.
-
-        `seen` is the prediction (made, keyframe) that tracked it.
-        """
-        others = [other for other in neighbours if other.id != keyframe.id]
-        pairs = [(keyframe.features, made.features)]
-        for other in others:
-            pairs += [(made.features, other.features), (other.features, made.features)]
-        predictions = observe(self._engine, pairs)
-        found = self._both_ways(made, keyframe, seen, predictions[0], graph, sure=True)
-        for n, other in enumerate(others):
-            there, back = predictions[1 + 2 * n], predictions[2 + 2 * n]
-            found += self._both_ways(made, other, there, back, graph, sure=False)
-        return found
-
-    def _both_ways(
-        self,
-        made: Keyframe,
-        other: Keyframe,
-        there: Observation,
-        back: Observation,
-        graph: PoseGraph,
-        sure: bool,
-    ) -> list[Link]:
-        """Links from `there`, the prediction (made, other), and `back`, (other, made)."""
-        S = graph.relative(other.id, made.id)
-        forth = link(there, other, made, S, self._config, self._metric)
-        home = link(back, made, other, np.linalg.inv(S), self._config, self._metric)
-        if isinstance(forth, str) or isinstance(home, str):
-            return [forth] if sure and isinstance(forth, Link) else []
-        depth = other.canonical.median_depth
-        least = self._config.graph.min_overlap
-        if not agree(forth, home, depth) or min(forth.track.matched, home.track.matched) < least:
-            return [forth] if sure else []
+    def link_back(self, forth: Link, graph: PoseGraph) -> list[Link]:
+        """The way home of the link by which a new keyframe was tracked, if it agrees; what it
+        shows of the new keyframe is folded in."""
+        left, made = forth.i, forth.j
+        back = observe(self._engine, [(left.features, made.features)])[0]
+        home = self._link(back, made, left, graph)
+        if isinstance(home, str) or not self._agree(forth, home, left):
+            return []
         self.fold(made, back, home.track)
-        if not sure:
-            self.fold(other, there, forth.track)
+        return [home]
+
+    def link_both(
+        self, made: Keyframe, other: Keyframe, graph: PoseGraph
+    ) -> Generator[None, None, list[Link]]:
+        """Links between two keyframes, there and back, where both are found and agree; what they
+        show is folded in. Yields between them."""
+        there = observe(self._engine, [(made.features, other.features)])[0]
+        forth = self._link(there, other, made, graph)
+        if isinstance(forth, str):
+            return []
+        yield
+        back = observe(self._engine, [(other.features, made.features)])[0]
+        home = self._link(back, made, other, graph)
+        if isinstance(home, str) or not self._agree(forth, home, other):
+            return []
+        self.fold(made, back, home.track)
+        self.fold(other, there, forth.track)
         return [forth, home]
+
+    def _link(self, seen: Observation, i: Keyframe, j: Keyframe, graph: PoseGraph) -> Link | str:
+        return link(seen, i, j, graph.relative(i.id, j.id), self._config, self._metric)
+
+    def _agree(self, forth: Link, home: Link, other: Keyframe) -> bool:
+        least = self._config.graph.min_overlap
+        enough = min(forth.track.matched, home.track.matched) >= least
+        return enough and agree(forth, home, other.canonical.median_depth)
 
     def fold(self, keyframe: Keyframe, seen: Observation, found: Track) -> None:
         """Take the prediction (frame, keyframe) into the keyframe's pointmap."""

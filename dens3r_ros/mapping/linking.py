@@ -18,6 +18,8 @@ from dens3r_ros.mapping.tracker import Track, View, grid_pixels, track, track_ag
 
 _FLOOR_SCALE = 0.01
 """Standard deviation of an edge's logarithm of scale: none is surer than this."""
+_BELIEVED_SCALE = 0.1
+"""The same where no depth is shared."""
 _SCALE_STRIDE = 8
 _CELLS = 12
 """Number of independent depth errors that a view is taken to hold."""
@@ -62,6 +64,15 @@ def link(
     return Link(edge, found, i, j, seen.pixels is not None)
 
 
+def tracked_link(found: Track, by_pixels: bool, i: Keyframe, j: Keyframe, metric: bool) -> Link:
+    """The link that tracking the frame of keyframe `j` against `i` was; their points share a unit,
+    however little is known of their depth."""
+    edge = _edge(i, j, found.T_keyframe_frame, found.covariance, metric, False)
+    if isinstance(edge, str):
+        edge = Edge(i.id, j.id, found.T_keyframe_frame, _unsure(found.covariance))
+    return Link(edge, found, i, j, by_pixels)
+
+
 def remeasured(old: Link, config: MapperConfig, metric: bool) -> Edge:
     """The edge again, now that both keyframes' points are better known; the old one if it fails."""
     T, covariance = track_again(old.track, old.i, old.by_pixels, config.tracking)
@@ -86,6 +97,14 @@ def _edge(
     S = T_i_j.copy()
     S[:3, :3] *= scale
     return Edge(i.id, j.id, S, whole, loop)
+
+
+def _unsure(covariance: np.ndarray) -> np.ndarray:
+    """(7, 7) covariance of an edge whose scale is only believed."""
+    whole = np.zeros((7, 7))
+    whole[:6, :6] = covariance
+    whole[6, 6] = _BELIEVED_SCALE**2
+    return whole
 
 
 def relative_scale(

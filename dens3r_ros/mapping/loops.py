@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 
 import numpy as np
 
@@ -45,24 +45,27 @@ class LoopCloser:
         """Let a keyframe be found again."""
         self._places.add(keyframe.id, keyframe.features.frame.image)
 
-    def close(self, made: Keyframe, graph: PoseGraph) -> list[Edge]:
-        """Edges of every loop that a new keyframe closes."""
+    def close(self, made: Keyframe, graph: PoseGraph) -> Iterator[None]:
+        """Find what loops a new keyframe closes, and add their edges; yields between decodings."""
         settings = self._config.loops
         if not settings.enabled:
-            return []
+            return
         linked = {edge.i + edge.j - made.id for edge in graph.edges_of(made.id)}
-        edges: list[Edge] = []
-        for candidate in self._similar(made.features, made.id - settings.min_gap, linked):
+        found = 0
+        for candidate in self._older(made, linked):
+            yield
             older = self._recall(candidate)
-            found = None if older is None else self._verified(made, older)
-            if found is None:
+            edges = None if older is None else (yield from self._verified(made, older))
+            if edges is None:
                 continue
-            if contradiction(found[0], graph) > settings.max_contradiction:
+            if contradiction(edges[0], graph) > settings.max_contradiction:
                 self.refused += 1
                 continue
+            graph.add_edges(edges)
             self.closed += 1
-            edges += found
-        return edges
+            found += 1
+            if found == settings.enough:
+                return
 
     def relocalise(
         self, features: Features, view: View, recent: Sequence[int]
@@ -71,23 +74,23 @@ class LoopCloser:
 
         No more keyframes are tried than `loops.candidates`, so that being lost costs little.
         """
-        similar = self._similar(features)
+        most = self._config.loops.candidates
+        similar = [i for i, _ in self._places.query(features.frame.image, most)]
         tried = dict.fromkeys([*recent[:1], *similar[:1], *recent, *similar])
-        for candidate in list(tried)[: self._config.loops.candidates]:
+        for candidate in list(tried)[:most]:
             keyframe = self._recall(candidate)
             found = None if keyframe is None else self._placed(features, view, keyframe)
             if keyframe is not None and found is not None:
                 return keyframe, *found
         return None
 
-    def _similar(
-        self, features: Features, newest: int | None = None, known: Collection[int] = ()
-    ) -> list[int]:
-        """Keyframes that look alike, up to `newest` and without the known ones, best first."""
+    def _older(self, made: Keyframe, known: Collection[int]) -> list[int]:
+        """Keyframes that look like a new one, old enough and not yet linked to it, best first."""
         settings = self._config.loops
-        more = 0 if newest is None else settings.min_gap + len(known)
-        found = self._places.query(features.frame.image, settings.candidates + more)
-        alike = [i for i, _ in found if (newest is None or i <= newest) and i not in known]
+        more = settings.candidates + settings.min_gap + len(known)
+        found = self._places.alike(made.id, more)
+        newest = made.id - settings.min_gap
+        alike = [i for i, _ in found if i <= newest and i not in known]
         return alike[: settings.candidates]
 
     def _placed(
@@ -107,10 +110,16 @@ class LoopCloser:
         forth = link(seen, keyframe, passing, None, self._config, self._metric, loop=True)
         return (found, seen) if self._convinces(forth, home, keyframe) else None
 
-    def _verified(self, made: Keyframe, candidate: Keyframe) -> list[Edge] | None:
-        pairs = [(made.features, candidate.features), (candidate.features, made.features)]
-        there, back = observe(self._engine, pairs)
+    def _verified(
+        self, made: Keyframe, candidate: Keyframe
+    ) -> Generator[None, None, list[Edge] | None]:
+        """Both directions of a loop, if there is one; the way back only if the way there is."""
+        there = observe(self._engine, [(made.features, candidate.features)])[0]
         forth = link(there, candidate, made, None, self._config, self._metric, loop=True)
+        if not self._enough(forth):
+            return None
+        yield
+        back = observe(self._engine, [(candidate.features, made.features)])[0]
         home = link(back, made, candidate, None, self._config, self._metric, loop=True)
         if not self._convinces(forth, home, candidate):
             return None
@@ -120,12 +129,15 @@ class LoopCloser:
     def _convinces(self, forth: Link | str, home: Link | str, keyframe: Keyframe) -> bool:
         if isinstance(forth, str) or isinstance(home, str):
             return False
-        settings = self._config.loops
         depth = keyframe.canonical.median_depth
+        return self._enough(forth) and self._enough(home) and agree(forth, home, depth)
+
+    def _enough(self, found: Link | str) -> bool:
+        settings = self._config.loops
         return (
-            min(forth.track.matched, home.track.matched) >= settings.min_overlap
-            and min(forth.track.inliers, home.track.inliers) >= settings.min_inliers
-            and agree(forth, home, depth)
+            isinstance(found, Link)
+            and found.track.matched >= settings.min_overlap
+            and found.track.inliers >= settings.min_inliers
         )
 
 

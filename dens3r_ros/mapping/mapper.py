@@ -44,6 +44,11 @@ class Mapper:
         """Take one frame in; frames of one camera come in the order of their stamps."""
         return self._session.take(frame)
 
+    def catch_up(self) -> None:
+        """Do now what the latest frame left for the next `step` to begin with: keyframes are tied
+        to their neighbours between frames. Whether it is called changes no result."""
+        self._session.catch_up()
+
     def trajectory(self) -> list[TimedPose]:
         """The corrected pose of every frame that has one, in the order of their stamps."""
         world = self._session.world
@@ -66,8 +71,8 @@ class Mapper:
         return [edge for edge in self._session.world.graph.edges if edge.loop]
 
     def finish(self) -> None:
-        """Wait for the solves that are under way, and follow them."""
-        self._session.world.backend.finish()
+        """Do all work that waits, wait for the solves that are under way, and follow them."""
+        self._session.world.finish()
 
     def reset(self) -> None:
         """Forget the map and begin a new epoch."""

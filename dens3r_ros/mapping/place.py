@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from dens3r_ros.mapping.place_descriptor import (
@@ -22,6 +24,8 @@ _CORNER_SHARE = 4.0
 _WORDS = 256
 _ONES = np.array([bin(byte).count("1") for byte in range(256)], np.uint8)
 """Set bits of a byte, for versions of NumPy that cannot count them."""
+_IN_VIEWS = np.zeros(0, np.float32)
+"""Stands for a view that is kept with all others in one array."""
 
 DESCRIPTOR_BYTES = 4 * 1024 + CORNERS * (32 + 1) + 1024
 """Most bytes that one remembered keyframe takes."""
@@ -33,6 +37,7 @@ class Places:
     def __init__(self, vocabulary: Vocabulary | None = None) -> None:
         self._vocabulary = vocabulary or shipped_vocabulary()
         self._known: dict[int, PlaceDescriptor] = {}
+        self._rows: dict[int, int] = {}
         self._views = np.zeros((16, self._vocabulary.middle.size), np.float32)
         self._ids: list[int] = []
         self._latest: tuple[np.ndarray, PlaceDescriptor] | None = None
@@ -50,30 +55,36 @@ class Places:
             self.remove(keyframe_id)
         if len(self._ids) == len(self._views):
             self._views = np.concatenate((self._views, np.zeros_like(self._views)))
+        self._rows[keyframe_id] = len(self._ids)
         self._views[len(self._ids)] = descriptor.view
         self._ids.append(keyframe_id)
-        row = self._views[len(self._ids) - 1]
-        self._known[keyframe_id] = PlaceDescriptor(row, descriptor.words, descriptor.corners)
+        self._known[keyframe_id] = replace(descriptor, view=_IN_VIEWS)
 
     def descriptor(self, keyframe_id: int) -> PlaceDescriptor:
         """What is remembered of a keyframe."""
-        return self._known[keyframe_id]
+        view = self._views[self._rows[keyframe_id]].copy()
+        return replace(self._known[keyframe_id], view=view)
 
     def remove(self, keyframe_id: int) -> None:
         """Forget a keyframe."""
-        row = self._ids.index(keyframe_id)
-        last = len(self._ids) - 1
         del self._known[keyframe_id]
-        moved = self._ids.pop()
-        if row != last:
-            self._ids[row] = moved
-            self._views[row] = self._views[last]
+        row, moved = self._rows.pop(keyframe_id), self._ids.pop()
+        if moved != keyframe_id:
+            self._ids[row], self._rows[moved] = moved, row
+            self._views[row] = self._views[len(self._ids)]
 
     def query(self, image: np.ndarray, k: int) -> list[tuple[int, float]]:
         """Up to k (keyframe id, similarity in 0..1) of remembered keyframes, best first."""
+        return self._like(self._described(image), k)
+
+    def alike(self, keyframe_id: int, k: int) -> list[tuple[int, float]]:
+        """The same for a remembered keyframe, itself left out."""
+        found = self._like(self.descriptor(keyframe_id), k + 1)
+        return [one for one in found if one[0] != keyframe_id][:k]
+
+    def _like(self, asked: PlaceDescriptor, k: int) -> list[tuple[int, float]]:
         if not self._ids:
             return []
-        asked = self._described(image)
         likeness = self._views[: len(self._ids)] @ asked.view
         short = np.argsort(-likeness, kind="stable")[: max(_SHORTLIST, k)]
         corners = _common_corners(asked, [self._known[self._ids[row]] for row in short])

@@ -11,6 +11,7 @@ from dens3r_ros.mapping.cameras import fit_camera
 from dens3r_ros.mapping.initialiser import First, Initialiser
 from dens3r_ros.mapping.joining import join
 from dens3r_ros.mapping.keyframe import Keyframe
+from dens3r_ros.mapping.linking import tracked_link
 from dens3r_ros.mapping.observation import Observation, observe
 from dens3r_ros.mapping.odometry import Odometry
 from dens3r_ros.mapping.reporting import report
@@ -37,15 +38,17 @@ class Session:
         self._streams: dict[str, Stream] = {}
         self._owner = parts.config.cameras.odometry
         self._initialiser = Initialiser(parts.engine, parts.maker, parts.config)
-        self._number = self._lost = 0
+        self._number = self._worked = self._lost = 0
         self.levelled_by = ""
         """What made z point up: "base", "floor" or "camera"; empty before it is known."""
 
     def take(self, frame: Frame) -> Update:
         """Place one frame."""
+        watch = Stopwatch()
+        with watch.stage("chores"):
+            self.catch_up()
         self._number += 1
         self._owner = self._owner or frame.camera
-        watch = Stopwatch()
         with watch.stage("encode"):
             features = self._engine.encode([frame])[0]
         stream = self._streams.setdefault(frame.camera, Stream(frame.camera))
@@ -65,6 +68,12 @@ class Session:
             self._join(step)
         graph, metric = self.world.graph, self.parts.metric
         return report(step, self.odometry, graph, self._counters(), metric, self.levelled_by)
+
+    def catch_up(self) -> None:
+        """Do the share of work that the latest frame left to do, unless that is done."""
+        if self._worked < self._number:
+            self._worked = self._number
+            self.world.work(self._number)
 
     def expect_lens(self, camera_name: str, camera: Intrinsics) -> None:
         """What lens a camera had before, until it is known better."""
@@ -226,7 +235,8 @@ class Session:
         )
         older = world.older(made, world.pose(keyframe.id) @ T, but=keyframe)
         if older is None or not self._take_up(step, keyframe, older, T):
-            world.grow(made, seen, keyframe, T, self._number)
+            forth = tracked_link(found, seen.pixels is not None, keyframe, made, self.parts.metric)
+            world.grow(made, keyframe, forth)
             if step.owner:
                 self.odometry.hand_over(made.id, np.eye(4), T, np.eye(4))
             step.made_keyframe(made.id)

@@ -3,20 +3,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.mapping.backend import Backend
+from dens3r_ros.mapping.chores import Chores
 from dens3r_ros.mapping.config import MapperConfig
-from dens3r_ros.mapping.graph import PoseGraph
+from dens3r_ros.mapping.graph import PoseGraph, rigid
 from dens3r_ros.mapping.interfaces import KeyframeArchive, Leveller, PlaceIndex
 from dens3r_ros.mapping.keyframe import Keyframe
 from dens3r_ros.mapping.keyframing import KeyframeMaker
 from dens3r_ros.mapping.linking import Link, remeasured
 from dens3r_ros.mapping.loops import LoopCloser
-from dens3r_ros.mapping.observation import Observation
 from dens3r_ros.mapping.straightening import straighten
 from dens3r_ros.mapping.window import Window
 
@@ -45,6 +46,8 @@ class World:
         self.loops = LoopCloser(
             parts.engine, parts.config, parts.metric, parts.places, parts.maker, self.recall
         )
+        self.chores = Chores()
+        self._frame_number = 0
         self._links: list[Link] = []
 
     @property
@@ -62,28 +65,48 @@ class World:
         self.graph.add_keyframe(keyframe.id, S_map_keyframe)
         self._take_in(keyframe)
 
-    def grow(
-        self,
-        made: Keyframe,
-        seen: Observation,
-        keyframe: Keyframe,
-        T_keyframe_made: np.ndarray,
-        frame_number: int,
-    ) -> None:
-        """Take in a keyframe that was tracked against another one, tie it to all it sees, and
-        begin a solve."""
+    def grow(self, made: Keyframe, keyframe: Keyframe, forth: Link) -> None:
+        """Take in a keyframe that was tracked against another one, by the link `forth`; what else
+        it sees is found out by the chores that follow, which end in a solve."""
         graph, settings = self.graph, self.parts.config.graph
-        graph.add_keyframe(made.id, self.pose(keyframe.id) @ T_keyframe_made)
+        graph.add_keyframe(made.id, self.pose(keyframe.id) @ rigid(forth.edge.S_i_j))
+        graph.add_edges([forth.edge])
+        self._links.append(forth)
         around = self.window.overlapping(
             made, self.pose(made.id), graph, settings.neighbours, settings.min_overlap
         )
-        self._mature(keyframe)
-        links = self.parts.maker.links(made, seen, keyframe, around, graph)
-        graph.add_edges(link.edge for link in links)
-        self._links += links
-        graph.add_edges(self.loops.close(made, graph))
         self._take_in(made)
-        self.backend.ask(frame_number)
+        others = [other for other in around if other.id != keyframe.id]
+        self.chores.add(self._settle(made, keyframe, others))
+
+    def _settle(
+        self, made: Keyframe, keyframe: Keyframe, others: Sequence[Keyframe]
+    ) -> Iterator[None]:
+        """Tie a new keyframe to all it sees, and solve; yields after every piece of work."""
+        yield from self._mature(keyframe)
+        maker, graph = self.parts.maker, self.graph
+        for forth in [one for one in self._links if one.i is keyframe and one.j is made]:
+            self._tie(maker.link_back(forth, graph))
+            yield
+        for other in others:
+            self._tie((yield from maker.link_both(made, other, graph)))
+            yield
+        yield from self.loops.close(made, graph)
+        self.backend.ask(self._frame_number)
+
+    def _tie(self, links: Sequence[Link]) -> None:
+        self.graph.add_edges(link.edge for link in links)
+        self._links += links
+
+    def work(self, frame_number: int) -> None:
+        """One frame's share of what there is to do."""
+        self._frame_number = frame_number
+        self.chores.some()
+
+    def finish(self) -> None:
+        """Do all that there is to do, and wait for the solves."""
+        self.chores.all()
+        self.backend.finish()
 
     def older(self, made: Keyframe, S_map_made: np.ndarray, but: Keyframe) -> Keyframe | None:
         """A keyframe of the window, other than `but`, that sees almost the same as `made`."""
@@ -123,17 +146,18 @@ class World:
             if gone not in self.window:
                 self.parts.places.remove(gone)
 
-    def _mature(self, keyframe: Keyframe) -> None:
+    def _mature(self, keyframe: Keyframe) -> Iterator[None]:
         """Measure a keyframe's edges again once its points have matured."""
+        self._links = [
+            one for one in self._links if one.i.id in self.window and one.j.id in self.window
+        ]
         linked = [link.track for link in self._links if link.i is keyframe]
         straighten(keyframe, [*keyframe.tracks, *linked], self.parts.config.tracking)
-        kept = []
-        for link in self._links:
-            if link.i.id not in self.window or link.j.id not in self.window:
-                continue
-            if keyframe.id in (link.i.id, link.j.id):
-                edge = remeasured(link, self.parts.config, self.parts.metric)
-                self.graph.replace_edge(link.edge, edge)
-                link = replace(link, edge=edge)
-            kept.append(link)
-        self._links = kept
+        for link in [one for one in self._links if keyframe.id in (one.i.id, one.j.id)]:
+            yield
+            self._measure_again(link)
+
+    def _measure_again(self, link: Link) -> None:
+        edge = remeasured(link, self.parts.config, self.parts.metric)
+        self.graph.replace_edge(link.edge, edge)
+        self._links[self._links.index(link)] = replace(link, edge=edge)

@@ -143,6 +143,7 @@ class Session:
         self.counts.processed += 1
         self.rate.tick(time.monotonic())
         self.durations.add("total", (time.monotonic() - received.arrived) * 1e3)
+        self._mapper.catch_up()
 
     def _check_size(self, frame: Frame) -> None:
         previous = self._frames.get(frame.camera)

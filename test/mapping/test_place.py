@@ -93,3 +93,14 @@ def test_revisits_of_a_real_office_are_found() -> None:
     figures = evaluate_places(open_source(HOLOLENS), PlaceOptions(every=2))
     assert figures.revisits >= 10
     assert figures.recall >= 0.9
+
+
+def test_what_is_remembered_of_a_place_stays_its_own_when_others_come_and_go(places) -> None:
+    wanted = {seed: places.descriptor(seed).view for seed in range(30)}
+    for seed in range(0, 20, 2):
+        places.remove(seed)
+    for seed in range(30, 60):
+        places.add(seed, photo(seed))
+    for seed in (1, 19, 28, 29):
+        assert np.array_equal(places.descriptor(seed).view, wanted[seed])
+    assert 29 not in [found for found, _ in places.alike(29, 50)]
