@@ -103,6 +103,7 @@ def _figures(
     ]
     stages = {name: seconds[name] for name in ("encode", "decode", "pair", "new_frame")}
     stages |= {"heads": heads, "new_frame_points": seconds["new_frame_points"]}
+    stages |= {"tracked_frame": seconds["tracked_frame"]}
     figures: dict[str, Any] = {
         "model": options.model,
         "dtype": str(engine.dtype).removeprefix("torch."),
@@ -110,6 +111,7 @@ def _figures(
     }
     for name, spent in stages.items():
         figures |= {f"{name}_ms": median_ms(spent), f"{name}_p95_ms": p95_ms(spent)}
+    figures["tracked_frames_per_second"] = 1e3 / figures["tracked_frame_ms"]
     three = [benchmark.KEYFRAMES * spent for spent in seconds["pair"]]
     figures["new_frame_ratio"] = median_ratio(seconds["new_frame"], three)
     figures["new_frame_points_ratio"] = median_ratio(seconds["new_frame_points"], three)

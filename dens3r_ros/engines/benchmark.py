@@ -91,14 +91,19 @@ def random_frames(count: int, size: tuple[int, int]) -> list[Frame]:
 
 
 def engine_stages(engine: Engine, size: tuple[int, int], prefix: str = "") -> Stages:
-    """The work of one pair, whole and in parts, and of a new frame against kept keyframes."""
+    """The work of one pair, whole and in parts, and of a new frame against kept keyframes.
+
+    "tracked_frame" is what mapping asks for of most frames: encode it, decode it against one
+    keyframe, points of both and normals of the frame.
+    """
     frames = random_frames(KEYFRAMES + 1, size)
     a, b, *more = engine.encode(frames)
     keyframes = [b, *more]
 
-    def new_frame(outputs: Outputs) -> object:
+    def new_frame(outputs: Outputs, count: int = KEYFRAMES) -> object:
         (new,) = engine.encode(frames[:1])
-        return _synchronised(engine.decode([(new, keyframe) for keyframe in keyframes], outputs))
+        pairs = [(new, keyframe) for keyframe in keyframes[:count]]
+        return _synchronised(engine.decode(pairs, outputs))
 
     def pair() -> object:
         one, other = engine.encode(frames[:2])
@@ -111,6 +116,7 @@ def engine_stages(engine: Engine, size: tuple[int, int], prefix: str = "") -> St
         "pair": pair,
         "new_frame": lambda: new_frame(Outputs()),
         "new_frame_points": lambda: new_frame(Outputs("ab", "", "")),
+        "tracked_frame": lambda: new_frame(Outputs("ab", "a", ""), count=1),
     }
     return {prefix + name: stage for name, stage in stages.items()}
 
