@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from dens3r_ros.nodes.middleware import tune_this_process
+
 LEAVE_WITHIN_S = 1.8
 
 
@@ -43,6 +45,7 @@ def _leave() -> None:
 def run_node(make: Callable[[], Any], stop: Stop | None = None) -> int:
     """Make a node and spin it until a signal; its `close()`, where it has one, comes last."""
     stop = stop or Stop()
+    tune_this_process()
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions

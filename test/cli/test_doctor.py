@@ -87,8 +87,12 @@ def test_transport_that_loses_images_is_warned_of() -> None:
         return {f.name: f.level for f in ros.look_at_middleware(GOOD, environment)}
 
     assert levels()["Fast DDS transport"] is Level.WARNING
-    large = levels(FASTDDS_BUILTIN_TRANSPORTS="LARGE_DATA")
-    assert large["Fast DDS transport"] is Level.OK
+    large = {"FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA"}
+    assert levels(**large)["Fast DDS transport"] is Level.WARNING
+    missing = levels(**large, FASTDDS_DEFAULT_PROFILES_FILE="/no/such.xml")
+    assert missing["Fast DDS transport"] is Level.ERROR
+    whole = levels(**large, FASTDDS_DEFAULT_PROFILES_FILE=__file__)
+    assert whole["Fast DDS transport"] is Level.OK
 
 
 def test_own_messages_not_built_is_a_warning_others_missing_an_error() -> None:

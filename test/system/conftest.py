@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from dens3r_ros.nodes.middleware import LARGE_MESSAGES, tuned_environment
+from dens3r_ros.nodes.middleware import tuned_environment
 
 
 class Process:
@@ -65,8 +65,8 @@ def domain(request: pytest.FixtureRequest) -> Iterator[int]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ROS_DOMAIN_ID", str(number))
         patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-        transport = "FASTDDS_BUILTIN_TRANSPORTS"
-        patch.setenv(transport, LARGE_MESSAGES[transport])
+        for name, value in tuned_environment(os.environ).items():
+            patch.setenv(name, value)
         yield number
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -31,12 +32,12 @@ MESSAGES = (
     "tf2_msgs",
     "dens3r_ros",
 )
+PROFILES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 DISCOVERY = (
     "ROS_DOMAIN_ID",
     "ROS_AUTOMATIC_DISCOVERY_RANGE",
     "ROS_STATIC_PEERS",
-    "FASTDDS_DEFAULT_PROFILES_FILE",
-    "FASTRTPS_DEFAULT_PROFILES_FILE",
+    *PROFILES,
     "CYCLONEDDS_URI",
 )
 GET_ROS = "source a ROS 2 (source /opt/ros/<distro>/setup.bash) or, in a checkout, make setup"
@@ -144,11 +145,25 @@ def _discovery(environment: Mapping[str, str]) -> str:
 
 def _fast_dds_transport(environment: Mapping[str, str]) -> Finding:
     name, transport = "Fast DDS transport", environment.get("FASTDDS_BUILTIN_TRANSPORTS", "")
-    if transport.startswith("LARGE_DATA"):
-        return ok(name, f"FASTDDS_BUILTIN_TRANSPORTS={transport}, {_socket_buffers()}")
-    found = f"FASTDDS_BUILTIN_TRANSPORTS={transport or 'not set'}: images of megabytes get lost"
-    fix = "export FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA in every shell (our launch files set it)"
-    return warning(name, found, fix)
+    profile = next((environment[p] for p in PROFILES if environment.get(p)), "")
+    set_to = f"FASTDDS_BUILTIN_TRANSPORTS={transport or 'not set'}"
+    if not transport.startswith("LARGE_DATA"):
+        fix = "export FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA in every shell (our launch files do)"
+        return warning(name, f"{set_to}: images of megabytes get lost", fix)
+    if not profile:
+        fix = f"export {PROFILES[0]}=<share/dens3r_ros>/config/fastdds.xml (our launch files do)"
+        return warning(name, f"{set_to}, 512 KB of shared memory: large messages are late", fix)
+    if not Path(profile).is_file():
+        return error(name, f"{profile} does not exist", f"unset {', '.join(PROFILES)}")
+    return ok(name, f"{set_to}, {_socket_buffers()}, {_shared_memory()}")
+
+
+def _shared_memory() -> str:
+    try:
+        free = shutil.disk_usage("/dev/shm").free
+    except OSError:
+        return "no /dev/shm"
+    return f"{free / 2**20:.0f} MiB free in /dev/shm"
 
 
 def _socket_buffers() -> str:
@@ -164,7 +179,7 @@ def _malloc(environment: Mapping[str, str]) -> Finding:
     unset = [name for name in names if not environment.get(name)]
     if not unset:
         return ok("malloc", ", ".join(f"{name}={environment[name]}" for name in names))
-    fix = f"export {' '.join(f'{name}=536870912' for name in unset)} (our launch files set them)"
+    fix = f"export {' '.join(f'{name}=33554432' for name in unset)} (our launch files set them)"
     return warning("malloc", f"{', '.join(unset)} not set: large messages cost more", fix)
 
 

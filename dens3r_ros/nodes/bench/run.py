@@ -14,7 +14,7 @@ from typing import Any
 from dens3r_ros.nodes.bench.camera import Camera
 from dens3r_ros.nodes.bench.figures import Memory, accounting, latencies, stage_figures
 from dens3r_ros.nodes.demo.children import Child
-from dens3r_ros.nodes.middleware import tuned_environment
+from dens3r_ros.nodes.middleware import tune_this_process
 from dens3r_ros.nodes.process import Stop
 
 START_WITHIN_S = 90.0
@@ -45,7 +45,7 @@ def bench_node(options: BenchOptions, tell: Callable[[str], None]) -> dict[str, 
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 
-    os.environ.update(tuned_environment(os.environ))
+    tune_this_process()
     os.environ["ROS_DOMAIN_ID"] = str(options.domain)
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     stop = Stop(leave_within_s=20.0)

@@ -15,6 +15,7 @@ from dens3r_ros.nodes.demo.children import Child
 from dens3r_ros.nodes.demo.observer import Observer, cloud_values, image_values, poses_of
 from dens3r_ros.nodes.demo.picture import write_overview
 from dens3r_ros.nodes.demo.results import summary, write_summary, write_trajectory
+from dens3r_ros.nodes.middleware import tune_this_process
 from dens3r_ros.nodes.process import Stop
 
 START_WITHIN_S = 60.0
@@ -46,6 +47,7 @@ def run_demo(options: DemoOptions, show: Callable[[Any, float], None]) -> dict[s
     from rclpy.signals import SignalHandlerOptions
 
     options.output.mkdir(parents=True, exist_ok=True)
+    tune_this_process()
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     stop = Stop(leave_within_s=30.0)
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
