@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.mapping.config import ArchiveConfig
-from dens3r_ros.mapping.graph import PoseGraph, rigid, scale_of
+from dens3r_ros.mapping.graph import PoseGraph
 from dens3r_ros.mapping.keyframe import Keyframe
+from dens3r_ros.mapping.merging import fused
 from dens3r_ros.mapping.place import DESCRIPTOR_BYTES
 from dens3r_ros.mapping.stored import Stored, StoredView, pack, stored_bytes, unpack, view
 
@@ -39,6 +40,7 @@ class Archive:
         self._engine = engine
         self._config = config or ArchiveConfig()
         self._stored: dict[int, Stored] = {}
+        self._depths: dict[int, float] = {}
         self._awake: OrderedDict[int, Keyframe] = OrderedDict()
 
     def __contains__(self, keyframe_id: object) -> bool:
@@ -58,6 +60,7 @@ class Archive:
         """Keep what is already small."""
         self._awake.pop(stored.id, None)
         self._stored[stored.id] = stored
+        self._depths[stored.id] = _depth(stored)
 
     def stored(self, keyframe_id: int) -> Stored:
         """What is kept of it."""
@@ -78,51 +81,45 @@ class Archive:
 
     def remove(self, keyframe_id: int) -> None:
         """Forget a keyframe."""
-        del self._stored[keyframe_id]
+        del self._stored[keyframe_id], self._depths[keyframe_id]
         self._awake.pop(keyframe_id, None)
 
-    def trim(self, graph: PoseGraph) -> list[int]:
-        """Merge the most redundant keyframes into their likes where there are more than the
-        limit; the ids of those that are gone."""
+    def redundant(self, graph: PoseGraph, kept: Collection[int]) -> list[tuple[int, int]]:
+        """Where there are more keyframes than the limit: pairs (leaving, staying) of those that
+        see the same, the most alike first; `kept` never leave. Ask again until there are none."""
         limit = self._config.keyframes
-        gone: list[int] = []
-        if len(self) > limit:
-            target = limit - int(_SLACK * limit)
-            while len(self) > target:
-                for keyframe_id in self._redundant(graph, len(self) - target):
-                    self.remove(keyframe_id)
-                    gone.append(keyframe_id)
-        return gone
-
-    def _redundant(self, graph: PoseGraph, most: int) -> list[int]:
-        """Up to `most` keyframes whose nearest likes stay, the most alike first: of two that see
-        the same, the one that is less sure of it."""
+        if len(self) <= limit:
+            return []
         ids = list(self._stored)
-        if len(ids) == 1:
-            return ids
-        distance, nearest = cKDTree(self._views(ids, graph)).query(self._views(ids, graph), k=2)
-        gone: set[int] = set()
-        kept: set[int] = set()
-        for a in np.argsort(distance[:, 1], kind="stable"):
+        views = self._views(ids, graph)
+        distance, nearest = cKDTree(views).query(views, k=2)
+        fixed = {n for n, i in enumerate(ids) if i in kept}
+        pairs: dict[int, int] = {}
+        for a in np.argsort(distance[:, 1], kind="stable").tolist():
             b = int(nearest[a, 1]) if nearest[a, 1] != a else int(nearest[a, 0])
-            if len(gone) == most:
+            if len(pairs) == len(self) - limit + int(_SLACK * limit):
                 break
-            if a in gone or b in gone:
+            if a in pairs or b in pairs:
                 continue
-            pair = [n for n in (int(a), b) if n not in kept]
-            if pair:
-                leaving = min(pair, key=lambda n: self._sureness(ids[n]))
-                gone.add(leaving)
-                kept.add(int(a) + b - leaving)
-        return [ids[n] for n in sorted(gone)]
+            free = [n for n in (a, b) if n not in fixed]
+            if free:
+                leaving = min(free, key=lambda n: self._sureness(ids[n]))
+                pairs[leaving] = a + b - leaving
+                fixed.add(a + b - leaving)
+        return [(ids[gone], ids[into]) for gone, into in pairs.items()]
+
+    def merge(self, gone: int, into: int, S_into_gone: np.ndarray) -> None:
+        """Let one keyframe go; what it saw of the same surfaces, another one takes in."""
+        self.put(fused(self._stored[into], self._stored[gone], S_into_gone))
+        self.remove(gone)
 
     def _views(self, ids: Iterable[int], graph: PoseGraph) -> np.ndarray:
         """(N, 6) where each keyframe stands and looks, such that what is near sees the same."""
-        poses = [graph.poses[i] for i in ids]
-        depths = [scale_of(S) * _depth(self._stored[i]) for i, S in zip(ids, poses, strict=True)]
-        stands = np.array([S[:3, 3] for S in poses]) / (0.5 * float(np.median(depths)))
-        looks = np.array([rigid(S)[:3, 2] for S in poses]) / (2 * np.sin(_ANGLE / 2))
-        return np.concatenate((stands, looks), 1)
+        poses = np.array([graph.poses[i] for i in ids])
+        units = np.cbrt(np.linalg.det(poses[:, :3, :3]))
+        depth = float(np.median(units * [self._depths[i] for i in ids]))
+        looks = poses[:, :3, 2] / (units[:, None] * 2 * np.sin(_ANGLE / 2))
+        return np.concatenate((poses[:, :3, 3] / (0.5 * depth), looks), 1)
 
     def _sureness(self, keyframe_id: int) -> float:
         stored = self._stored[keyframe_id]

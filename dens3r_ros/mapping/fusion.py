@@ -83,9 +83,13 @@ def canonical_from(
 
 
 def carried(
-    source: Canonical, T_target_source: np.ndarray, camera: Intrinsics
+    source: Canonical,
+    T_target_source: np.ndarray,
+    camera: Intrinsics,
+    share: float = _CARRIED,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What `camera` (the target's) sees of another pointmap: points (h, w, 3), weight (h, w).
+    """What `camera` (the target's) sees of another pointmap: points (h, w, 3), and `share` of the
+    weight (h, w).
 
     Each point goes to its nearest pixel, the nearest point wins; weight is 0 where none fell.
     """
@@ -101,5 +105,5 @@ def carried(
     points = np.zeros((*size, 3), np.float32)
     carried_weight = np.zeros(size, np.float32)
     points[y, x] = moved[order]
-    carried_weight[y, x] = _CARRIED * weight[order]
+    carried_weight[y, x] = share * weight[order]
     return points, carried_weight

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,11 +33,13 @@ class Edge:
 
 @dataclass(frozen=True, eq=False)
 class News:
-    """What a solver has not heard: new nodes, new edges in order, better edges by number."""
+    """What a solver has not heard: new nodes, new or better edges by number, and the numbers of
+    edges and the nodes that are gone."""
 
     poses: dict[int, np.ndarray]
-    edges: list[Edge]
-    replaced: dict[int, Edge]
+    edges: dict[int, Edge]
+    gone_edges: tuple[int, ...] = ()
+    gone: tuple[int, ...] = ()
 
 
 class PoseGraph:
@@ -48,59 +50,106 @@ class PoseGraph:
         self.poses: dict[int, np.ndarray] = {}
         self.moves: dict[int, int] = {}
         """How often each keyframe has moved so far that what shows it should follow."""
-        self.edges: list[Edge] = []
         self._shown: dict[int, np.ndarray] = {}
-        self._of: dict[int, list[Edge]] = {}
-        self._new_nodes: list[int] = []
+        self._edges: dict[int, Edge] = {}
+        self._of: dict[int, dict[int, Edge]] = {}
+        self._next = 0
         self._sent = 0
-        self._replaced: dict[int, Edge] = {}
+        self._new_nodes: list[int] = []
+        self._new_edges: dict[int, Edge] = {}
+        self._gone_edges: list[int] = []
+        self._gone: list[int] = []
+
+    @property
+    def anchor(self) -> int:
+        """The keyframe that holds the map in place."""
+        return next(iter(self.poses))
+
+    @property
+    def edges(self) -> list[Edge]:
+        """Every edge, oldest first."""
+        return list(self._edges.values())
+
+    @property
+    def edge_count(self) -> int:
+        """How many edges there are."""
+        return len(self._edges)
 
     def add_keyframe(self, keyframe_id: int, S_map_keyframe: np.ndarray) -> None:
         """A new node, where it is believed to be."""
         self.poses[keyframe_id] = self._shown[keyframe_id] = S_map_keyframe
         self.moves[keyframe_id] = 0
-        self._of[keyframe_id] = []
+        self._of[keyframe_id] = {}
         self._new_nodes.append(keyframe_id)
 
-    def move(self, poses: dict[int, np.ndarray]) -> None:
-        """Take over what a solve has found."""
-        self.poses.update(poses)
-        for keyframe_id, S in poses.items():
-            if np.abs(S - self._shown[keyframe_id]).max() > _VISIBLE:
+    def move(self, poses: Mapping[int, np.ndarray]) -> None:
+        """Take over what a solve has found, for the nodes that are still there."""
+        here = [i for i in poses if i in self.poses]
+        if not here:
+            return
+        found = np.stack([poses[i] for i in here])
+        off = np.abs(found - np.stack([self._shown[i] for i in here])).max((1, 2))
+        for keyframe_id, S, moved in zip(here, found, off > _VISIBLE, strict=True):
+            self.poses[keyframe_id] = S
+            if moved:
                 self.moves[keyframe_id] += 1
-                self._shown[keyframe_id] = S
+                self._shown[keyframe_id] = S.copy()
 
     def add_edges(self, edges: Iterable[Edge]) -> None:
         """Edges between known nodes."""
         for edge in edges:
-            self.edges.append(edge)
-            self._of[edge.i].append(edge)
-            self._of[edge.j].append(edge)
+            self._put(self._next, edge)
+            self._next += 1
 
     def replace_edge(self, old: Edge, new: Edge) -> None:
-        """Take a better measurement of the same edge."""
-        number = next(n for n in range(len(self.edges) - 1, -1, -1) if self.edges[n] is old)
-        self.edges[number] = new
-        for keyframe_id in (old.i, old.j):
-            touching = self._of[keyframe_id]
-            self._of[keyframe_id] = [new if edge is old else edge for edge in touching]
+        """Take a better measurement of the same edge, if that is still there."""
+        for number, edge in self._of.get(old.i, {}).items():
+            if edge is old:
+                self._put(number, new)
+                return
+
+    def remove_edge(self, number: int) -> None:
+        """Forget an edge; see `numbered`."""
+        edge = self._edges.pop(number)
+        del self._of[edge.i][number], self._of[edge.j][number]
+        self._new_edges.pop(number, None)
         if number < self._sent:
-            self._replaced[number] = new
+            self._gone_edges.append(number)
+
+    def remove_keyframe(self, keyframe_id: int) -> None:
+        """Forget a node and its edges."""
+        for number in list(self._of[keyframe_id]):
+            self.remove_edge(number)
+        for known in (self.poses, self.moves, self._shown, self._of):
+            del known[keyframe_id]  # type: ignore[attr-defined]
+        if keyframe_id in self._new_nodes:
+            self._new_nodes.remove(keyframe_id)
+        else:
+            self._gone.append(keyframe_id)
+
+    def numbered(self) -> dict[int, Edge]:
+        """Every edge by its number, oldest first."""
+        return dict(self._edges)
 
     def take_news(self) -> News:
         """What has changed since this was last asked."""
         poses = {i: self.poses[i] for i in self._new_nodes}
-        news = News(poses, self.edges[self._sent :], self._replaced)
-        self._new_nodes, self._sent, self._replaced = [], len(self.edges), {}
+        news = News(poses, self._new_edges, tuple(self._gone_edges), tuple(self._gone))
+        self._new_nodes, self._new_edges, self._gone_edges, self._gone = [], {}, [], []
+        self._sent = self._next
         return news
+
+    def _put(self, number: int, edge: Edge) -> None:
+        for known in (self._edges, self._of[edge.i], self._of[edge.j], self._new_edges):
+            known[number] = edge
 
     def edges_of(self, keyframe_id: int) -> list[Edge]:
         """Every edge that touches the keyframe."""
-        return list(self._of[keyframe_id])
+        return list(self._of[keyframe_id].values())
 
     def partners(self, keyframe_id: int) -> tuple[int, ...]:
         """Keyframes that a loop ties to this one."""
-        loops = (edge for edge in self._of[keyframe_id] if edge.loop)
+        loops = (edge for edge in self._of[keyframe_id].values() if edge.loop)
         return tuple(sorted({edge.i + edge.j - keyframe_id for edge in loops}))
 
     def relative(self, i: int, j: int) -> np.ndarray:
@@ -118,7 +167,7 @@ class PoseGraph:
                 return self._along(i, j, came)
             if cost > best[here]:
                 continue
-            for edge in self._of[here]:
+            for edge in self._of[here].values():
                 there = edge.i + edge.j - here
                 further = cost + float(np.trace(edge.covariance))
                 if further < best.get(there, np.inf):
@@ -139,9 +188,9 @@ class PoseGraph:
         for edge, forward in reversed(chain):
             step, spread = edge.S_i_j, edge.covariance
             if not forward:
-                spread = _moved(spread, edge.S_i_j)
+                spread = moved_covariance(spread, edge.S_i_j)
                 step = np.linalg.inv(step)
-            covariance = _moved(covariance, np.linalg.inv(step)) + spread
+            covariance = moved_covariance(covariance, np.linalg.inv(step)) + spread
             S = S @ step
         return S, covariance
 
@@ -163,7 +212,7 @@ def rigid(S: np.ndarray) -> np.ndarray:
     return T
 
 
-def _moved(covariance: np.ndarray, S: np.ndarray) -> np.ndarray:
+def moved_covariance(covariance: np.ndarray, S: np.ndarray) -> np.ndarray:
     """Covariance of a motion seen from the other side of S."""
     adjoint = sim3.adjoint(torch.from_numpy(S)).numpy()
     return adjoint @ covariance @ adjoint.T

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -64,9 +64,13 @@ class KeyframeArchive(Protocol):
         """What is kept of a keyframe."""
         ...
 
-    def trim(self, graph: PoseGraph) -> list[int]:
-        """Merge the most redundant keyframes into their likes where there are more than the
-        limit; the ids of those that are gone."""
+    def redundant(self, graph: PoseGraph, kept: Collection[int]) -> list[tuple[int, int]]:
+        """Where there are more keyframes than the limit: pairs (leaving, staying) of those that
+        see the same, the most alike first; `kept` never leave. Ask again until there are none."""
+        ...
+
+    def merge(self, gone: int, into: int, S_into_gone: np.ndarray) -> None:
+        """Let one keyframe go; what it saw of the same surfaces, another one takes in."""
         ...
 
     def revive(self, keyframe_id: int) -> Keyframe:

@@ -56,7 +56,7 @@ class LoopCloser:
             yield
             older = self._recall(candidate)
             edges = None if older is None else (yield from self._verified(made, older))
-            if edges is None:
+            if edges is None or candidate not in graph.poses:
                 continue
             if contradiction(edges[0], graph) > settings.max_contradiction:
                 self.refused += 1

@@ -23,6 +23,7 @@ from safetensors.numpy import save
 from dens3r_ros.engines.protocol import EngineInfo
 from dens3r_ros.mapping.graph import Edge
 from dens3r_ros.mapping.place_descriptor import PlaceDescriptor
+from dens3r_ros.mapping.records import Records
 from dens3r_ros.mapping.step import Record
 from dens3r_ros.mapping.stored import Stored
 
@@ -62,8 +63,7 @@ class SavedKeyframe:
 
 @dataclass(frozen=True, eq=False)
 class SavedMap:
-    """Everything a map consists of; `poses` are S_map_keyframe of every keyframe that ever was,
-    `keyframes` those that are still kept."""
+    """Everything a map consists of; `poses` are the keyframes' S_map_keyframe."""
 
     engine: EngineInfo
     metric: bool
@@ -71,7 +71,7 @@ class SavedMap:
     next_id: int
     poses: dict[int, np.ndarray]
     edges: list[Edge]
-    records: list[Record]
+    records: Records | list[Record]
     keyframes: Iterable[SavedKeyframe]
 
 

@@ -52,14 +52,13 @@ class Mapper:
     def trajectory(self) -> list[TimedPose]:
         """The corrected pose of every frame that has one, in the order of their stamps."""
         world = self._session.world
-        placed = [record.placed(world.pose(record.keyframe_id)) for record in self._session.records]
-        return sorted(placed, key=lambda pose: pose.stamp)
+        return world.records.placed(world.graph.poses)
 
     def keyframes(self) -> list[KeyframeView]:
         """Every keyframe, archived ones included, oldest first."""
         world, archive = self._session.world, self._session.parts.archive
         views = [keyframe_view(keyframe, keyframe.id, world.graph) for keyframe in world.window]
-        views += [keyframe_view(archive.shown(i), i, world.graph) for i in world.archived()]
+        views += [keyframe_view(archive.shown(i), i, world.graph) for i in archive]
         return sorted(views, key=lambda view: view.id)
 
     def keyframe_poses(self) -> dict[int, np.ndarray]:

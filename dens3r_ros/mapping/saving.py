@@ -22,7 +22,7 @@ def to_save(session: Session) -> SavedMap:
         world.next_id,
         world.graph.poses,
         world.graph.edges,
-        session.records,
+        world.records,
         _keyframes(session),
     )
 
@@ -54,8 +54,9 @@ def restored(loaded: LoadedMap, parts: Parts, epoch: int) -> Session:
     for keyframe_id in sorted(loaded.poses):
         session.world.graph.add_keyframe(keyframe_id, loaded.poses[keyframe_id])
     session.world.graph.add_edges(loaded.edges)
+    records = session.world.records
+    records.extend(replace(record, epoch=epoch) for record in loaded.records)
     session.world.trim()
-    session.records += [replace(record, epoch=epoch) for record in loaded.records]
     session.levelled_by = loaded.info.levelled_by
     for keyframe in loaded.keyframes:
         session.expect_lens(keyframe.stored.camera_name, keyframe.stored.camera)

@@ -32,9 +32,8 @@ class Session:
     def __init__(self, parts: Parts, epoch: int) -> None:
         self._engine, self._config = parts.engine, parts.config
         self.parts = parts
-        self.world = World(parts)
+        self.world = World(parts, self._in_use)
         self.odometry = Odometry(epoch)
-        self.records: list[Record] = []
         self._streams: dict[str, Stream] = {}
         self._owner = parts.config.cameras.odometry
         self._initialiser = Initialiser(parts.engine, parts.maker, parts.config)
@@ -59,7 +58,7 @@ class Session:
             if self.world.backend.apply(self._number):
                 self._correct()
         if stream.keyframe_id is not None:
-            self._follow(step, self.world.window.use(stream.keyframe_id))
+            self._follow(step, self.world.live(stream.keyframe_id))
         elif step.owner and self.world.next_id:
             self._arrive(step)
         elif step.owner:
@@ -74,6 +73,11 @@ class Session:
         if self._worked < self._number:
             self._worked = self._number
             self.world.work(self._number)
+
+    def _in_use(self) -> set[int]:
+        """Keyframes by which cameras stand."""
+        standing = {stream.keyframe_id for stream in self._streams.values()}
+        return {i for i in (*standing, self.odometry.keyframe_id) if i is not None}
 
     def expect_lens(self, camera_name: str, camera: Intrinsics) -> None:
         """What lens a camera had before, until it is known better."""
@@ -103,13 +107,13 @@ class Session:
     def _place_waiting(self, first: First) -> None:
         """Poses for the frames that came before there was a keyframe."""
         keyframe = first.keyframe
-        self.records.append(Record.of(keyframe.features.frame, keyframe.id, np.eye(4), 0))
+        self.world.records.append(Record.of(keyframe.features.frame, keyframe.id, np.eye(4), 0))
         for waiting in first.waiting:
             seen = observe(self._engine, [(waiting.features, keyframe.features)])[0]
             found = track(seen, waiting.view, keyframe, None, self._config.tracking)
             if isinstance(found, Track):
                 T = found.T_keyframe_frame
-                self.records.append(Record.of(waiting.features.frame, keyframe.id, T, 0))
+                self.world.records.append(Record.of(waiting.features.frame, keyframe.id, T, 0))
 
     def _level(self, keyframe: Keyframe) -> np.ndarray:
         canonical = keyframe.canonical
@@ -265,7 +269,7 @@ class Session:
         stream, epoch = step.stream, self.odometry.epoch
         assert stream.keyframe_id is not None
         T = stream.T_keyframe_frame
-        self.records.append(Record.of(step.frame, stream.keyframe_id, T, epoch))
+        self.world.records.append(Record.of(step.frame, stream.keyframe_id, T, epoch))
 
     def _learn_lens(self, step: Step, seen: Observation) -> None:
         if step.view.calibrated:
@@ -284,12 +288,12 @@ class Session:
         world = self.world
         return Counters(
             frames=self._number,
-            tracked=len(self.records),
+            tracked=len(world.records),
             lost=self._lost,
             keyframes=world.next_id,
             keyframes_in_window=len(world.window),
-            keyframes_in_archive=len(world.archived()),
-            edges=len(world.graph.edges),
+            keyframes_in_archive=len(self.parts.archive),
+            edges=world.graph.edge_count,
             loops=world.loops.closed,
             loops_refused=world.loops.refused,
             solves=world.backend.solves,

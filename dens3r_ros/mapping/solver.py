@@ -9,8 +9,6 @@ import numpy as np
 from dens3r_ros.mapping.graph import Edge, News, scale_of
 
 _ITERATIONS = 20
-_PRIORS = 1
-"""Factors before the first edge's."""
 _LOOP_KERNEL = 2.0
 """Standard deviations from which on a loop counts less."""
 _FIXED = 1e-6
@@ -27,17 +25,33 @@ class Solver:
         self._metric = metric
         self._graph = gtsam.NonlinearFactorGraph()
         self._values = gtsam.Values()
+        self._slots: dict[int, int] = {}
+        self._free: list[int] = []
 
     def add(self, news: News) -> None:
-        """New nodes with first guesses, new edges, and better ones instead of old ones."""
+        """Forget what is gone; take in new nodes with first guesses, and new and better edges."""
+        for number in news.gone_edges:
+            slot = self._slots.pop(number)
+            self._graph.remove(slot)
+            self._free.append(slot)
+        for keyframe_id in news.gone:
+            self._values.erase(keyframe_id)
         for keyframe_id, S in news.poses.items():
             if self._values.size() == 0:
                 self._graph.add(self._prior(keyframe_id, S))
             self._insert(keyframe_id, S)
-        for edge in news.edges:
-            self._graph.add(self._factor(edge))
-        for number, edge in news.replaced.items():
-            self._graph.replace(_PRIORS + number, self._factor(edge))
+        for number, edge in news.edges.items():
+            self._put(number, self._factor(edge))
+
+    def _put(self, number: int, factor: gtsam.NonlinearFactor) -> None:
+        """In the edge's own slot, else in one that is free, else in a new one."""
+        if number not in self._slots and not self._free:
+            self._slots[number] = self._graph.size()
+            self._graph.add(factor)
+            return
+        if number not in self._slots:
+            self._slots[number] = self._free.pop()
+        self._graph.replace(self._slots[number], factor)
 
     def solve(self) -> dict[int, np.ndarray]:
         """Every keyframe's best pose S_map_keyframe (4, 4)."""

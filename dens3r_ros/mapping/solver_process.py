@@ -79,7 +79,8 @@ class ChildSolver:
     def answer(self) -> dict[int, np.ndarray]:
         assert self._child.stdout is not None
         try:
-            return pickle.load(self._child.stdout)
+            ids, poses = pickle.load(self._child.stdout)
+            return dict(zip(ids, poses, strict=True))
         except EOFError:
             raise self._failure() from None
 
@@ -112,7 +113,8 @@ def serve(requests: BinaryIO, answers: BinaryIO, metric: bool) -> None:
         except EOFError:
             return
         solver.add(news)
-        pickle.dump(solver.solve(), answers)
+        poses = solver.solve()
+        pickle.dump((list(poses), np.array(list(poses.values()))), answers)
         answers.flush()
 
 

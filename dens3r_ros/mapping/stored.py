@@ -115,16 +115,14 @@ def unpack(stored: Stored, engine: Engine) -> Keyframe:
 
 def view(stored: Stored) -> StoredView:
     """What can be shown of it, at the size it is kept."""
-    camera = _small_camera(stored)
-    depth = stored.depth.astype(np.float32)
     colours = resample(_image(stored), stored.placement)
-    height, width = depth.shape
+    height, width = stored.depth.shape
     return StoredView(
         stored.stamp,
         stored.camera_name,
-        camera,
-        pixel_rays(camera).numpy() * depth[..., None],
-        np.where(depth > 0, stored.confidence.astype(np.float32), np.float32(1)),
+        small_camera(stored),
+        small_points(stored),
+        np.where(stored.depth > 0, stored.confidence.astype(np.float32), np.float32(1)),
         cv2.resize(colours, (width, height), interpolation=cv2.INTER_AREA),
         stored.revision,
     )
@@ -152,7 +150,14 @@ def _blocks(values: np.ndarray) -> np.ndarray:
     return cells.reshape(rows, columns, _BLOCK * _BLOCK)
 
 
-def _small_camera(stored: Stored) -> Intrinsics:
+def small_points(stored: Stored) -> np.ndarray:
+    """(h, w, 3) float32 points as they are kept; 0 where unknown."""
+    depth = stored.depth.astype(np.float32)
+    return pixel_rays(small_camera(stored)).numpy() * depth[..., None]
+
+
+def small_camera(stored: Stored) -> Intrinsics:
+    """The camera of the maps that are kept."""
     rows, columns = stored.depth.shape
     padded = replace(stored.camera, width=columns * _BLOCK, height=rows * _BLOCK)
     return padded.resized(columns, rows)

@@ -73,7 +73,7 @@ def _measured(
     x, y = sightings.pixels[good].T
     height, width = keyframe.size
     down, across = _hats(y, height, 0), _hats(x, width, 1)
-    rows = (down[:, :, None] * across[:, None, :]).reshape(len(x), -1)
+    rows = (down[:, :, None] * across[:, None, :]).reshape(len(x), _KNOTS[0] * _KNOTS[1])
     return rows, weights, wanted
 
 

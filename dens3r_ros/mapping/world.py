@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,8 @@ from dens3r_ros.mapping.keyframe import Keyframe
 from dens3r_ros.mapping.keyframing import KeyframeMaker
 from dens3r_ros.mapping.linking import Link, remeasured
 from dens3r_ros.mapping.loops import LoopCloser
+from dens3r_ros.mapping.merging import merge_nodes, thin_edges
+from dens3r_ros.mapping.records import Records
 from dens3r_ros.mapping.straightening import straighten
 from dens3r_ros.mapping.window import Window
 
@@ -36,10 +38,15 @@ class Parts:
 
 
 class World:
-    """Window, archive, graph and solver of one map."""
+    """Window, archive, graph and solver of one map, and where its frames were.
 
-    def __init__(self, parts: Parts) -> None:
+    `in_use` tells which keyframes cameras stand by, however long ago.
+    """
+
+    def __init__(self, parts: Parts, in_use: Callable[[], Collection[int]] = tuple) -> None:
         self.parts = parts
+        self.records = Records()
+        self._in_use = in_use
         self.backend = Backend(parts.metric, parts.config.graph)
         self.window = Window(parts.config.window.keyframes, self._let_go)
         self.next_id = 0
@@ -49,6 +56,8 @@ class World:
         self.chores = Chores()
         self._frame_number = 0
         self._links: list[Link] = []
+        self._busy: dict[int, set[int]] = {}
+        """Per keyframe that is not settled yet, the keyframes which that takes."""
 
     @property
     def graph(self) -> PoseGraph:
@@ -77,6 +86,7 @@ class World:
         )
         self._take_in(made)
         others = [other for other in around if other.id != keyframe.id]
+        self._busy[made.id] = {keyframe.id, made.id, *(other.id for other in others)}
         self.chores.add(self._settle(made, keyframe, others))
 
     def _settle(
@@ -92,6 +102,7 @@ class World:
             self._tie((yield from maker.link_both(made, other, graph)))
             yield
         yield from self.loops.close(made, graph)
+        del self._busy[made.id]
         self.backend.ask(self._frame_number)
 
     def _tie(self, links: Sequence[Link]) -> None:
@@ -121,15 +132,18 @@ class World:
         archive = self.parts.archive
         return archive.revive(keyframe_id) if keyframe_id in archive else None
 
+    def live(self, keyframe_id: int) -> Keyframe:
+        """A keyframe that is in the window, or brought back into it, and is used now."""
+        if keyframe_id not in self.window:
+            self.bring_back(self.parts.archive.revive(keyframe_id))
+        return self.window.use(keyframe_id)
+
     def bring_back(self, keyframe: Keyframe) -> Keyframe:
         """Make sure that a keyframe is in the window, and use it."""
         if keyframe.id not in self.window:
+            self.parts.archive.remove(keyframe.id)
             self.window.add(keyframe)
         return self.window.use(keyframe.id)
-
-    def archived(self) -> list[int]:
-        """Keyframes that are in the archive alone."""
-        return [i for i in self.parts.archive if i not in self.window]
 
     def _take_in(self, made: Keyframe) -> None:
         self.next_id += 1
@@ -141,10 +155,18 @@ class World:
         self.trim()
 
     def trim(self) -> None:
-        """Keep the archive within its limit."""
-        for gone in self.parts.archive.trim(self.graph):
-            if gone not in self.window:
+        """Merge keyframes until the archive is within its limit, and their edges and frames."""
+        archive = self.parts.archive
+        if not len(archive):
+            return
+        kept = {self.graph.anchor, *self._in_use()}.union(*self._busy.values())
+        while pairs := archive.redundant(self.graph, kept):
+            for gone, into in pairs:
+                S_into_gone = merge_nodes(self.graph, gone, into)
+                archive.merge(gone, into, S_into_gone)
                 self.parts.places.remove(gone)
+                self.records.pass_on(gone, into, S_into_gone)
+            thin_edges(self.graph)
 
     def _mature(self, keyframe: Keyframe) -> Iterator[None]:
         """Measure a keyframe's edges again once its points have matured."""

@@ -146,7 +146,27 @@ def test_beyond_the_limit_what_sees_the_same_merges() -> None:
         S[0, 3] = 2.0 * n if n < 20 else 0.001 * n
         graph.add_keyframe(n, S)
         archive.add(replace(one, id=n))
-        gone += archive.trim(graph)
+        for leaving, staying in archive.redundant(graph, {40}):
+            archive.merge(leaving, staying, graph.relative(staying, leaving))
+            gone.append(leaving)
         assert len(archive) <= 30
-    assert set(range(1, 20)) <= set(archive)
+    assert {*range(1, 20), 40} <= set(archive)
     assert sorted([*gone, *archive]) == list(range(60))
+
+
+def test_a_merged_keyframe_leaves_its_depth_behind() -> None:
+    """Two keyframes that err in opposite ways are better together than either."""
+    archive = Archive(Encoder())
+    for number, wrong in enumerate((1.02, 0.98)):
+        made = keyframe(number, Encoder())
+        made.canonical.points *= wrong
+        archive.add(made)
+    S_into_gone = np.eye(4)
+    S_into_gone[:3, :3] *= 1.01
+    archive.merge(1, 0, S_into_gone)
+    assert list(archive) == [0]
+    found = archive.shown(0).points[..., 2]
+    known = archive.shown(0).confidence > 1
+    off = np.median((found / slope(archive.shown(0).camera))[known])
+    assert off == pytest.approx((1.02 + 0.98 * 1.01) / 2, abs=2e-3)
+    assert archive.stored(0).folds > 1.7

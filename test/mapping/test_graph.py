@@ -48,7 +48,7 @@ def test_a_loop_takes_the_drift_out_of_a_ring() -> None:
     last = len(truth) - 1
     loop = Edge(last, 0, np.linalg.inv(truth[last]), SURE, loop=True)
     solver = Solver(metric=False)
-    solver.add(News(start, [*edges, loop], {}))
+    solver.add(News(start, dict(enumerate([*edges, loop]))))
     solved = solver.solve()
     before = np.linalg.norm(start[last][:3, 3] - truth[last][:3, 3])
     after = np.linalg.norm(solved[last][:3, 3] - truth[last][:3, 3])
@@ -77,13 +77,13 @@ def test_metric_graphs_keep_every_scale_at_one() -> None:
     truth, _ = ring()
     exact = [Edge(n, n + 1, np.linalg.inv(truth[n]) @ truth[n + 1], SURE) for n in range(11)]
     solver = Solver(metric=True)
-    solver.add(News(dict(enumerate(truth)), exact, {}))
+    solver.add(News(dict(enumerate(truth)), dict(enumerate(exact))))
     assert all(scale_of(S) == pytest.approx(1, abs=1e-9) for S in solver.solve().values())
 
 
 def test_the_child_process_answers_what_this_one_would() -> None:
     _, edges = ring()
-    news = News(chained(edges), edges, {})
+    news = News(chained(edges), dict(enumerate(edges)))
     answers = []
     for solver in (InlineSolver(metric=False), ChildSolver(metric=False)):
         solver.ask(news)
