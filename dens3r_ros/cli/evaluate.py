@@ -35,6 +35,9 @@ def pairs(
     size: Annotated[
         str, typer.Option(help="Size of procedural images, as WIDTHxHEIGHT.")
     ] = "320x240",
+    overlap: Annotated[
+        str, typer.Option(help="Only procedural pairs whose views overlap so much, as LOW:HIGH.")
+    ] = "0:1",
     engine: Annotated[
         str, typer.Option(help="geometric, torch, onnx, constant, plane or module:factory.")
     ] = "geometric",
@@ -66,12 +69,15 @@ def pairs(
 
     try:
         chosen = engine_named(engine, model, max_side)
-        pair_set = _pair_set(source, seeds, size, gap, every)
+        pair_set = _pair_set(source, seeds, size, overlap, gap, every)
         scored = evaluate_pairs(chosen, pair_set, calibrated, confidence)
         scores, whole = _collected(scored, pair_set)
     except ValueError as error:
         typer.echo(f"dens3r evaluate pairs: {error}", err=True)
         raise typer.Exit(1) from error
+    if not scores and whole:
+        typer.echo(f"dens3r evaluate pairs: {pair_set.name}: there are none.", err=True)
+        raise typer.Exit(1)
     if scores:
         heading = {
             "engine": engine,
@@ -84,7 +90,9 @@ def pairs(
         raise typer.Exit(130)
 
 
-def _pair_set(source: Path | None, seeds: str | None, size: str, gap: int, every: int) -> PairSet:
+def _pair_set(
+    source: Path | None, seeds: str | None, size: str, overlap: str, gap: int, every: int
+) -> PairSet:
     from dens3r_ros.evaluation.pair_sets import ProceduralPairs, SequencePairs
     from dens3r_ros.sources import open_source
 
@@ -96,7 +104,17 @@ def _pair_set(source: Path | None, seeds: str | None, size: str, gap: int, every
     width, height = _two_numbers(size, "x", "--size", "WIDTHxHEIGHT")
     if stop <= start:
         raise typer.BadParameter(f"--seeds {seeds}: A:B with A less than B.")
-    return ProceduralPairs(range(start, stop), (height, width))
+    return ProceduralPairs(range(start, stop), (height, width), _shares(overlap))
+
+
+def _shares(text: str) -> tuple[float, float]:
+    try:
+        low, high = (float(part) for part in text.split(":"))
+    except ValueError:
+        low, high = 1.0, 0.0
+    if not 0 <= low < high <= 1:
+        raise typer.BadParameter(f"--overlap {text}: LOW:HIGH with 0 <= LOW < HIGH <= 1.")
+    return low, high
 
 
 def _two_numbers(text: str, between: str, option: str, form: str) -> tuple[int, int]:

@@ -72,20 +72,29 @@ class SequencePairs:
 
 
 class ProceduralPairs:
-    """One rendered pair a seed, from `seeds.start` to before `seeds.stop`."""
+    """One rendered pair a seed, from `seeds.start` to before `seeds.stop`, where its views have an
+    `overlap` from low to high, the mean of the shares of their surface that the other one sees."""
 
-    def __init__(self, seeds: range, size: tuple[int, int]) -> None:
+    def __init__(
+        self, seeds: range, size: tuple[int, int], overlap: tuple[float, float] = (0.0, 1.0)
+    ) -> None:
         self.name = f"procedural pairs {seeds.start}:{seeds.stop}"
+        if overlap != (0.0, 1.0):
+            self.name += f", overlap {overlap[0]:g} to {overlap[1]:g}"
         self._seeds = seeds
         self._size = size
+        self._overlap = overlap
 
     def __len__(self) -> int:
+        """Of the seeds; pairs of another overlap are left out as they are met."""
         return len(self._seeds)
 
     def __iter__(self) -> Iterator[TruePair]:
         for start in range(0, len(self._seeds), _RENDERED_AT_ONCE):
             batch = sample_pairs(self._seeds[start : start + _RENDERED_AT_ONCE], *self._size)
-            for index in range(len(batch.seeds)):
+            low, high = self._overlap
+            fit = (batch.overlap >= low) & (batch.overlap <= high)
+            for index in fit.nonzero().flatten().tolist():
                 yield _rendered_pair(batch, index)
 
 

@@ -170,12 +170,22 @@ def test_procedural_pairs_have_consistent_truth():
     assert np.isfinite(maps.points_b).all(-1).mean() > 0.3
 
 
+def test_pairs_of_other_overlaps_are_left_out():
+    """A target is stated for pairs that overlap by 50 to 95 %: others would blur the figure."""
+    every = sum(1 for _ in ProceduralPairs(range(24), (48, 64)))
+    low = sum(1 for _ in ProceduralPairs(range(24), (48, 64), (0.0, 0.7)))
+    high = sum(1 for _ in ProceduralPairs(range(24), (48, 64), (0.7, 1.0)))
+    assert every == 24 and low + high == 24 and low and high
+
+
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
         ([], "either --source"),
         (["--seeds", "9:3"], "A less than B"),
         (["--seeds", "0:2", "--size", "big"], "WIDTHxHEIGHT"),
+        (["--seeds", "0:2", "--overlap", "0.9:0.5"], "0 <= LOW < HIGH"),
+        (["--seeds", "0:1", "--size", "64x48", "--overlap", "0:0.001"], "there are none"),
         (["--seeds", "0:2", "--engine", "none"], "is none of"),
         (["--seeds", "0:2", "--engine", "no.module:engine"], "cannot be imported"),
     ],
