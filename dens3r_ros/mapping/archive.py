@@ -15,7 +15,7 @@ from dens3r_ros.mapping.graph import PoseGraph
 from dens3r_ros.mapping.keyframe import Keyframe
 from dens3r_ros.mapping.merging import fused
 from dens3r_ros.mapping.place import DESCRIPTOR_BYTES
-from dens3r_ros.mapping.stored import Stored, StoredView, pack, stored_bytes, unpack, view
+from dens3r_ros.mapping.stored import Stored, StoredView, pack, stored_bytes, unpack
 
 _SLACK = 0.02
 """Share of the limit that is cleared at a time, so that clearing is rare."""
@@ -77,7 +77,7 @@ class Archive:
 
     def shown(self, keyframe_id: int) -> StoredView:
         """What can be shown of it without encoding."""
-        return view(self._stored[keyframe_id])
+        return StoredView(self._stored[keyframe_id])
 
     def remove(self, keyframe_id: int) -> None:
         """Forget a keyframe."""

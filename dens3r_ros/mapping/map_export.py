@@ -12,7 +12,7 @@ import torch
 from dens3r_ros.geometry.normals import normals_from_points
 from dens3r_ros.mapping.graph import rigid, scale_of
 from dens3r_ros.mapping.map_file import LoadedMap
-from dens3r_ros.mapping.stored import StoredView, view
+from dens3r_ros.mapping.stored import StoredView
 
 Progress = Callable[[int, int], None]
 
@@ -38,7 +38,7 @@ def cloud(
     points where `voxel` is 0."""
     points, colours = [np.zeros((0, 3), np.float32)], [np.zeros((0, 3), np.uint8)]
     for n, keyframe in enumerate(loaded.keyframes):
-        seen = view(keyframe.stored)
+        seen = StoredView(keyframe.stored)
         good = _good(seen, min_confidence)
         S = loaded.poses[keyframe.stored.id]
         placed = (seen.points[good] @ S[:3, :3].T + S[:3, 3]).astype(np.float32)
@@ -81,7 +81,7 @@ def write_mesh(
         block_count=_BLOCKS,
     )
     for n, keyframe in enumerate(loaded.keyframes):
-        seen = view(keyframe.stored)
+        seen = StoredView(keyframe.stored)
         S = loaded.poses[keyframe.stored.id]
         depth = np.where(_good(seen, min_confidence), seen.points[..., 2] * scale_of(S), 0)
         image = Image(np.ascontiguousarray(depth, np.float32))

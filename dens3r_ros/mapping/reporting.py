@@ -65,24 +65,25 @@ def report(
 def keyframe_view(keyframe: Keyframe | Shown, keyframe_id: int, graph: PoseGraph) -> KeyframeView:
     """A keyframe with its points in the map's length unit."""
     S = graph.poses[keyframe_id]
-    points = keyframe.canonical.points if isinstance(keyframe, Keyframe) else keyframe.points
-    if isinstance(keyframe, Keyframe):
-        confidence = keyframe.canonical.confidence
-        colours = resample(keyframe.features.frame.image, keyframe.features.placement)
-    else:
-        confidence, colours = keyframe.confidence, keyframe.colours
+
+    def make() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        unit = np.float32(scale_of(S))
+        if not isinstance(keyframe, Keyframe):
+            return keyframe.points * unit, keyframe.confidence, keyframe.colours
+        features, canonical = keyframe.features, keyframe.canonical
+        colours = resample(features.frame.image, features.placement)
+        return canonical.points * unit, canonical.confidence, colours
+
     return KeyframeView(
         id=keyframe_id,
         stamp=keyframe.stamp,
         camera=keyframe.camera_name,
         T_map_camera=rigid(S),
         intrinsics=keyframe.camera,
-        points=points * np.float32(scale_of(S)),
-        confidence=confidence,
-        colours=colours,
         in_window=isinstance(keyframe, Keyframe),
         loop_partners=graph.partners(keyframe_id),
         revision=keyframe.revision + graph.moves[keyframe_id],
+        make=make,
     )
 
 

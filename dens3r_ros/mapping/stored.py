@@ -55,15 +55,47 @@ class Stored:
 
 @dataclass(frozen=True, eq=False)
 class StoredView:
-    """What can be shown of a stored keyframe; see `Shown`."""
+    """What can be shown of a stored keyframe, made when it is read; see `Shown`."""
 
-    stamp: int
-    camera_name: str
-    camera: Intrinsics
-    points: np.ndarray
-    confidence: np.ndarray
-    colours: np.ndarray
-    revision: int
+    stored: Stored
+
+    @property
+    def stamp(self) -> int:
+        """Nanoseconds."""
+        return self.stored.stamp
+
+    @property
+    def camera_name(self) -> str:
+        """Of the camera that took it."""
+        return self.stored.camera_name
+
+    @property
+    def revision(self) -> int:
+        """Grows whenever the points change."""
+        return self.stored.revision
+
+    @property
+    def camera(self) -> Intrinsics:
+        """Of the pixels of `points`."""
+        return small_camera(self.stored)
+
+    @property
+    def points(self) -> np.ndarray:
+        """(h, w, 3) float32 in the keyframe's unit."""
+        return small_points(self.stored)
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """(h, w) float32."""
+        known = self.stored.depth > 0
+        return np.where(known, self.stored.confidence.astype(np.float32), np.float32(1))
+
+    @property
+    def colours(self) -> np.ndarray:
+        """(h, w, 3) uint8 RGB."""
+        whole = resample(_image(self.stored), self.stored.placement)
+        height, width = self.stored.depth.shape
+        return cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def stored_bytes(image: tuple[int, int], maps: tuple[int, int]) -> int:
@@ -109,21 +141,6 @@ def unpack(stored: Stored, engine: Engine) -> Keyframe:
         camera,
         stored.calibrated,
         _texture(features),
-        stored.revision,
-    )
-
-
-def view(stored: Stored) -> StoredView:
-    """What can be shown of it, at the size it is kept."""
-    colours = resample(_image(stored), stored.placement)
-    height, width = stored.depth.shape
-    return StoredView(
-        stored.stamp,
-        stored.camera_name,
-        small_camera(stored),
-        small_points(stored),
-        np.where(stored.depth > 0, stored.confidence.astype(np.float32), np.float32(1)),
-        cv2.resize(colours, (width, height), interpolation=cv2.INTER_AREA),
         stored.revision,
     )
 

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 
 import numpy as np
 
@@ -92,9 +93,9 @@ class TimedPose:
 class KeyframeView:
     """A keyframe as others may see it; arrays are not to be changed.
 
-    `points` (h, w, 3), `confidence` (h, w), `colours` (h, w, 3) uint8 and `normals` are at the
-    engine's resolution while the keyframe is in the window, at a quarter of it in the archive;
-    points are in the camera's optical frame in `map`'s length unit.
+    `points` (h, w, 3), `confidence` (h, w) and `colours` (h, w, 3) uint8 are at the engine's
+    resolution while the keyframe is in the window, at a quarter of it in the archive; points are
+    in the camera's optical frame in `map`'s length unit. None of them is made before it is read.
     """
 
     id: int
@@ -103,10 +104,28 @@ class KeyframeView:
     T_map_camera: np.ndarray
     intrinsics: Intrinsics
     """Of the pixels of `points`."""
-    points: np.ndarray
-    confidence: np.ndarray
-    colours: np.ndarray
     in_window: bool
     loop_partners: tuple[int, ...]
     revision: int
     """Grows whenever pose or points change."""
+    make: Callable[[], tuple[np.ndarray, np.ndarray, np.ndarray]]
+    """Gives points, confidence and colours."""
+
+    @cached_property
+    def _made(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.make()
+
+    @property
+    def points(self) -> np.ndarray:
+        """(h, w, 3) float32."""
+        return self._made[0]
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """(h, w) float32, 1 (none) to infinity."""
+        return self._made[1]
+
+    @property
+    def colours(self) -> np.ndarray:
+        """(h, w, 3) uint8 RGB."""
+        return self._made[2]

@@ -13,18 +13,19 @@ def keyframe(id: int, x: float, revision: int = 0) -> KeyframeView:
     rng = np.random.default_rng(id)
     T = np.eye(4)
     T[0, 3] = x
+    points = rng.random((20, 20, 3)).astype(np.float32)
+    confidence = np.full((20, 20), 3.0, np.float32)
+    colours = np.zeros((20, 20, 3), np.uint8)
     return KeyframeView(
         id=id,
         stamp=id,
         camera="camera",
         T_map_camera=T,
         intrinsics=Intrinsics(10, 10, 10, 10, 20, 20),
-        points=rng.random((20, 20, 3)).astype(np.float32),
-        confidence=np.full((20, 20), 3.0, np.float32),
-        colours=np.zeros((20, 20, 3), np.uint8),
         in_window=True,
         loop_partners=(),
         revision=revision,
+        make=lambda: (points, confidence, colours),
     )
 
 
