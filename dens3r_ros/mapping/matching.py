@@ -26,8 +26,8 @@ def sample_nearest(image: np.ndarray, pixels: np.ndarray) -> np.ndarray:
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     """The same directions at length 1."""
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return vectors / np.maximum(length, 1e-12)
+    x, y, z = (vectors[..., axis] for axis in range(3))
+    return vectors / np.maximum(np.sqrt(x * x + y * y + z * z), 1e-12)[..., None]
 
 
 def project(points: np.ndarray, camera: Intrinsics) -> np.ndarray:
@@ -53,25 +53,59 @@ def match_rays(
     Levenberg-Marquardt on the squared ray difference from `start`; also (N,) the sine of the
     angle that remains.
     """
-    limit = np.array([pointmap.shape[1] - 1.001, pointmap.shape[0] - 1.001])
-    pixels = start.clip(0, limit)
-    damping = np.full(len(pixels), 1e-8)
-    error, J = _ray_error(pointmap, directions, pixels)
-    cost = (error**2).sum(1)
+    limit = np.array([[pointmap.shape[1] - 1.001], [pointmap.shape[0] - 1.001]])
+    wanted = np.ascontiguousarray(directions.T)
+    pixels = np.ascontiguousarray(start.T).clip(0, limit)
+    damping = np.full(pixels.shape[1], 1e-8)
+    error, J = _ray_error(pointmap, wanted, pixels)
+    cost = _squared(error)
     for _ in range(iterations):
         moved = (pixels + _newton_step(J, error, damping)).clip(0, limit)
-        new_error, new_J = _ray_error(pointmap, directions, moved)
-        new_cost = (new_error**2).sum(1)
+        new_error, new_J = _ray_error(pointmap, wanted, moved)
+        new_cost = _squared(new_error)
         better = new_cost < cost
         damping = np.where(better, damping * 0.1, np.maximum(damping * 10, 1e-6))
-        pixels = np.where(better[:, None], moved, pixels)
-        error = np.where(better[:, None], new_error, error)
-        J = np.where(better[:, None, None], new_J, J)
+        pixels = np.where(better, moved, pixels)
+        error = np.where(better, new_error, error)
+        J = np.where(better, new_J, J)
         settled = not better.any() or (cost - new_cost)[better].max() < 1e-10
         cost = np.where(better, new_cost, cost)
         if settled:
             break
-    return pixels, np.sqrt(cost)
+    return pixels.T, np.sqrt(cost)
+
+
+def _squared(vectors: np.ndarray) -> np.ndarray:
+    """(...) squared lengths of (3, ...)."""
+    return vectors[0] ** 2 + vectors[1] ** 2 + vectors[2] ** 2
+
+
+def _ray_error(
+    pointmap: np.ndarray, directions: np.ndarray, pixels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(3, N) differences of the rays at (2, N) pixels inside from (3, N) directions, and their
+    (2, 3, N) derivative by the pixel."""
+    height, width = pointmap.shape[:2]
+    x, y = pixels.astype(np.int64)
+    fx, fy = pixels[0] - x, pixels[1] - y
+    right = (x + 1 < width).astype(np.int64)
+    down = width * (y + 1 < height)
+    first = y * width + x
+    where = np.stack((first, first + right, first + down, first + down + right))
+    points = pointmap.reshape(-1, 3)[where].transpose(2, 0, 1).astype(np.float64, order="C")
+    rays = points / np.maximum(np.sqrt(_squared(points)), 1e-12)
+    upper = rays[:, 0] + fx * (rays[:, 1] - rays[:, 0])
+    lower = rays[:, 2] + fx * (rays[:, 3] - rays[:, 2])
+    by_x = (rays[:, 1] - rays[:, 0]) * (1 - fy) + (rays[:, 3] - rays[:, 2]) * fy
+    return upper + fy * (lower - upper) - directions, np.stack((by_x, lower - upper))
+
+
+def _newton_step(J: np.ndarray, error: np.ndarray, damping: np.ndarray) -> np.ndarray:
+    """(2, N) damped Gauss-Newton steps."""
+    a, c = _squared(J[0]) + damping, _squared(J[1]) + damping
+    b, gx, gy = ((p * q).sum(0) for p, q in ((J[0], J[1]), (J[0], error), (J[1], error)))
+    determinant = np.maximum(a * c - b * b, 1e-20)
+    return np.stack((b * gy - c * gx, b * gx - a * gy)) / determinant
 
 
 def _corners(image: np.ndarray, pixels: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
@@ -82,26 +116,3 @@ def _corners(image: np.ndarray, pixels: np.ndarray) -> tuple[list[np.ndarray], n
     right, down = np.minimum(x + 1, width - 1), np.minimum(y + 1, height - 1)
     corners = [image[y, x], image[y, right], image[down, x], image[down, right]]
     return corners, inside_pixels - whole
-
-
-def _ray_error(
-    pointmap: np.ndarray, directions: np.ndarray, pixels: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """(N, 3) ray differences, and their (N, 3, 2) derivative by the pixel."""
-    corners, fraction = _corners(pointmap, pixels)
-    rays = [unit(corner.astype(np.float64)) for corner in corners]
-    fx, fy = fraction[:, :1], fraction[:, 1:]
-    upper = rays[0] * (1 - fx) + rays[1] * fx
-    lower = rays[2] * (1 - fx) + rays[3] * fx
-    by_x = (rays[1] - rays[0]) * (1 - fy) + (rays[3] - rays[2]) * fy
-    return upper * (1 - fy) + lower * fy - directions, np.stack((by_x, lower - upper), -1)
-
-
-def _newton_step(J: np.ndarray, error: np.ndarray, damping: np.ndarray) -> np.ndarray:
-    """(N, 2) damped Gauss-Newton steps."""
-    a = (J[:, :, 0] ** 2).sum(1) + damping
-    b = (J[:, :, 0] * J[:, :, 1]).sum(1)
-    c = (J[:, :, 1] ** 2).sum(1) + damping
-    gx, gy = (J[:, :, 0] * error).sum(1), (J[:, :, 1] * error).sum(1)
-    determinant = np.maximum(a * c - b * b, 1e-20)
-    return np.stack((b * gy - c * gx, b * gx - a * gy), -1) / determinant[:, None]

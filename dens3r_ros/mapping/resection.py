@@ -71,13 +71,13 @@ def resect(matches: Matches, start: np.ndarray, sigma: float, config: TrackingCo
     there, so that smooth depth errors do not bend the pose.
     """
     T = start.copy()
-    across = _tangents(matches.rays)
-    cost, H, g = _linearised(T, matches, across, sigma, config)
+    sight = _Sight.of(matches)
+    cost, H, g = _linearised(T, sight, sigma, config)
     damping = 1e-4
     for _ in range(config.pose_iterations):
         step = np.linalg.solve(H + damping * np.diag(np.diag(H)) + 1e-12 * np.eye(6), -g)
         moved = _step(step) @ T
-        new_cost, new_H, new_g = _linearised(moved, matches, across, sigma, config)
+        new_cost, new_H, new_g = _linearised(moved, sight, sigma, config)
         if new_cost >= cost:
             damping = max(damping, 1e-6) * 10
             if damping > 1e4:
@@ -87,7 +87,7 @@ def resect(matches: Matches, start: np.ndarray, sigma: float, config: TrackingCo
         T, cost, H, g, damping = moved, new_cost, new_H, new_g, damping * 0.1
         if done:
             break
-    return _solved(T, matches, across, sigma, config)
+    return _solved(T, sight, sigma, config)
 
 
 def resect_from_scratch(
@@ -114,107 +114,129 @@ def resect_from_scratch(
     return resect(matches, start, sigma, config)
 
 
-def _tangents(rays: np.ndarray) -> np.ndarray:
-    """(N, 2, 3) two directions across each ray."""
-    helper = np.where(np.abs(rays[:, :1]) < 0.9, [[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]])
-    first = np.cross(rays, helper)
-    first /= np.linalg.norm(first, axis=1, keepdims=True)
-    return np.stack((first, np.cross(rays, first)), 1)
-
-
 @dataclass(frozen=True, eq=False)
-class _Residuals:
-    """off (N, 2) whitened errors; J (N, 2, 6) their derivative by a small motion applied on the
-    left (translation, rotation)."""
+class _Sight:
+    """Matches laid out by component, which is many times faster: points and rays (3, N), across
+    (2, 3, N) two directions across each ray, weights (N,)."""
 
-    off: np.ndarray
-    J: np.ndarray
+    points: np.ndarray
+    rays: np.ndarray
+    across: np.ndarray
+    weights: np.ndarray
+
+    @staticmethod
+    def of(matches: Matches) -> _Sight:
+        """The same matches."""
+        x, y, z = rays = np.ascontiguousarray(matches.rays.T)
+        flat, none = np.abs(x) < 0.9, np.zeros_like(x)
+        first = np.where(flat, np.stack((none, z, -y)), np.stack((-z, none, x)))
+        first /= _length(first)
+        across = np.stack((first, _cross(rays, first)))
+        return _Sight(np.ascontiguousarray(matches.points.T), rays, across, matches.weights)
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(3, N) of (3, N) each."""
+    return np.stack(
+        (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
+    )
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(N,) of (3, N) each."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def _length(a: np.ndarray) -> np.ndarray:
+    return np.sqrt(_dot(a, a))
 
 
 def shown_by_depth(matches: Matches, T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(N, 2) angles off under T_frame_keyframe, and their derivative by the logarithm of the
     keyframe's depth."""
-    off, _, by_point = _angles(T, matches, _tangents(matches.rays))
-    return off, -by_point @ T[:3, 3]
+    off, _, _, by_depth = _angles(T, _Sight.of(matches))
+    return off.T, by_depth.T
 
 
-def _angles(
-    T: np.ndarray, matches: Matches, across: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(N, 2) angles off, the points as the frame sees them, and (N, 2, 3) by those points."""
-    seen = matches.points @ T[:3, :3].T + T[:3, 3]
-    distance = np.linalg.norm(seen, axis=1, keepdims=True).clip(1e-9)
-    ray = seen / distance
-    off = np.einsum("nij,nj->ni", across, ray)
-    by_point = (across - off[..., None] * ray[:, None]) / distance[..., None]
-    return off, seen, by_point
+def _angles(T: np.ndarray, sight: _Sight) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(2, N) angles off; the rays (3, N) on which the points should be seen; the angles by those
+    points (2, 3, N), and by the logarithm of their depth in the keyframe (2, N)."""
+    seen = T[:3, :3] @ sight.points + T[:3, 3:]
+    nearness = 1 / np.maximum(_length(seen), 1e-9)
+    ray = seen * nearness
+    off = np.stack([_dot(across, ray) for across in sight.across])
+    by_point = (sight.across - off[:, None] * ray) * nearness
+    by_depth = -np.tensordot(by_point, T[:3, 3], (1, 0))
+    return off, ray, by_point, by_depth
 
 
 def _residuals(
-    T: np.ndarray, matches: Matches, across: np.ndarray, sigma: float, depth_sigma: float
-) -> _Residuals:
-    off, seen, by_point = _angles(T, matches, across)
-    J = np.concatenate((by_point, np.cross(seen[:, None], by_point)), -1)
-    whiten = _whitener(-by_point @ T[:3, 3], sigma, depth_sigma)
-    behind = (seen * matches.rays).sum(1) <= 0
-    off[behind] = np.where(off[behind] < 0, -1.0, 1.0)
-    return _Residuals(np.einsum("nij,nj->ni", whiten, off), whiten @ J)
+    T: np.ndarray, sight: _Sight, sigma: float, depth_sigma: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whitened errors (2, N), and their derivative (6, 2, N) by a small motion applied on the left
+    (translation, rotation)."""
+    off, ray, by_point, by_depth = _angles(T, sight)
+    J = np.empty((6, *off.shape))
+    J[:3] = by_point.transpose(1, 0, 2)
+    for axis, across in enumerate(sight.across):
+        J[3:, axis] = _cross(ray, across)
+    behind = _dot(ray, sight.rays) <= 0
+    off[:, behind] = np.where(off[:, behind] < 0, -1.0, 1.0)
+    length = np.sqrt(by_depth[0] ** 2 + by_depth[1] ** 2).clip(1e-12)
+    line = by_depth / length
+    shrink = line * (1 / np.sqrt(1 + (depth_sigma * length / sigma) ** 2) - 1)
+    off += shrink * (line * off).sum(0)
+    J += shrink * (line * J).sum(1)[:, None]
+    return off / sigma, J / sigma
 
 
-def _whitener(by_depth: np.ndarray, sigma: float, depth_sigma: float) -> np.ndarray:
-    """(N, 2, 2) that brings errors to unit variance, given how depth errors show (N, 2)."""
-    length = np.sqrt((by_depth**2).sum(1)).clip(1e-12)
-    line = by_depth / length[:, None]
-    shrink = 1 / np.sqrt(1 + (depth_sigma * length / sigma) ** 2) - 1
-    return (np.eye(2) + shrink[:, None, None] * line[:, :, None] * line[:, None]) / sigma
+def _huber_weights(size: np.ndarray, weights: np.ndarray, limit: float) -> np.ndarray:
+    return weights * np.minimum(1.0, limit / size.clip(1e-12))
 
 
-def _huber_weights(off: np.ndarray, weights: np.ndarray, limit: float) -> np.ndarray:
-    size = np.sqrt((off**2).sum(1)).clip(1e-12)
-    return weights * np.minimum(1.0, limit / size)
+def _normal_equations(
+    off: np.ndarray, J: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    weighed = (J * weights).reshape(6, -1)
+    return weighed @ J.reshape(6, -1).T, weighed @ off.reshape(-1)
 
 
 def _linearised(
-    T: np.ndarray, matches: Matches, across: np.ndarray, sigma: float, config: TrackingConfig
+    T: np.ndarray, sight: _Sight, sigma: float, config: TrackingConfig
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Robust cost, and its normal equations for a small motion."""
-    errors = _residuals(T, matches, across, sigma, config.sigma_depth)
-    size, limit = np.sqrt((errors.off**2).sum(1)), config.huber
+    off, J = _residuals(T, sight, sigma, config.sigma_depth)
+    size, limit = np.sqrt(off[0] ** 2 + off[1] ** 2), config.huber
     cost = np.where(size < limit, 0.5 * size**2, limit * (size - 0.5 * limit))
-    weights = _huber_weights(errors.off, matches.weights, limit)
-    JW = errors.J * weights[:, None, None]
-    H = np.tensordot(JW, errors.J, ((0, 1), (0, 1)))
-    g = np.tensordot(JW, errors.off, ((0, 1), (0, 1)))
-    return float((matches.weights * cost).sum()), H, g
+    H, g = _normal_equations(off, J, _huber_weights(size, sight.weights, limit))
+    return float(sight.weights @ cost), H, g
 
 
-def _solved(
-    T: np.ndarray, matches: Matches, across: np.ndarray, sigma: float, config: TrackingConfig
-) -> Resection:
-    errors = _residuals(T, matches, across, sigma, config.sigma_depth)
-    weights = _huber_weights(errors.off, matches.weights, config.huber)
-    H = np.tensordot(errors.J * weights[:, None, None], errors.J, ((0, 1), (0, 1)))
-    spread = max(1.4826 * float(np.median(np.abs(errors.off))), 0.1)
-    variance = spread**2 * _shared(errors.off / spread, weights, matches.rays)
+def _solved(T: np.ndarray, sight: _Sight, sigma: float, config: TrackingConfig) -> Resection:
+    off, J = _residuals(T, sight, sigma, config.sigma_depth)
+    size = np.sqrt(off[0] ** 2 + off[1] ** 2)
+    weights = _huber_weights(size, sight.weights, config.huber)
+    H, _ = _normal_equations(off, J, weights)
+    spread = max(1.4826 * float(np.median(np.abs(off))), 0.1)
+    variance = spread**2 * _shared(off / spread, weights, sight.rays)
     covariance = variance * np.linalg.inv(H + 1e-9 * np.trace(H) / 6 * np.eye(6))
-    agree = np.sqrt((errors.off**2).sum(1)) < 3 * max(spread, 1.0)
-    return Resection(T, covariance, agree, spread * sigma)
+    return Resection(T, covariance, size < 3 * max(spread, 1.0), spread * sigma)
 
 
 def _shared(off: np.ndarray, weights: np.ndarray, rays: np.ndarray) -> float:
-    """How many matches say the same, by how far errors (N, 2) of unit variance agree within cells
+    """How many matches say the same, by how far errors (2, N) of unit variance agree within cells
     of the view; 1 where each match errs for itself.
 
     Neighbouring pixels share their errors, so their number alone would promise far too much.
     """
-    slopes = rays[:, :2] / rays[:, 2:].clip(0.1)
-    low, high = slopes.min(0), slopes.max(0)
+    slopes = rays[:2] / rays[2].clip(0.1)
+    low, high = slopes.min(1)[:, None], slopes.max(1)[:, None]
     place = ((slopes - low) / (high - low).clip(1e-9)).clip(0, 0.999)
-    cell = (place[:, 1] * _CELLS[0]).astype(int) * _CELLS[1] + (place[:, 0] * _CELLS[1]).astype(int)
+    cell = (place[1] * _CELLS[0]).astype(int) * _CELLS[1] + (place[0] * _CELLS[1]).astype(int)
     count = _CELLS[0] * _CELLS[1]
     alone = np.bincount(cell, weights**2, count)
     used = alone > 0
-    sums = [np.bincount(cell, weights * off[:, axis], count)[used] for axis in (0, 1)]
+    sums = [np.bincount(cell, weights * off[axis], count)[used] for axis in (0, 1)]
     together = (np.square(sums) / alone[used]).sum()
     free = max(2 * used.sum() - 6, 1)
     return max(1.0, float(together / free))
