@@ -100,10 +100,21 @@ def carried(
     size = (camera.height, camera.width)
     seen = inside(pixels, size, 0.0)
     moved, pixels, weight = moved[seen], pixels[seen], source.weight[used][seen]
-    order = np.argsort(-moved[:, 2], kind="stable")
+    order = _far_first(moved[:, 2])
     x, y = np.rint(pixels[order]).astype(int).clip(0, (size[1] - 1, size[0] - 1)).T
     points = np.zeros((*size, 3), np.float32)
     carried_weight = np.zeros(size, np.float32)
     points[y, x] = moved[order]
     carried_weight[y, x] = share * weight[order]
     return points, carried_weight
+
+
+def _far_first(depth: np.ndarray) -> np.ndarray:
+    """(N,) order of depths (N,) > 0, far to near, to a 65,000th of the range of inverse depth:
+    short integers are sorted many times faster than floats."""
+    if not len(depth):
+        return np.zeros(0, int)
+    nearness = 1 / depth
+    low, high = nearness.min(), nearness.max()
+    steps = (nearness - low) * (65535 / max(high - low, 1e-12))
+    return np.argsort(steps.astype(np.uint16), kind="stable")
