@@ -134,7 +134,7 @@ class Stream:
 
     def send(self, count: int, make: Any = image, topic: str = "image", **size: int) -> None:
         for _ in range(count):
-            step = len(self.sent) % 12
+            step = len(self.sent) % 50
             if topic == "image":
                 self.peer.publish("camera_info", info(self.stamp))
             self.peer.publish(topic, make(step, self.stamp, **size))

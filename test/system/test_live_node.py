@@ -46,26 +46,31 @@ def tracked(start_once: Any, shared_peer: Peer) -> tuple[Peer, Stream]:
     peer.listen(TFMessage, "/tf", 100)
     peer.listen(DiagnosticArray, "/diagnostics")
     stream = Stream(peer)
+    # Only messages show that both ends of every topic have found each other.
+    assert all_heard(peer, stream)
+    for topic in FRAME_TOPICS:
+        peer.received[f"dens3r/{topic}"].clear()
     stream.send(10)
     assert stream.status().tracking == stream.TRACKING
     return peer, stream
+
+
+def all_heard(peer: Peer, stream: Stream) -> bool:
+    for _ in range(20):
+        stream.send(1)
+        if all(peer.received[f"dens3r/{topic}"] for topic in FRAME_TOPICS):
+            return bool(stream.status())
+    return False
 
 
 def test_one_output_for_each_processed_image_with_its_stamp(tracked: tuple[Peer, Stream]) -> None:
     peer, stream = tracked
     status = stream.status()
     assert status.images_received == status.images_processed + status.images_dropped
-    peer.spin(1.0)
-    odometry = [stamp_of(m) for m in peer.received["dens3r/odometry"]]
-    assert len(odometry) == len(set(odometry)) >= 6
-    assert set(odometry) <= set(stream.sent)
     for topic in FRAME_TOPICS:
         seen = peer.received[f"dens3r/{topic}"]
-        peer.until(lambda seen=seen: len(seen) >= len(odometry), seconds=5)
-        stamps = [stamp_of(m) for m in seen]
-        assert stamps == sorted(set(stamps)) and set(stamps) <= set(stream.sent), topic
-        # How many a busy machine loses on the way is for `dens3r bench node` to say.
-        assert len(stamps) >= len(odometry) / 2, topic
+        peer.until(lambda seen=seen: len(seen) >= 10, seconds=10)
+        assert [stamp_of(m) for m in seen] == stream.sent[-10:], topic
 
 
 def newest_whole_set(peer: Peer) -> dict[str, Any]:
