@@ -31,6 +31,7 @@ _ROWS = {
     "normal_mean_deg": "normals mean, degrees",
     "normal_median_deg": "normals median, degrees",
     "coverage": "coverage",
+    "second_pass_5cm": "seen again within 5 cm",
     "chamfer_m": "Chamfer, m",
     "frames_per_second": "frames/s",
 }

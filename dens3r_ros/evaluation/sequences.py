@@ -12,6 +12,7 @@ from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.evaluation.chaining import PairChain
 from dens3r_ros.evaluation.closing import end_error, wrong_loops
 from dens3r_ros.evaluation.oracle import OracleEngine
+from dens3r_ros.evaluation.revisits import Visit, second_pass
 from dens3r_ros.evaluation.surface import (
     FrameErrors,
     compare_surfaces,
@@ -148,6 +149,7 @@ def _measured(
     figures |= _map_figures(collected, errors.scale)
     figures["chamfer_m"] = _chamfer(mapper, collected, errors, options)
     figures |= _costs(collected)
+    figures |= _second_pass(source, mapper, collected, errors, options)
     figures["calibrated"] = options.calibrated
     if chain is not None:
         figures["ate_chained_m"] = _chained(chain, true_poses)
@@ -215,6 +217,26 @@ def _chamfer(
     S = errors.S_world_map
     moved = points @ S[:3, :3].T + S[:3, 3]
     return compare_surfaces(moved, np.concatenate(collected.surface)).chamfer_m
+
+
+def _second_pass(
+    source: Source,
+    mapper: Mapper,
+    collected: _Collector,
+    errors: TrajectoryErrors,
+    options: SequenceOptions,
+) -> dict[str, object]:
+    """How much of what is seen again lies within 5 cm of where it was; and points compared."""
+    index_of = {update.stamp: index for index, update in collected.updates}
+    visits = []
+    for view in mapper.keyframes() if options.surface and errors.errors.size else []:
+        index = index_of.get(view.stamp, 0)
+        truth, camera = source.truth(index), source[index].intrinsics
+        if truth is not None and camera is not None and view.stamp in index_of:
+            S = errors.S_world_map @ view.T_map_camera
+            visits.append(Visit(view, S, truth, camera))
+    share, count = second_pass(visits, mapper.config.loops.min_gap, options.confidence)
+    return {"second_pass_5cm": share, "second_pass_points": count}
 
 
 def _costs(collected: _Collector) -> dict[str, object]:
