@@ -49,7 +49,8 @@ class FusionConfig:
     """How the predictions of many pairs become one pointmap of a keyframe."""
 
     mode: Literal["weighted", "latest"] = "weighted"
-    """Confidence-weighted mean of all predictions, or only the latest one."""
+    """Confidence-weighted mean of all predictions, straightened by what frames saw of it, or only
+    the latest prediction as it is."""
     max_weight: float = 1000.0
     """Accumulated confidence at which old predictions begin to fade; 1 to 1e6."""
 

@@ -174,7 +174,8 @@ class World:
             one for one in self._links if one.i.id in self.window and one.j.id in self.window
         ]
         linked = [link.track for link in self._links if link.i is keyframe]
-        straighten(keyframe, [*keyframe.tracks, *linked], self.parts.config.tracking)
+        if self.parts.config.fusion.mode == "weighted":
+            straighten(keyframe, [*keyframe.tracks, *linked], self.parts.config.tracking)
         for link in [one for one in self._links if keyframe.id in (one.i.id, one.j.id)]:
             yield
             self._measure_again(link)
