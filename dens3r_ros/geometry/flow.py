@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -50,9 +49,11 @@ def two_way_flow(
     `finest_scale` is the power of two by which the finest level of the search is reduced.
     """
     search = _search(finest_scale)
-    forward_start, backward_start = start if start else (None, None)
-    forward = search.calc(grey_a, grey_b, _begun(forward_start))
-    backward = search.calc(grey_b, grey_a, _begun(backward_start))
+    if start is None:
+        forward, backward = _found(search, grey_a, grey_b), _found(search, grey_b, grey_a)
+    else:
+        forward = _flow_from(start[0], grey_a, grey_b, search)
+        backward = _flow_from(start[1], grey_b, grey_a, search)
     return TwoWayFlow(
         forward, backward, return_error(forward, backward), return_error(backward, forward)
     )
@@ -146,11 +147,22 @@ def _search(finest_scale: int) -> cv2.DISOpticalFlow:
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setFinestScale(finest_scale)
     search.setPatchStride(5)
-    search.setGradientDescentIterations(12)
+    search.setGradientDescentIterations(8)
     search.setVariationalRefinementIterations(2)
     return search
 
 
-def _begun(start: np.ndarray | None) -> Any:
-    """The search overwrites its start; none at all is understood, though not by its stubs."""
-    return None if start is None else start.copy()
+def _flow_from(
+    start: np.ndarray, grey: np.ndarray, other: np.ndarray, search: cv2.DISOpticalFlow
+) -> np.ndarray:
+    """The search compares upright patches: it sees the other image as the start bends it."""
+    bent = cv2.remap(other, *landing(start), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    left = _found(search, grey, bent)
+    return left + cv2.remap(
+        start, *landing(left), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def _found(search: cv2.DISOpticalFlow, grey: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """No flow to start from is understood, though not by the search's stubs."""
+    return search.calc(grey, other, None)  # type: ignore[call-overload]

@@ -11,12 +11,16 @@ import poselib
 Cameras = tuple[np.ndarray, np.ndarray]
 """Camera matrices (3, 3) of views a and b."""
 
-_INLIER_PIXELS = 1.5
+INLIER_PIXELS = 1.5
+LEAST_TRACKS = 8
 _LOSS_PIXELS = 0.25
-_ITERATIONS: dict = {"max_iterations": 1000, "min_iterations": 100}
+_SEARCH: dict = {
+    "max_epipolar_error": INLIER_PIXELS,
+    "seed": 0,
+    "max_iterations": 1000,
+    "min_iterations": 100,
+}
 _REFINED = {"loss_type": "CAUCHY", "loss_scale": _LOSS_PIXELS, "max_iterations": 50}
-_LEAST_TRACKS = 8
-_ROTATION_ROUNDS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,74 +42,81 @@ def consistent_tracks(
     pixels_a: np.ndarray, pixels_b: np.ndarray, cameras: Cameras | None
 ) -> np.ndarray:
     """(N,) bool: which tracks agree with one motion, of known cameras or of any."""
-    if len(pixels_a) < _LEAST_TRACKS:
+    if len(pixels_a) < LEAST_TRACKS:
         return np.zeros(len(pixels_a), dtype=bool)
-    search = {"max_epipolar_error": _INLIER_PIXELS, "seed": 0, **_ITERATIONS}
     if cameras is None:
-        _, found = poselib.estimate_fundamental(pixels_a, pixels_b, search, {})
+        _, found = poselib.estimate_fundamental(pixels_a, pixels_b, _SEARCH, {})
     else:
-        known = camera(cameras[0]), camera(cameras[1])
-        _, found = poselib.estimate_relative_pose(pixels_a, pixels_b, *known, search, {})
+        known = _camera(cameras[0]), _camera(cameras[1])
+        _, found = poselib.estimate_relative_pose(pixels_a, pixels_b, *known, _SEARCH, {})
     return np.array(found["inliers"], dtype=bool)
 
 
-def relative_pose(
-    pixels_a: np.ndarray, pixels_b: np.ndarray, K_a: np.ndarray, K_b: np.ndarray
-) -> TwoView | None:
-    """The pose under which most tracks (N, 2) of calibrated views agree; None of too few.
+def sampled_pose(
+    pixels_a: np.ndarray, pixels_b: np.ndarray, cameras: Cameras
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """R and t, from a to b, under which most tracks (N, 2) agree; None of no sound one.
 
     Equal input gives equal output.
     """
-    if len(pixels_a) < _LEAST_TRACKS:
-        return None
-    search = {"max_epipolar_error": _INLIER_PIXELS, "seed": 0, **_ITERATIONS}
-    pose, found = poselib.estimate_relative_pose(
-        pixels_a, pixels_b, camera(K_a), camera(K_b), search, _REFINED
+    K_a, K_b = cameras
+    pose, _ = poselib.estimate_relative_pose(
+        pixels_a, pixels_b, _camera(K_a), _camera(K_b), _SEARCH, _REFINED
     )
-    return two_view(pose, K_a, K_b, np.array(found["inliers"], dtype=bool))
+    return unit_baseline(pose)
 
 
-def two_view(
-    pose: poselib.CameraPose, K_a: np.ndarray, K_b: np.ndarray, inliers: np.ndarray
+def refined_pose(
+    pixels_a: np.ndarray,
+    pixels_b: np.ndarray,
+    cameras: Cameras,
+    R: np.ndarray,
+    t: np.ndarray,
 ) -> TwoView | None:
-    """The estimator's pose at unit baseline, None where it has no baseline or no support."""
-    T_b_a = np.eye(4)
-    T_b_a[:3] = pose.Rt
-    baseline = np.linalg.norm(T_b_a[:3, 3])
-    if inliers.sum() < _LEAST_TRACKS or not np.isfinite(T_b_a).all() or baseline < 1e-9:
+    """The pose near R and t that suits all tracks best, wrong ones counting little."""
+    start = poselib.CameraPose()
+    start.R, start.t = R, t
+    K_a, K_b = cameras
+    pose, _ = poselib.refine_relative_pose(
+        pixels_a, pixels_b, start, _camera(K_a), _camera(K_b), _REFINED
+    )
+    found = unit_baseline(pose)
+    if found is None:
         return None
-    T_b_a[:3, 3] /= baseline
+    T_b_a = np.eye(4)
+    T_b_a[:3, :3], T_b_a[:3, 3] = found
+    inliers = _epipolar_error(pixels_a, pixels_b, found, cameras) < INLIER_PIXELS
     return TwoView(T_b_a, K_a, K_b, inliers)
 
 
-def camera(K: np.ndarray) -> dict:
+def unit_baseline(pose: poselib.CameraPose) -> tuple[np.ndarray, np.ndarray] | None:
+    """The estimator's R and t, t of unit length; None where it has no baseline."""
+    R, t = np.array(pose.R), np.array(pose.t)
+    baseline = np.linalg.norm(t)
+    if not (np.isfinite(R).all() and np.isfinite(t).all()) or baseline < 1e-9:
+        return None
+    return R, t / baseline
+
+
+def _camera(K: np.ndarray) -> dict:
     """The estimator's words for a pinhole camera."""
     parameters = [K[0, 0], K[1, 1], K[0, 2], K[1, 2]]
     size = [int(2 * K[0, 2]) + 1, int(2 * K[1, 2]) + 1]
     return {"model": "PINHOLE", "width": size[0], "height": size[1], "params": parameters}
 
 
-def rotation_only(
-    pixels_a: np.ndarray, pixels_b: np.ndarray, K_a: np.ndarray, K_b: np.ndarray
+def _epipolar_error(
+    pixels_a: np.ndarray,
+    pixels_b: np.ndarray,
+    pose: tuple[np.ndarray, np.ndarray],
+    cameras: Cameras,
 ) -> np.ndarray:
-    """(N,) pixels in b by which each track misses the rotation that suits most of them."""
-    rays_a = _unit(pixels_a, K_a)
-    rays_b = _unit(pixels_b, K_b)
-    weight = np.ones(len(rays_a))
-    for _ in range(_ROTATION_ROUNDS):
-        R_b_a = _rotation(rays_a, rays_b, weight)
-        turned = rays_a @ R_b_a.T
-        seen = turned @ K_b.T
-        miss = np.linalg.norm(seen[:, :2] / seen[:, 2:] - pixels_b, axis=1)
-        weight = 1 / (1 + miss**2)
-    return np.where(turned[:, 2] > 0, miss, np.inf)
-
-
-def _unit(pixels: np.ndarray, K: np.ndarray) -> np.ndarray:
-    rays = np.column_stack([(pixels - K[:2, 2]) / np.diag(K)[:2], np.ones(len(pixels))])
-    return rays / np.linalg.norm(rays, axis=1, keepdims=True)
-
-
-def _rotation(rays_a: np.ndarray, rays_b: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    U, _, Vt = np.linalg.svd((rays_b * weight[:, None]).T @ rays_a)
-    return U @ np.diag([1, 1, np.linalg.det(U @ Vt)]) @ Vt
+    """(N,) Sampson errors in pixels of tracks under a pose."""
+    R, t = pose
+    K_a, K_b = cameras
+    F = np.linalg.inv(K_b).T @ np.cross(t, R, axisb=0, axisc=0) @ np.linalg.inv(K_a)
+    a = np.column_stack([pixels_a, np.ones(len(pixels_a))])
+    b = np.column_stack([pixels_b, np.ones(len(pixels_b))])
+    in_b, in_a = a @ F.T, b @ F
+    slope = np.hypot(np.hypot(*in_b[:, :2].T), np.hypot(*in_a[:, :2].T))
+    return np.abs((b * in_b).sum(1)) / np.maximum(slope, 1e-12)

@@ -22,11 +22,12 @@ _POOR_AGREEMENT = 0.2
 
 @dataclass(frozen=True, eq=False)
 class Correspondence:
-    """Dense flow, and the (N, 2) pixels of tracks that are its most reliable."""
+    """Dense flow, and the (N, 2) pixels of tracks: its most reliable, and then the keypoints."""
 
     flow: TwoWayFlow
     pixels_a: np.ndarray
     pixels_b: np.ndarray
+    keypoints: int
 
 
 def correspond(a: ImageFeatures, b: ImageFeatures, cameras: Cameras | None) -> Correspondence:
@@ -44,9 +45,9 @@ def correspond(a: ImageFeatures, b: ImageFeatures, cameras: Cameras | None) -> C
         flow = max(filter(None, (flow, from_rest)), key=lambda found: found.agreement)
     alike = likeness(a.grey, b.grey, flow.forward)
     samples_a, samples_b = _samples(flow, np.where(alike > _ALIKE, a.corners, 0))
-    return Correspondence(
-        flow, np.concatenate([samples_a, keypoints_a]), np.concatenate([samples_b, keypoints_b])
-    )
+    pixels_a = np.concatenate([samples_a, keypoints_a])
+    pixels_b = np.concatenate([samples_b, keypoints_b])
+    return Correspondence(flow, pixels_a, pixels_b, len(keypoints_a))
 
 
 def _verified(

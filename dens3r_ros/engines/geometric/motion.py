@@ -3,20 +3,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from dens3r_ros.engines.geometric.correspondence import Correspondence
-from dens3r_ros.geometry.two_view import Cameras, TwoView, relative_pose, rotation_only
-from dens3r_ros.geometry.two_view_focal import cameras_to_try, relative_pose_of_unknown_focal
+from dens3r_ros.geometry.turning import best_rotation
+from dens3r_ros.geometry.two_view import Cameras, TwoView
+from dens3r_ros.geometry.two_view_focal import cameras_to_try
+from dens3r_ros.geometry.two_view_search import Likeliest, likeliest_motion
 
 _PARALLAX_PIXELS = 1.5
 _PARALLAX_SHARE = 0.2
 _LEAST_INLIERS = 60
 _LEAST_INLIER_SHARE = 0.7
-_LEAST_AGREEMENT = 0.05
+_LEAST_KEYPOINTS = 12
+_CLEAR_AGREEMENT = 0.2
+_LEAST_CELLS = 0.15
 _CELLS_ALONG = 12
-_LEAST_CELLS = 0.2
-_LEAST_CELLS_UNCALIBRATED = 0.3
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """Largest standard deviation of the rotation in degrees, and least rivalry."""
+
+    turn_sigma: float
+    rivalry: float
+
+
+_CALIBRATED = _Limits(turn_sigma=3.0, rivalry=1.1)
+_UNCALIBRATED = _Limits(turn_sigma=1.2, rivalry=1.15)
+"""Stricter, as a lens that is not what it is taken for misleads beyond what tracks can tell."""
 
 
 def motion_between(
@@ -26,14 +43,10 @@ def motion_between(
     a, b = found.pixels_a, found.pixels_b
     if len(a) < _LEAST_INLIERS or not _has_parallax(a, b, cameras, size):
         return None
-    if cameras is None:
-        view = relative_pose_of_unknown_focal(a, b, size)
-    else:
-        view = relative_pose(a, b, *cameras)
-    if view is None or found.flow.agreement < _LEAST_AGREEMENT:
+    likeliest = likeliest_motion(a, b, cameras, size)
+    if likeliest is None or not _supported(likeliest.view.inliers, found):
         return None
-    least_cells = _LEAST_CELLS if cameras else _LEAST_CELLS_UNCALIBRATED
-    return view if _supported(view, a, size, least_cells) else None
+    return likeliest.view if _certain(likeliest, a, size, cameras is not None) else None
 
 
 def _has_parallax(
@@ -42,21 +55,33 @@ def _has_parallax(
     """Whether no rotation, of these cameras or of any, explains nearly all tracks."""
     tried = [cameras] if cameras else cameras_to_try(size)
     return all(
-        (rotation_only(pixels_a, pixels_b, *pair) > _PARALLAX_PIXELS).mean() > _PARALLAX_SHARE
+        (best_rotation(pixels_a, pixels_b, *pair)[1] > _PARALLAX_PIXELS).mean() > _PARALLAX_SHARE
         for pair in tried
     )
 
 
-def _supported(
-    view: TwoView, pixels: np.ndarray, size: tuple[int, int], least_cells: float
-) -> bool:
-    """Whether the tracks that agree are many, most of all, and spread over the image.
+def _supported(inliers: np.ndarray, found: Correspondence) -> bool:
+    """Whether most tracks agree, and not only with themselves.
 
-    Wrong poses of views that hardly overlap are found from tracks crowded in few places.
+    Flow may agree with any start by chance; many keypoints, or much of the image, do not.
     """
-    inliers = view.inliers
     if inliers.sum() < _LEAST_INLIERS or inliers.mean() < _LEAST_INLIER_SHARE:
         return False
+    keypoints = inliers[len(inliers) - found.keypoints :].sum()
+    return keypoints >= _LEAST_KEYPOINTS or found.flow.agreement > _CLEAR_AGREEMENT
+
+
+def _certain(found: Likeliest, pixels: np.ndarray, size: tuple[int, int], calibrated: bool) -> bool:
+    """Whether tracks in enough places tell one motion, and no other nearly as well.
+
+    Tracks of one place say the same: the fewer places, the larger the deviation.
+    """
+    limits = _CALIBRATED if calibrated else _UNCALIBRATED
     side = max(size) / _CELLS_ALONG
-    filled = len(np.unique((pixels[inliers] // side).astype(int), axis=0))
-    return filled >= least_cells * size[0] * size[1] / side**2
+    filled = len(np.unique((pixels[found.view.inliers] // side).astype(int), axis=0))
+    cells = min(1.0, filled * side**2 / (size[0] * size[1]))
+    return (
+        cells > _LEAST_CELLS
+        and found.turn_sigma / np.sqrt(cells) < limits.turn_sigma
+        and found.rivalry > limits.rivalry
+    )

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The likeliest motion between two views, and how likely quite another one is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dens3r_ros.geometry.motion_fit import (
+    NOISE_PIXELS,
+    Fitted,
+    Lens,
+    Motions,
+    fitted,
+    weight_of_each,
+)
+from dens3r_ros.geometry.turning import best_rotation
+from dens3r_ros.geometry.two_view import (
+    LEAST_TRACKS,
+    Cameras,
+    TwoView,
+    refined_pose,
+    sampled_pose,
+)
+from dens3r_ros.geometry.two_view_focal import (
+    ASSUMED_SPREAD,
+    assumed_focal,
+    cameras_of_focal,
+    sampled_pose_and_focal,
+)
+
+_SAMPLED_TRACKS = 600
+_FITTED_TRACKS = 300
+_TURNED_TRACKS = 100
+_KNOWN_SPREAD = 1e-3
+_STRETCHES = (0.6, 1.0, 1.6)
+_DIRECTIONS = np.array([[1, 0, 0.3], [0, 1, 0.3], [0.2, 0.2, 1], [1, 0.3, -0.3]])
+_FEW_MISSES = 3.0
+_OTHER_TURN, _OTHER_DIRECTION = np.radians([2.5, 20])
+
+
+@dataclass(frozen=True, eq=False)
+class Likeliest:
+    """The motion that suits the tracks best.
+
+    turn_sigma  standard deviation of its rotation in degrees, of tracks all over the image
+    rivalry     cost of the best motion that is quite another one, relative to its own: above 1
+    """
+
+    view: TwoView
+    turn_sigma: float
+    rivalry: float
+
+
+def likeliest_motion(
+    pixels_a: np.ndarray, pixels_b: np.ndarray, cameras: Cameras | None, size: tuple[int, int]
+) -> Likeliest | None:
+    """Of tracks (N, 2) between images of (height, width); None of too few.
+
+    Without cameras, both views are taken to be of one with square pixels and its principal point
+    at the centre. Where the motion says little of its focal length, it stays near a view of 60
+    degrees.
+    """
+    if len(pixels_a) < LEAST_TRACKS:
+        return None
+    lens = _lens(cameras, size)
+    K_a, K_b = cameras or cameras_of_focal(lens.focal, size)
+    a, b = _centred(pixels_a, K_a, lens), _centred(pixels_b, K_b, lens)
+    few = slice(None, None, len(a) // _FITTED_TRACKS + 1)
+    some = slice(None, None, len(a) // _SAMPLED_TRACKS + 1)
+    starts = _starts(a, b, _sampled(pixels_a[some], pixels_b[some], cameras, size), lens)
+    fit = _in_front(fitted(a[few], b[few], starts, lens), a[few], b[few])
+    best = int(fit.cost.argmin())
+    R, t, focal = fit.motions.R[best], fit.motions.t[best], float(fit.motions.focal[best])
+    view = refined_pose(pixels_a, pixels_b, cameras or cameras_of_focal(focal, size), R, t)
+    turn_sigma = np.degrees(np.sqrt(np.trace(fit.covariance[best, :3, :3])))
+    return None if view is None else Likeliest(view, float(turn_sigma), _rivalry(fit, best))
+
+
+def _lens(cameras: Cameras | None, size: tuple[int, int]) -> Lens:
+    if cameras is None:
+        return Lens(assumed_focal(size), ASSUMED_SPREAD)
+    return Lens(float(cameras[0][0, 0]), _KNOWN_SPREAD)
+
+
+def _centred(pixels: np.ndarray, K: np.ndarray, lens: Lens) -> np.ndarray:
+    """Pixels as a camera of the lens's focal length sees them, its principal point at zero."""
+    return (pixels - K[:2, 2]) / np.diag(K)[:2] * lens.focal
+
+
+def _sampled(
+    pixels_a: np.ndarray, pixels_b: np.ndarray, cameras: Cameras | None, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, float] | None:
+    if cameras is None:
+        return sampled_pose_and_focal(pixels_a, pixels_b, size)
+    found = sampled_pose(pixels_a, pixels_b, cameras)
+    return None if found is None else (*found, float(cameras[0][0, 0]))
+
+
+def _starts(
+    a: np.ndarray,
+    b: np.ndarray,
+    sampled: tuple[np.ndarray, np.ndarray, float] | None,
+    lens: Lens,
+) -> Motions:
+    """The sampled motion, and others in all directions with the best rotation for each."""
+    few = slice(None, None, len(a) // _TURNED_TRACKS + 1)
+    starts = [] if sampled is None else [sampled]
+    for stretch in _STRETCHES if lens.spread > _KNOWN_SPREAD else (1.0,):
+        focal = lens.focal * stretch
+        K = np.diag([focal, focal, 1.0])
+        R, _ = best_rotation(a[few], b[few], K, K)
+        starts += [(R, t / np.linalg.norm(t), focal) for t in _DIRECTIONS]
+    R, t, focal = zip(*starts, strict=True)
+    return Motions(np.array(R), np.array(t), np.array(focal))
+
+
+def _in_front(fit: Fitted, a: np.ndarray, b: np.ndarray) -> Fitted:
+    """Each motion with the sign of t that puts tracks in front of the cameras.
+
+    Those that lie behind all the same make the motion less likely, as wrong tracks do.
+    """
+    misplaced = _parallax(fit.motions, a, b) / NOISE_PIXELS
+    ahead, behind = (np.log1p(np.maximum(sign * misplaced, 0) ** 2) for sign in (1, -1))
+    usual = weight_of_each(fit.miss) * (np.abs(fit.miss) < _FEW_MISSES)
+    ahead, behind = (usual * ahead).sum(1), (usual * behind).sum(1)
+    t = fit.motions.t * np.where(behind > ahead, -1, 1)[:, None]
+    motions = Motions(fit.motions.R, t, fit.motions.focal)
+    return replace(fit, motions=motions, cost=fit.cost + np.minimum(ahead, behind))
+
+
+def _parallax(motions: Motions, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(M, N) pixels from infinity by which tracks lie on their epipolar lines, ahead if above 0."""
+    focal = motions.focal[:, None, None]
+    rays = np.concatenate([a / focal, np.ones((len(focal), len(a), 1))], axis=2)
+    turned = rays @ motions.R.transpose(0, 2, 1)
+    far = turned[..., :2] / turned[..., 2:]
+    along = motions.t[:, None, :2] - far * motions.t[:, None, 2:]
+    along *= np.sign(turned[..., 2:]) / np.maximum(np.linalg.norm(along, axis=2), 1e-12)[..., None]
+    return ((b - focal * far) * along).sum(2)
+
+
+def _rivalry(fit: Fitted, best: int) -> float:
+    motions = fit.motions
+    between = motions.R @ motions.R[best].T
+    turn = np.arccos(np.clip((np.trace(between, axis1=1, axis2=2) - 1) / 2, -1, 1))
+    apart = np.arccos(np.clip(motions.t @ motions.t[best], -1, 1))
+    others = fit.cost[(turn > _OTHER_TURN) | (apart > _OTHER_DIRECTION)]
+    return float(others.min() / max(fit.cost[best], 1e-9)) if len(others) else np.inf
