@@ -22,7 +22,7 @@ _ROW = np.dtype(
         ("position", np.float32, 3),
     ]
 )
-_CHUNK = 1024
+CHUNK = 1024
 """Rows that are made room for at a time."""
 
 RECORD_BYTES = _ROW.itemsize
@@ -54,11 +54,11 @@ class Records:
 
     def append(self, record: Record) -> None:
         """One more frame."""
-        if self._count == _CHUNK * len(self._chunks):
-            self._chunks.append(np.zeros(_CHUNK, _ROW))
+        if self._count == CHUNK * len(self._chunks):
+            self._chunks.append(np.zeros(CHUNK, _ROW))
         camera = self._cameras.setdefault(record.camera, len(self._cameras))
         rotation = Rotation.from_matrix(record.T_keyframe_frame[:3, :3]).as_quat()
-        self._chunks[-1][self._count % _CHUNK] = (
+        self._chunks[-1][self._count % CHUNK] = (
             record.stamp,
             record.keyframe_id,
             record.epoch,
@@ -103,7 +103,7 @@ class Records:
     def _used(self) -> Iterator[np.ndarray]:
         """The chunks, without the room that is not used yet."""
         for number, chunk in enumerate(self._chunks):
-            yield chunk[: self._count - number * _CHUNK]
+            yield chunk[: self._count - number * CHUNK]
 
 
 def _matrices(rows: np.ndarray) -> np.ndarray:

@@ -22,6 +22,7 @@ from dens3r_ros.mapping.config import (
 )
 from dens3r_ros.mapping.graph import Edge, PoseGraph
 from dens3r_ros.mapping.mapper import Mapper
+from dens3r_ros.mapping.memory import graph_bytes, window_bytes
 from dens3r_ros.mapping.merging import EDGES_PER_KEYFRAME, merge_nodes, thin_edges
 from dens3r_ros.mapping.records import RECORD_BYTES, Records
 from dens3r_ros.mapping.solver import Solver
@@ -40,7 +41,7 @@ def ring(count: int, more: int = 1) -> tuple[list[np.ndarray], PoseGraph]:
     for n in range(count):
         for after in range(1, more + 1):
             m = (n + after) % count
-            graph.add_edges([Edge(n, m, np.linalg.inv(poses[n]) @ poses[m], SURE)])
+            graph.add_edges([Edge(n, m, np.linalg.inv(poses[n]) @ poses[m], SURE.copy())])
     return poses, graph
 
 
@@ -88,6 +89,16 @@ def test_edges_are_bounded_and_nothing_comes_loose() -> None:
     assert all(graph.chained(0, n) is not None for n in range(1, 60))
 
 
+def test_a_graph_takes_no_more_than_is_stated() -> None:
+    tracemalloc.start()
+    _, graph = ring(200, more=EDGES_PER_KEYFRAME)
+    graph.take_news()
+    graph.move({n: S * 1.01 for n, S in graph.poses.items()})
+    real = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert 0.5 * graph_bytes(200) < real <= graph_bytes(200)
+
+
 def test_frames_stay_where_they_are_when_their_keyframe_merges() -> None:
     random = np.random.default_rng(0)
     S_map = {n: sim3_exp(torch.from_numpy(random.normal(0, 0.4, 7))).numpy() for n in range(2)}
@@ -116,6 +127,19 @@ def test_a_frame_takes_the_bytes_that_are_stated() -> None:
     assert real < 1.1 * RECORD_BYTES * 10240
 
 
+def live_bytes(keyframe) -> int:
+    """Of the arrays that a keyframe of the window holds, the engine's features left out."""
+    canonical, texture = keyframe.canonical, keyframe.texture
+    arrays = [canonical.points, canonical.weight, texture.grey, texture.pixels]
+    arrays += [keyframe.features.frame.image]
+    if canonical.rays is not None:
+        arrays.append(canonical.rays)
+    for track in keyframe.tracks:
+        for seen in (track.by_engine, track.by_image):
+            arrays += [] if seen is None else [seen.pixels, seen.rays, seen.weights]
+    return sum(array.nbytes for array in arrays)
+
+
 def test_a_walk_longer_than_its_archive_keeps_its_poses(walk) -> None:
     config = MapperConfig(
         graph=GraphConfig(child_process=False),
@@ -135,6 +159,8 @@ def test_a_walk_longer_than_its_archive_keeps_its_poses(walk) -> None:
         assert counters.edges <= EDGES_PER_KEYFRAME * 13
     mapper.finish()
     assert counters.keyframes > 30
+    live = [live_bytes(keyframe) for keyframe in mapper._session.world.window]
+    assert sum(live) <= window_bytes(config, walk[0].size, walk[0].size)
     placed = mapper.trajectory()
     assert len(placed) == 3 * len(walk)
     T = np.linalg.inv(placed[0].T_map_camera)
