@@ -19,6 +19,7 @@ from dens3r_ros.mapping.config import KeyframeConfig, MapperConfig
 from dens3r_ros.mapping.graph import Edge, News
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.solver_process import ChildSolver
+from dens3r_ros.mapping.update import Update
 from dens3r_ros.network.prediction import PairPrediction
 from dens3r_ros.sources.procedural import ProceduralWalk
 from dens3r_ros.sources.source import Truth
@@ -91,38 +92,75 @@ class BenchSize:
     kept: int = 40
 
 
+class _Costs:
+    """Of every frame: milliseconds (wall, processor) until the answer and of the work put off by
+    it, by stage, and memory."""
+
+    def __init__(self, mapper: Mapper, engine: TimedEngine) -> None:
+        self.answer: list[np.ndarray] = []
+        self.after: list[np.ndarray] = []
+        self.plain: list[bool] = []
+        self.stages: list[dict[str, float]] = []
+        self.memory: list[float] = []
+        self._mapper, self._engine = mapper, engine
+
+    def take(self, frame: Frame) -> Update:
+        """Step with a frame, and do what it leaves to do."""
+        update, answer = self._own(lambda: self._mapper.step(frame))
+        _, after = self._own(self._mapper.catch_up)
+        self.answer.append(answer)
+        self.after.append(after)
+        self.plain.append(not update.keyframe_made)
+        self.stages.append({**update.timings, "between frames": float(after[0])})
+        self.memory.append(_megabytes())
+        return update
+
+    def _own(self, call: Callable[[], Result]) -> tuple[Result, np.ndarray]:
+        """What a call gives, and its milliseconds without the engine's."""
+        before, began = self._engine.seconds.copy(), _clocks()
+        result = call()
+        return result, 1000 * (_clocks() - began - (self._engine.seconds - before))
+
+
 def bench_mapping(options: BenchSize, progress: Callable[[int], None]) -> dict[str, object]:
     """Milliseconds a frame without the engine, by stage, early and late; memory; the solver."""
     source = BackAndForth(options.size, options.kept, options.frames)
     engine = TimedEngine(OracleEngine(source, long_side=max(options.size)))
     config = MapperConfig(keyframes=KeyframeConfig(reuse_overlap=_NEVER))
-    whole, plain, stages, memory = [], [], [], []
     with Mapper(engine, config) as mapper:
+        costs = _Costs(mapper, engine)
         for index in range(len(source)):
-            frame, before, began = source[index], engine.seconds.copy(), _clocks()
-            update = mapper.step(frame)
-            whole.append(1000 * (_clocks() - began - (engine.seconds - before)))
-            plain.append(not update.keyframe_made)
-            stages.append(dict(update.timings))
-            memory.append(_megabytes())
+            counters = costs.take(source[index]).counters
             progress(index + 1)
-        counters = update.counters
-    (spent_ms, cpu_ms), between = np.array(whole).T, np.array(plain)
+    answer, plain = np.array(costs.answer), np.array(costs.plain)
+    whole = answer + np.array(costs.after)
+    spent, cpu = _medians(whole[:, 0]), _medians(whole[:, 1])
     return {
         "size": f"{options.size[1]}x{options.size[0]}",
         "frames": options.frames,
         "keyframes": counters.keyframes,
-        "ms_median": float(np.median(spent_ms)),
-        "ms_p95": float(np.percentile(spent_ms, 95)),
-        "ms_mean": float(spent_ms.mean()),
-        "ms_between_keyframes": float(np.median(spent_ms[between])),
-        "ms_at_keyframes": float(np.median(spent_ms[~between])) if (~between).any() else None,
-        "ms_by_hundred": _medians(spent_ms),
-        "cpu_ms_by_hundred": _medians(cpu_ms),
-        "ms_by_stage": _stages(stages),
-        "resident_mb_by_hundred": [float(value) for value in memory[99::100]],
+        "ms_median": float(np.median(whole[:, 0])),
+        "ms_p95": float(np.percentile(whole[:, 0], 95)),
+        "ms_mean": float(whole[:, 0].mean()),
+        "cpu_ms_median": float(np.median(whole[:, 1])),
+        "cpu_ms_mean": float(whole[:, 1].mean()),
+        "answer_ms_median": float(np.median(answer[:, 0])),
+        "answer_ms_p95": float(np.percentile(answer[:, 0], 95)),
+        "answer_ms_at_keyframes": float(np.median(answer[~plain, 0])) if (~plain).any() else None,
+        "ms_by_hundred": spent,
+        "cpu_ms_by_hundred": cpu,
+        "ms_last_by_second_hundred": _ratio(spent, 1),
+        "cpu_ms_last_by_second_hundred": _ratio(cpu, 1),
+        "ms_by_stage": _stages(costs.stages),
+        "resident_mb_by_hundred": costs.memory[99::100],
+        "resident_last_by_third_hundred": _ratio(costs.memory[99::100], 2),
         "solve_1000_keyframes_ms": solve_milliseconds(1000),
     }
+
+
+def _ratio(values: Sequence[float], early: int) -> float | None:
+    """Of the last to an early one, where there are so many."""
+    return values[-1] / values[early] if len(values) > early + 1 else None
 
 
 def solve_milliseconds(keyframes: int) -> float:
@@ -167,7 +205,7 @@ def _medians(values: np.ndarray) -> list[float]:
 
 def _stages(stages: list[dict[str, float]]) -> dict[str, dict[str, float]]:
     """Per stage the mean over all frames and the median of those that had it; `decode` and
-    `encode` are the oracle's, and the keyframe's stages contain its decoding."""
+    `encode` are the oracle's, and the keyframe's stage contains its decoding."""
     names = sorted({name for stage in stages for name in stage})
     return {
         name: {
