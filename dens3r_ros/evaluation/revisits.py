@@ -20,6 +20,8 @@ _SAME = 0.03
 """Relative difference of true depths up to which two views see one surface."""
 _SMOOTH = 0.05
 """Relative difference of neighbouring depths beyond which no surface lies between them."""
+_AROUND = 2
+"""Pixels of the older view around a point, within which its nearest surface is looked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +66,8 @@ def _sampled(visit: Visit, confidence: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _apart(true: np.ndarray, mapped: np.ndarray, older: Visit, confidence: float) -> np.ndarray:
-    """(N,) metres along the older keyframe's rays between the points and its own surface; infinite
-    where it did not see them."""
+    """(N,) metres from the points to the older keyframe's surface; infinite where it did not see
+    them."""
     apart = np.full(len(true), np.inf)
     there = _moved(true, np.linalg.inv(older.truth.T_world_camera))
     pixels = project(there, older.camera)
@@ -77,15 +79,24 @@ def _apart(true: np.ndarray, mapped: np.ndarray, older: Visit, confidence: float
         return apart
     found = _moved(mapped[seen], np.linalg.inv(older.S_world_camera))
     at = project(found, older.view.intrinsics)
-    known = inside(at, older.view.confidence.shape)
-    known &= sample_nearest(older.view.confidence, at) > confidence
-    surface = older.view.points[..., 2:]
-    between, nearest = sample(surface, at)[:, 0], sample_nearest(surface, at)[:, 0]
-    known &= np.abs(between - nearest) < _SMOOTH * nearest
+    inner = inside(at, older.view.confidence.shape, _AROUND + 1)
+    nearest = np.full(len(found), np.inf)
+    for shift in np.mgrid[-_AROUND : _AROUND + 1, -_AROUND : _AROUND + 1].reshape(2, -1).T:
+        nearest = np.minimum(nearest, _to_surface(found, at + shift, older.view, confidence))
     unit = np.cbrt(np.linalg.det(older.S_world_camera[:3, :3]))
-    length = np.linalg.norm(found, axis=1) / np.maximum(np.abs(found[:, 2]), 1e-9)
-    apart[seen] = np.where(known, unit * length * np.abs(between - found[:, 2]), np.inf)
+    apart[seen] = np.where(inner, unit * nearest, np.inf)
     return apart
+
+
+def _to_surface(
+    points: np.ndarray, pixels: np.ndarray, view: KeyframeView, confidence: float
+) -> np.ndarray:
+    """(N,) distances to the surface at (N, 2) pixels; infinite where there is none."""
+    there = sample(view.points, pixels)
+    depth = sample_nearest(view.points[..., 2], pixels)
+    known = sample_nearest(view.confidence, pixels) > confidence
+    known &= np.abs(there[:, 2] - depth) < _SMOOTH * depth
+    return np.where(known, np.linalg.norm(there - points, axis=1), np.inf)
 
 
 def _moved(points: np.ndarray, T: np.ndarray) -> np.ndarray:
