@@ -61,8 +61,9 @@ class InputParameters:
         "raw", "Topics image, or image/compressed.", choices=("raw", "compressed")
     )
     qos: str = setting(
-        "sensor_data",
-        "Reliability of the image subscription.",
+        "best_available",
+        "Reliability of the image subscription: sensor_data is best effort, best_available "
+        "reliable where the camera is.",
         choices=("sensor_data", "reliable", "best_available"),
     )
     policy: str = setting(

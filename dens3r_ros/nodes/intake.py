@@ -11,6 +11,7 @@ from typing import Any
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.subscription import Subscription
+from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from dens3r_ros.nodes.config import InputParameters
@@ -60,15 +61,23 @@ class Intake:
         self._guard = StampGuard(restart_after_s=config.restart_after)
         self._began = time.monotonic()
         self.cameras: dict[str, CameraState] = {}
-        self._subscriptions: list[Subscription] = []
+        self._images: dict[str, Subscription] = {}
+        self._infos: list[Subscription] = []
+        self._refused: set[str] = set()
+        self._retry: Timer | None = None
         for camera in config.cameras:
-            self._subscribe(camera)
+            self._images[camera] = self._subscribe(camera, config.qos)
+            self.cameras[camera] = CameraState(self._images[camera].topic_name)
+            if config.use_camera_info:
+                self._infos.append(self._subscribe_info(camera))
 
     def destroy(self) -> None:
         """Stop listening."""
-        for subscription in self._subscriptions:
+        for subscription in (*self._images.values(), *self._infos):
             self._node.destroy_subscription(subscription)
-        self._subscriptions.clear()
+        self._images.clear()
+        self._infos.clear()
+        self._end_retry()
 
     def forget_stamps(self) -> None:
         """Accept any stamp next, as after a reset."""
@@ -87,30 +96,27 @@ class Intake:
             state.stalled = silent
         return sentences
 
-    def _subscribe(self, camera: str) -> None:
-        prefix = f"{camera}/" if camera else ""
+    def _subscribe(self, camera: str, qos: str) -> Subscription:
         compressed = self._config.transport == "compressed"
         kind: Any = CompressedImage if compressed else Image
-        topic = prefix + ("image/compressed" if compressed else "image")
         depth = 2 if self._config.policy == "latest" else self._config.queue_size
-        subscription = self._node.create_subscription(
+        return self._node.create_subscription(
             kind,
-            topic,
+            _below(camera, "image/compressed" if compressed else "image"),
             lambda message: self._on_image(camera, message),
-            images_in(self._config.qos, depth),
-            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_mismatch),
+            images_in(qos, depth),
+            event_callbacks=SubscriptionEventCallbacks(
+                incompatible_qos=lambda _: self._on_mismatch(camera)
+            ),
         )
-        self.cameras[camera] = CameraState(subscription.topic_name)
-        self._subscriptions.append(subscription)
-        if self._config.use_camera_info:
-            self._subscriptions.append(
-                self._node.create_subscription(
-                    CameraInfo,
-                    prefix + "camera_info",
-                    lambda message: self._on_info(camera, message),
-                    CALIBRATION_IN,
-                )
-            )
+
+    def _subscribe_info(self, camera: str) -> Subscription:
+        return self._node.create_subscription(
+            CameraInfo,
+            _below(camera, "camera_info"),
+            lambda message: self._on_info(camera, message),
+            CALIBRATION_IN,
+        )
 
     def _on_info(self, camera: str, message: CameraInfo) -> None:
         self.cameras[camera].info = message
@@ -164,12 +170,32 @@ class Intake:
             return False
         return now - (state.first_image or now) < self._config.camera_info_timeout
 
-    def _on_mismatch(self, event: Any) -> None:
-        self._node.get_logger().error(
-            f"a camera publishes with a quality of service that does not fit "
-            f"(policy {event.last_policy_kind}): set input.qos to best_available",
-            throttle_duration_sec=10.0,
-        )
+    def _on_mismatch(self, camera: str) -> None:
+        topic = self.cameras[camera].topic
+        if self._config.qos != "best_available":
+            self._node.get_logger().error(
+                f"a camera publishes {topic} as best effort, and input.qos reliable refuses that: "
+                "set input.qos to best_available",
+                throttle_duration_sec=10.0,
+            )
+            return
+        self._node.get_logger().info(f"{topic} is published as best effort: taken as it is")
+        self._refused.add(camera)
+        if self._retry is None:
+            # Not from within the event of the subscription that has to go.
+            self._retry = self._node.create_timer(0.0, self._take_best_effort)
+
+    def _take_best_effort(self) -> None:
+        self._end_retry()
+        for camera in self._refused:
+            self._node.destroy_subscription(self._images[camera])
+            self._images[camera] = self._subscribe(camera, "sensor_data")
+        self._refused.clear()
+
+    def _end_retry(self) -> None:
+        if self._retry is not None:
+            self._node.destroy_timer(self._retry)
+            self._retry = None
 
     def _silence(self, state: CameraState) -> str:
         publishers = self._node.get_publishers_info_by_topic(state.topic)
@@ -188,3 +214,7 @@ class Intake:
         ]
         found = ", ".join(sorted(images)) or "none"
         return f"nobody publishes {state.topic}; image topics that exist: {found}"
+
+
+def _below(camera: str, topic: str) -> str:
+    return f"{camera}/{topic}" if camera else topic

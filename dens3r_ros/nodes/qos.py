@@ -31,7 +31,7 @@ def _profile(
 
 
 def images_in(kind: str, depth: int) -> QoSProfile:
-    """Of image subscriptions; best effort hears every publisher."""
+    """Of image subscriptions; best effort hears every publisher, but loses most large images."""
     return _profile(depth, _RELIABILITY[kind])
 
 

@@ -29,6 +29,7 @@ from peer import (
     stamped,
     values,
 )
+from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import Image, PointCloud2
 
 from dens3r_ros.evaluation.wall_engine import DISTANCE
@@ -40,6 +41,21 @@ def test_compressed_images_track_too(start: Any, peer: Peer) -> None:
     stream.send(12, make=compressed, topic="image/compressed")
     status = stream.status()
     assert status.tracking == stream.TRACKING and status.focal_length_estimated
+
+
+def test_a_camera_is_heard_as_it_publishes(start: Any, peer: Peer) -> None:
+    def heard_as() -> set[ReliabilityPolicy]:
+        found = peer.node.get_subscriptions_info_by_topic("/image")
+        return {end.qos_profile.reliability for end in found}
+
+    reliable = peer.node.create_publisher(Image, "image", 2)
+    start(NODE, *WALL)
+    assert peer.until(lambda: heard_as() == {ReliabilityPolicy.RELIABLE})
+    peer.node.destroy_publisher(reliable)
+    stream = Stream(peer)
+    stream.send(3)
+    assert heard_as() == {ReliabilityPolicy.BEST_EFFORT}
+    assert stream.status().images_received >= 2
 
 
 def test_two_cameras_make_one_map(start: Any, peer: Peer) -> None:

@@ -94,7 +94,6 @@ def _start_node(options: DemoOptions) -> Child:
         "params_file": options.config,
         "engine.name": options.engine,
         "engine.model": options.model,
-        "input.qos": "reliable",
     }
     return Child("dens3r_ros.nodes.live", parameters, options.output / "node.log")
 
