@@ -15,6 +15,9 @@ _MEDIANS = (
     "focal_error",
     "confident_half_depth_error",
     "coverage",
+    "parallax_share",
+    "parallax_coverage",
+    "parallax_depth_error",
     "encode_ms",
     "decode_ms",
 )
@@ -41,6 +44,9 @@ _WRONG_DEGREES = 5.0
 def summary(scores: list[dict]) -> dict:
     """What `dens3r evaluate pairs --json` writes; None for what no pair could tell.
 
+    `coverage` is the share of the pixels of known depth that are confident. Of those that have
+    parallax (the other view sees them too, from 1 degree aside), `parallax_share` among them,
+    `parallax_coverage` are confident; `parallax_depth_error` is that of the most confident 60%.
     Medians over pairs for point errors, poses and focal lengths, means for depth, normals and
     matches. `wrong_share`: pairs with a pose that is off by more than 5 degrees in rotation.
     """

@@ -19,10 +19,13 @@ from dens3r_ros.evaluation.metrics_matching import reprojection_errors
 from dens3r_ros.evaluation.metrics_normals import normal_angles
 from dens3r_ros.evaluation.metrics_pose import NO_POSE, direction_error, rotation_error
 from dens3r_ros.evaluation.pair_sets import PairSet, TruePair
+from dens3r_ros.evaluation.parallax import parallax_pixels
 from dens3r_ros.evaluation.prediction import Predicted, predict
 from dens3r_ros.evaluation.true_maps import TrueMaps, true_maps
 
 _LEAST_PIXELS = 50
+_PARALLAX_SHARE = 0.6
+"""Of the pixels with parallax, those whose depth error is told: the most confident."""
 _MATCH_LIMITS = (1, 3, 4, 5)
 _NORMAL_LIMITS = {"normal_11": 11.25, "normal_22": 22.5, "normal_30": 30.0}
 
@@ -44,6 +47,7 @@ def score_pair(pair: TruePair, predicted: Predicted, threshold: float) -> dict:
     truth = true_maps(pair)
     return {
         **_geometry(truth, predicted, threshold),
+        **_where_parallax(parallax_pixels(pair, truth), truth, predicted, threshold),
         **_normals(truth, predicted),
         **_pose(truth, predicted),
         **_matches(pair, truth, predicted),
@@ -71,6 +75,27 @@ def _geometry(truth: TrueMaps, predicted: Predicted, threshold: float) -> dict:
         points_b = scale * predicted.points_b[seen_b]
         found["point_error_b"] = point_error(points_b, truth.points_b[seen_b])
     return found | _by_confidence(z, true_z, confidence)
+
+
+def _where_parallax(
+    seen: np.ndarray, truth: TrueMaps, predicted: Predicted, threshold: float
+) -> dict:
+    """Of pixels of a with parallax: how many are confident, and how wrong most of them are."""
+    seen = seen & _usable(predicted.points_a)
+    if seen.sum() < _LEAST_PIXELS:
+        return {}
+    z, true_z = predicted.points_a[seen][:, 2], truth.points_a[seen][:, 2]
+    confidence = predicted.confidence_a[seen]
+    surest = np.argsort(-confidence, kind="stable")[: int(_PARALLAX_SHARE * len(z))]
+    return {
+        "parallax_share": float(seen.sum() / _known(truth.points_a).sum()),
+        "parallax_coverage": float((confidence > threshold).mean()),
+        "parallax_depth_error": _aligned_error(z[surest], true_z[surest]),
+    }
+
+
+def _aligned_error(z: np.ndarray, true_z: np.ndarray) -> float:
+    return float(np.median(np.abs(z * median_scale(z, true_z) / true_z - 1)))
 
 
 def _by_confidence(z: np.ndarray, true_z: np.ndarray, confidence: np.ndarray) -> dict:

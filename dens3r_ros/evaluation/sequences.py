@@ -18,6 +18,7 @@ from dens3r_ros.evaluation.surface import (
     compare_surfaces,
     frame_errors,
     map_points,
+    thinned,
     truth_points,
 )
 from dens3r_ros.evaluation.trajectory import TrajectoryErrors, compare
@@ -25,9 +26,10 @@ from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.update import Update
-from dens3r_ros.sources.source import Source, SourceError
+from dens3r_ros.sources.source import Source, SourceError, Truth
 
-_WITHOUT_ENGINE = ("encode", "decode")
+_SURFACES = 20
+"""Frames' true surfaces that are put together at a time."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,13 @@ class _Collector:
         """T_world_camera by stamp, where it is known."""
         self.maps: list[tuple[int, FrameErrors]] = []
         self.surface: list[np.ndarray] = []
+        self.skipped = 0
+
+    def add_surface(self, points: np.ndarray) -> None:
+        """True points, thinned as they come: whole sequences would take gigabytes."""
+        self.surface.append(thinned(points))
+        if len(self.surface) == _SURFACES:
+            self.surface = [thinned(np.concatenate(self.surface))]
 
     @property
     def timings(self) -> list[dict[str, float]]:
@@ -87,6 +96,9 @@ def evaluate_sequence(
     chain = PairChain(engine) if options.chained else None
     with Mapper(engine, config) as mapper:
         for index, frame in _frames(source, indices, options):
+            if isinstance(engine, OracleEngine) and not _known(source.truth(index)):
+                collected.skipped += 1
+                continue
             update = mapper.step(frame)
             _look(source, index, update, options, collected)
             if chain is not None:
@@ -104,6 +116,11 @@ def _frames(
         yield index, frame if options.calibrated else replace(frame, intrinsics=None)
 
 
+def _known(truth: Truth | None) -> bool:
+    """Whether the oracle can see a frame."""
+    return truth is not None and bool(np.isfinite(truth.depth).any())
+
+
 def _look(
     source: Source, index: int, update: Update, options: SequenceOptions, into: _Collector
 ) -> None:
@@ -113,12 +130,10 @@ def _look(
     if truth is None:
         return
     into.true_poses[update.stamp] = truth.T_world_camera
-    if len(into.updates) % options.maps_every != 1 % options.maps_every:
-        return
-    if not np.isfinite(truth.depth).any():
+    if len(into.updates) % options.maps_every != 1 % options.maps_every or not _known(truth):
         return
     if options.surface and camera is not None:
-        into.surface.append(truth_points(truth, camera))
+        into.add_surface(truth_points(truth, camera))
     if update.maps is not None:
         errors = frame_errors(update.maps, truth, camera, options.confidence)
         in_map = replace(errors, depth_ratio=errors.depth_ratio / update.scale)
@@ -135,7 +150,7 @@ def _measured(
 ) -> Measured:
     placed, true_poses = mapper.trajectory(), collected.true_poses
     both = [pose for pose in placed if pose.stamp in true_poses]
-    if placed and not both:
+    if not collected.updates or (placed and not both):
         raise SourceError(f"{source.name} has no true poses to compare with.")
     stamps = np.array([pose.stamp for pose in both]) * 1e-9
     wanted = np.array([true_poses[pose.stamp] for pose in both]).reshape(-1, 4, 4)
@@ -169,6 +184,7 @@ def _counts(collected: _Collector, placed: int) -> dict[str, object]:
     last = collected.updates[-1][1].counters
     return {
         "frames": len(collected.updates),
+        "frames_without_truth": collected.skipped,
         "keyframes": last.keyframes,
         "loops": last.loops,
         "epochs": 1 + collected.updates[-1][1].epoch,

@@ -67,6 +67,32 @@ def test_every_promised_figure_is_there_and_plausible(measured, walk) -> None:
     assert figures["oracle"]["warp"] == 0.03
 
 
+def test_frames_that_the_oracle_cannot_see_are_left_out_and_counted(walk) -> None:
+    """Real sequences lack a pose here and a depth image there."""
+
+    class Patchy:
+        name = "patchy"
+
+        def __len__(self) -> int:
+            return len(walk)
+
+        def __getitem__(self, index: int):
+            return walk[index]
+
+        def truth(self, index: int):
+            truth = walk.truth(index)
+            if index == 5:
+                return replace(truth, depth=np.full_like(truth.depth, np.nan))
+            return None if index in (0, 3) else truth
+
+    source = Patchy()
+    engine = OracleEngine(source, long_side=160)
+    figures = evaluate_sequence(source, engine, INLINE, SequenceOptions()).figures
+    assert figures["frames_without_truth"] == 3
+    assert figures["frames"] == len(walk) - 3
+    assert figures["completeness"] == 1
+
+
 def test_mapping_beats_chaining_pairs(measured) -> None:
     assert measured.figures["ate_sim3_m"] < measured.figures["ate_chained_m"]
 
