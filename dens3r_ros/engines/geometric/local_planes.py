@@ -17,6 +17,8 @@ from dens3r_ros.engines.geometric.edge_aware import EdgeAwareFilter, reduced_siz
 _LEAST_SPREAD = 0.005
 """Share of the image's width below which the spread of what is known says nothing of a slope."""
 _MODEL_ERROR = 0.02
+_SURER = 3
+_LEAST_WEIGHT = np.float32(1e-9)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,17 @@ def local_planes(value: np.ndarray, weight: np.ndarray, smoothing: EdgeAwareFilt
     extrapolated = 1 + off_x**2 / xx + off_y**2 / yy
     scatter = np.maximum(qq - slope_x * xq - slope_y * yq, 0) + 1 / total
     variance = scatter * extrapolated + (_MODEL_ERROR * mean) ** 2
-    return LocalPlanes(mean + slope_x * off_x + slope_y * off_y, variance, slope_x, slope_y)
+    value = mean + slope_x * off_x + slope_y * off_y
+    return LocalPlanes(value, variance, *_steadied(slope_x, slope_y, variance, smoothing))
+
+
+def _steadied(
+    slope_x: np.ndarray, slope_y: np.ndarray, variance: np.ndarray, smoothing: EdgeAwareFilter
+) -> np.ndarray:
+    """(2, h, w) slopes, averaged over neighbours that count the more the surer they are."""
+    sure = np.maximum((variance.min() / variance) ** _SURER, _LEAST_WEIGHT)
+    total, x, y = smoothing(np.stack([sure, sure * slope_x, sure * slope_y]))
+    return np.stack([x, y]) / np.maximum(total, _LEAST_WEIGHT)
 
 
 def plane_coordinates(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -32,7 +32,7 @@ class _Limits:
 
 
 _CALIBRATED = _Limits(turn_sigma=3.0, rivalry=1.1)
-_UNCALIBRATED = _Limits(turn_sigma=1.2, rivalry=1.15)
+_UNCALIBRATED = _Limits(turn_sigma=0.75, rivalry=1.2)
 """Stricter, as a lens that is not what it is taken for misleads beyond what tracks can tell."""
 
 
