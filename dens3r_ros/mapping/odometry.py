@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from dens3r_ros.mapping.graph import rigid, scale_of
 
 _RESCALE = 0.05
-"""Change of the current keyframe's scale beyond which a new epoch begins."""
+"""Change of the current keyframe's scale by one solve beyond which a new epoch begins."""
 
 
 class Odometry:
-    """Integrates motion in a length unit that is fixed for the epoch.
+    """Integrates motion; within an epoch no solve changes its length unit by more than 5%.
 
     Every pose is (4, 4) rigid; `S_map_keyframe` are similarities from the graph.
     """
@@ -25,9 +23,6 @@ class Odometry:
         self.T_map_odom = np.eye(4)
         self._T_odom_keyframe = np.eye(4)
         self._unit = 1.0
-        self._left: tuple[int, float] | None = None
-        """The keyframe used before, and its unit in `odom`: what is learned of the ratio of both
-        units since is no change of `odom`'s own."""
 
     @property
     def unit(self) -> float:
@@ -41,7 +36,7 @@ class Odometry:
     def begin(self, keyframe_id: int, S_map_keyframe: np.ndarray) -> None:
         """Start on a keyframe, `odom` lying in `map`; after a reset or a loss."""
         self.keyframe_id = keyframe_id
-        self._unit, self._left = scale_of(S_map_keyframe), None
+        self._unit = scale_of(S_map_keyframe)
         self._T_odom_keyframe = rigid(S_map_keyframe)
         self.T_map_odom = np.eye(4)
 
@@ -58,7 +53,6 @@ class Odometry:
     ) -> None:
         """Go on from another keyframe: the frame stays where it is in `odom`."""
         here = self.camera(T_old_frame)
-        self._left = None if self.keyframe_id is None else (self.keyframe_id, self._unit)
         self._unit *= scale_of(S_old_new)
         self.keyframe_id = keyframe_id
         self._anchor(here, T_new_frame)
@@ -66,24 +60,20 @@ class Odometry:
     def resume(self, keyframe_id: int, S_map_keyframe: np.ndarray, S_map_old: np.ndarray) -> None:
         """Go on from a keyframe after a loss: `odom` keeps its place in `map` and its unit."""
         self._unit *= scale_of(S_map_keyframe) / scale_of(S_map_old)
-        self._left = None
         self.keyframe_id = keyframe_id
         in_odom = np.linalg.inv(self.T_map_odom) @ rigid(S_map_keyframe)
         self._T_odom_keyframe = in_odom
 
-    def correct(self, S_map: Mapping[int, np.ndarray], T_keyframe_frame: np.ndarray) -> bool:
-        """Follow a solve, given all keyframes' poses, by moving `odom` in `map`; whether the scale
-        jumped, a new epoch."""
-        assert self.keyframe_id is not None
-        S_map_keyframe, here, known = S_map[self.keyframe_id], self.camera(T_keyframe_frame), None
-        if self._left is not None and self._left[0] in S_map:
-            left, unit = self._left
-            known = unit * scale_of(S_map_keyframe) / scale_of(S_map[left])
-        self._unit = known or self._unit
-        jumped = abs(np.log(self.scale(S_map_keyframe))) > _RESCALE
-        if jumped:
-            self.epoch += 1
-            self._unit, self._left = scale_of(S_map_keyframe), None
+    def correct(self, S_map_keyframe: np.ndarray, T_keyframe_frame: np.ndarray) -> bool:
+        """Follow a solve by moving `odom` in `map`; whether the scale jumped, a new epoch.
+
+        Smaller changes of the scale go into the motion from here on: they tell, like the motion
+        itself, what has only now been learned of the camera's surroundings.
+        """
+        here, known = self.camera(T_keyframe_frame), scale_of(S_map_keyframe)
+        jumped = abs(np.log(known / self._unit)) > _RESCALE
+        self.epoch += jumped
+        self._unit = known
         self._anchor(here, T_keyframe_frame)
         T_map_camera = in_map(S_map_keyframe, T_keyframe_frame)
         self.T_map_odom = T_map_camera @ np.linalg.inv(here)

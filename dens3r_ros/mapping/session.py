@@ -282,7 +282,7 @@ class Session:
         """Let `map` to `odom` follow the graph."""
         owner = self._streams.get(self._owner or "")
         if owner is not None and owner.keyframe_id is not None:
-            self.odometry.correct(self.world.graph.poses, owner.T_keyframe_frame)
+            self.odometry.correct(self.world.pose(owner.keyframe_id), owner.T_keyframe_frame)
 
     def _counters(self) -> Counters:
         world = self.world
