@@ -71,7 +71,7 @@ class Odometry:
         itself, what has only now been learned of the camera's surroundings.
         """
         here, known = self.camera(T_keyframe_frame), scale_of(S_map_keyframe)
-        jumped = abs(np.log(known / self._unit)) > _RESCALE
+        jumped = bool(abs(np.log(known / self._unit)) > _RESCALE)
         self.epoch += jumped
         self._unit = known
         self._anchor(here, T_keyframe_frame)
