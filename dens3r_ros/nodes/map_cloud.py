@@ -58,4 +58,8 @@ def first_of_each_voxel(points: np.ndarray, voxel: float) -> np.ndarray:
     cells = np.floor(points / voxel).astype(np.int64)
     cells = np.clip(cells, -_LIMIT, _LIMIT - 1) + _LIMIT
     keys = (cells[:, 0] << 42) | (cells[:, 1] << 21) | cells[:, 2]
-    return np.sort(np.unique(keys, return_index=True)[1])
+    # As np.unique with return_index, whose stable sort takes four times as long.
+    order = np.argsort(keys)
+    in_order = keys[order]
+    begins = np.flatnonzero(np.concatenate([[True], in_order[1:] != in_order[:-1]]))
+    return np.sort(np.minimum.reduceat(order, begins)) if len(keys) else order

@@ -30,6 +30,9 @@ from dens3r_ros.nodes.statistics import Durations, FrameCounts, Rate
 from dens3r_ros.nodes.transforms import TransformUnknown
 from dens3r_ros.nodes.worker import Job, Worker
 
+MAP_SHARE = 0.1
+"""Of the worker's time that the map's topics may take while images wait."""
+
 
 class Session:
     """Takes images to outputs on a worker thread."""
@@ -53,6 +56,9 @@ class Session:
         self._mailbox: Mailbox[Job] = Mailbox(1 if latest else config.input.queue_size, latest)
         self._worker = Worker(self._mailbox, self._on_fault)
         self._map_stamp = 0
+        self._map_job: Future[None] = Future()
+        self._map_job.set_result(None)
+        self._map_rests_until = 0.0
 
     def activate(self) -> None:
         """Listen to the cameras."""
@@ -94,8 +100,9 @@ class Session:
 
     def publish_map(self) -> None:
         """Let the worker publish the map, if anybody listens and it may have changed."""
-        if self._map.wanted() and self._map_stamp:
-            self._worker.call(self._publish_map)
+        busy = self.waiting() and time.monotonic() < self._map_rests_until
+        if self._map.wanted() and self._map_stamp and self._map_job.done() and not busy:
+            self._map_job = self._worker.call(self._publish_map)
 
     def map_points(self) -> int:
         """Points of the map as published last."""
@@ -192,7 +199,11 @@ class Session:
 
     def _publish_map(self) -> None:
         epoch = 0 if self.update is None else self.update.epoch
+        began = time.monotonic()
         self._map.publish(self._mapper, self._map_stamp, epoch, self.config, self.scale.factor)
+        took = time.monotonic() - began
+        self.durations.add("map", took * 1e3)
+        self._map_rests_until = began + took / MAP_SHARE
 
     def _on_fault(self, error: BaseException) -> None:
         self.fault = f"{type(error).__name__}: {error}"

@@ -75,17 +75,26 @@ def _play(
     camera = _start_camera(options)
     children.append(camera)
     began = time.monotonic()
-    while camera.running() and not stop and time.monotonic() - began < options.seconds:
+    while camera.running() and not stop and _since(began) < options.seconds:
         _spin(observer, 0.2)
         _check(children[:1])
-        show(observer.status, time.monotonic() - began)
-    seconds = time.monotonic() - began
+        show(observer.status, _since(began))
     if camera.running():
         camera.stop()
     else:
         _check_finished(camera)
-    if not stop:
-        _drain(observer, children[:1], stop)
+    while observer.status.images_waiting and not stop:
+        before = observer.status.images_waiting
+        _spin_until(
+            observer,
+            lambda before=before: observer.status.images_waiting != before,
+            DRAIN_WITHIN_S,
+            children[:1],
+            stop,
+        )
+        show(observer.status, _since(began))
+    seconds = _since(began)
+    _await_map(observer, children[:1], stop)
     return _write(options, observer, seconds)
 
 
@@ -103,14 +112,17 @@ def _start_camera(options: DemoOptions) -> Child:
     return Child("dens3r_ros.nodes.simulated_camera", parameters, options.output / "camera.log")
 
 
-def _drain(observer: Observer, children: list[Child], stop: Stop) -> None:
-    """Until the node has nothing left to do, and the map it then has was published."""
-    _spin_until(
-        observer, lambda: observer.status.images_waiting == 0, DRAIN_WITHIN_S, children, stop
-    )
+def _await_map(observer: Observer, children: list[Child], stop: Stop) -> None:
+    """Until the map as it now is was published."""
+    if stop:
+        return
     observer.path = None
     _spin_until(observer, lambda: observer.path is not None, DRAIN_WITHIN_S, children, stop)
     _spin(observer, MAP_INTERVAL_S)
+
+
+def _since(began: float) -> float:
+    return time.monotonic() - began
 
 
 def _write(options: DemoOptions, observer: Observer, seconds: float) -> dict[str, Any]:
