@@ -200,6 +200,17 @@ def test_max_side_reduces_image_and_intrinsics():
     assert features.intrinsics == CAMERA.resized(160, 120)
 
 
+@pytest.mark.parametrize("size", [(16, 16), (16, 300), (300, 16)])
+def test_small_images_are_matched_or_tell_nothing(size):
+    frame = Frame(np.ascontiguousarray(texture()[: size[0], : size[1]]), 0)
+    assert (predict(frame, frame).confidence_a == 1).all()
+
+
+def test_images_too_small_to_match_are_refused():
+    with pytest.raises(ValueError, match="12 x 300 pixels"):
+        GeometricEngine().encode([Frame(texture()[:300, :12].copy(), 0)])
+
+
 def test_pairs_of_a_batch_do_not_mix():
     engine = GeometricEngine()
     a, b, c = engine.encode([view(np.eye(3)), view(homography(SLANTED, *MOVED)), view(np.eye(3))])

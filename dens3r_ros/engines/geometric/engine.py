@@ -17,6 +17,8 @@ from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.two_view import Cameras
 from dens3r_ros.network.prediction import PairPrediction
 
+_LEAST_SIDE = 16
+
 
 @dataclass(frozen=True)
 class GeometricConfig:
@@ -65,6 +67,11 @@ class GeometricEngine:
         height, width = frame.size
         scale = min(1.0, (self._config.max_side or max(frame.size)) / max(frame.size))
         size = round(height * scale), round(width * scale)
+        if min(size) < _LEAST_SIDE:
+            raise ValueError(
+                f"the geometric engine cannot match an image of {size[1]} x {size[0]} pixels: "
+                f"give it at least {_LEAST_SIDE} along both sides."
+            )
         image = frame.image
         if size != frame.size:
             image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
