@@ -9,7 +9,6 @@ import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.config import FusionConfig
-from dens3r_ros.mapping.matching import inside, project
 
 _CARRIED = 0.15
 """Share of its weight that a point keeps when it is carried into another keyframe."""
@@ -93,20 +92,22 @@ def carried(
 
     Each point goes to its nearest pixel, the nearest point wins; weight is 0 where none fell.
     """
-    used = source.weight > 0
-    moved = source.points[used] @ T_target_source[:3, :3].T.astype(np.float32)
-    moved += T_target_source[:3, 3].astype(np.float32)
-    pixels = project(moved, camera)
-    size = (camera.height, camera.width)
-    seen = inside(pixels, size, 0.0)
-    moved, pixels, weight = moved[seen], pixels[seen], source.weight[used][seen]
-    order = _far_first(moved[:, 2])
-    x, y = np.rint(pixels[order]).astype(int).clip(0, (size[1] - 1, size[0] - 1)).T
-    points = np.zeros((*size, 3), np.float32)
-    carried_weight = np.zeros(size, np.float32)
-    points[y, x] = moved[order]
-    carried_weight[y, x] = share * weight[order]
-    return points, carried_weight
+    T = T_target_source.astype(np.float32)
+    moved = source.points.reshape(-1, 3) @ T[:3, :3].T + T[:3, 3]
+    depth = moved[:, 2]
+    ahead = (source.weight.ravel() > 0) & (depth > 1e-6)
+    depth = np.where(ahead, depth, 1)
+    x = np.rint(moved[:, 0] / depth * np.float32(camera.fx) + np.float32(camera.cx))
+    y = np.rint(moved[:, 1] / depth * np.float32(camera.fy) + np.float32(camera.cy))
+    seen = ahead & (x >= 0) & (y >= 0) & (x < camera.width) & (y < camera.height)
+    used = np.flatnonzero(seen)
+    used = used[_far_first(depth[used])]
+    target = y[used].astype(np.intp) * camera.width + x[used].astype(np.intp)
+    points = np.zeros((camera.height, camera.width, 3), np.float32)
+    weight = np.zeros((camera.height, camera.width), np.float32)
+    points.reshape(-1, 3)[target] = moved[used]
+    weight.ravel()[target] = np.float32(share) * source.weight.ravel()[used]
+    return points, weight
 
 
 def _far_first(depth: np.ndarray) -> np.ndarray:
