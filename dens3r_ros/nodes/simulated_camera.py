@@ -49,9 +49,9 @@ class SimulatedCamera(Node):
         frame, truth = self._source[index], self._source.truth(index)
         stamp = self.get_clock().now().nanoseconds
         header = header_at(stamp, FRAME_ID)
-        self._images.publish(image_message(frame.image, "rgb8", header))
         if self._calibrated and frame.intrinsics is not None:
             self._infos.publish(camera_info_message(frame.intrinsics, header))
+        self._images.publish(image_message(frame.image, "rgb8", header))
         if truth is not None:
             pose = (TRUE_WORLD, TRUE_CAMERA, truth.T_world_camera)
             self._transforms.publish(stamp, [pose])
