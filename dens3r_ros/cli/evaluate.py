@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dens3r_ros.cli.evaluate_cloud import cloud
 from dens3r_ros.cli.evaluate_places import places
 from dens3r_ros.cli.evaluate_sequences import sequences
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Measure engines and the mapper against the truth.")
 app.command()(sequences)
 app.command()(places)
+app.command()(cloud)
 
 
 @app.command()

@@ -130,6 +130,8 @@ def _write(options: DemoOptions, observer: Observer, seconds: float) -> dict[str
     values = summary(observer.status, poses, observer.truth, seconds)
     write_summary(options.output / "summary.json", values)
     write_trajectory(options.output / "trajectory.tum", poses)
+    if observer.truth:
+        write_trajectory(options.output / "ground_truth.tum", observer.truth)
     if observer.cloud is None:
         raise DemoError(f"no map was published; see {options.output / 'node.log'}")
     points, colours = cloud_values(observer.cloud)
