@@ -17,8 +17,8 @@ from dens3r_ros.mapping.merging import fused
 from dens3r_ros.mapping.place import DESCRIPTOR_BYTES
 from dens3r_ros.mapping.stored import Stored, StoredView, pack, stored_bytes, unpack
 
-_SLACK = 0.02
-"""Share of the limit that is cleared at a time, so that clearing is rare."""
+_SLACK = 0.002
+"""Share of the limit that is cleared at a time: so little that no frame waits for it."""
 _AWAKE = 4
 """Revived keyframes that are remembered: neighbours ask for the same ones."""
 _ANGLE = np.deg2rad(20.0)

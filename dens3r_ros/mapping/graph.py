@@ -6,6 +6,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -29,6 +30,11 @@ class Edge:
     S_i_j: np.ndarray
     covariance: np.ndarray
     loop: bool = False
+
+    @cached_property
+    def doubt(self) -> float:
+        """How unsure it is, in one number."""
+        return float(np.trace(self.covariance))
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +175,7 @@ class PoseGraph:
                 continue
             for edge in self._of[here].values():
                 there = edge.i + edge.j - here
-                further = cost + float(np.trace(edge.covariance))
+                further = cost + edge.doubt
                 if further < best.get(there, np.inf):
                     best[there], came[there] = further, (here, edge)
                     heapq.heappush(queue, (further, there))

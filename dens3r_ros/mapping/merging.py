@@ -64,7 +64,7 @@ def thin_edges(graph: PoseGraph) -> None:
         return
     needed = _spanning(numbered)
     spare = [number for number in numbered if number not in needed]
-    spare.sort(key=lambda number: -float(np.trace(numbered[number].covariance)))
+    spare.sort(key=lambda number: -numbered[number].doubt)
     for number in spare[: len(numbered) - int(_THINNED * most)]:
         graph.remove_edge(number)
 
@@ -75,7 +75,7 @@ def _spanning(numbered: Mapping[int, Edge]) -> set[int]:
     surest: dict[tuple[int, int], tuple[float, int]] = {}
     for number, edge in numbered.items():
         a, b = sorted((rows[edge.i], rows[edge.j]))
-        told = (float(np.trace(edge.covariance)), number)
+        told = (edge.doubt, number)
         surest[a, b] = min(surest.get((a, b), told), told)
     a, b = np.array(list(surest)).T
     weights = [weight for weight, _ in surest.values()]
