@@ -16,7 +16,10 @@ from dens3r_ros.nodes.demo.alignment import aligned_error, path_length
 def summary(
     status: Any, poses: dict[int, np.ndarray], truth: dict[int, np.ndarray], seconds: float
 ) -> dict[str, float | int | None]:
-    """The figures of a run, by the names of `summary.json`; None where nothing is known."""
+    """The figures of a run, by the names of `summary.json`; None where nothing is known.
+
+    `fps` counts frames that have a pose in the end; those processed while lost have none.
+    """
     latency = dict(
         zip(
             status.stages,
@@ -30,7 +33,7 @@ def summary(
         "frames_in": status.images_received,
         "processed": status.images_processed,
         "dropped": status.images_dropped,
-        "fps": status.images_processed / seconds if seconds else 0.0,
+        "fps": len(poses) / seconds if seconds else 0.0,
         "latency_p50_ms": p50,
         "latency_p95_ms": p95,
         "keyframes": status.keyframes_in_window + status.keyframes_in_archive,
