@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-RECENT = 300
+RECENT = 1000
 
 
 @dataclass
 class Durations:
-    """The last few hundred durations of each stage, in milliseconds."""
+    """The last thousand durations of each stage, in milliseconds."""
 
     _stages: dict[str, deque[float]] = field(default_factory=dict)
 
@@ -41,7 +41,7 @@ class Durations:
 
 @dataclass
 class Rate:
-    """Events a second over the last few hundred events."""
+    """Events a second over the last thousand events."""
 
     _times: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
 
