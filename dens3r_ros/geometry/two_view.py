@@ -11,6 +11,9 @@ import poselib
 Cameras = tuple[np.ndarray, np.ndarray]
 """Camera matrices (3, 3) of views a and b."""
 
+Pose = tuple[np.ndarray, np.ndarray]
+"""R (3, 3) and t (3,) of unit length, which take points of a to b."""
+
 INLIER_PIXELS = 1.5
 LEAST_TRACKS = 8
 _LOSS_PIXELS = 0.25
@@ -40,22 +43,21 @@ class TwoView:
 
 def consistent_tracks(
     pixels_a: np.ndarray, pixels_b: np.ndarray, cameras: Cameras | None
-) -> np.ndarray:
-    """(N,) bool: which tracks agree with one motion, of known cameras or of any."""
+) -> tuple[np.ndarray, Pose | None]:
+    """(N,) bool: which tracks agree with one motion, of known cameras or of any; and its pose, if
+    they are known."""
     if len(pixels_a) < LEAST_TRACKS:
-        return np.zeros(len(pixels_a), dtype=bool)
+        return np.zeros(len(pixels_a), dtype=bool), None
     if cameras is None:
         _, found = poselib.estimate_fundamental(pixels_a, pixels_b, _SEARCH, {})
-    else:
-        known = _camera(cameras[0]), _camera(cameras[1])
-        _, found = poselib.estimate_relative_pose(pixels_a, pixels_b, *known, _SEARCH, {})
-    return np.array(found["inliers"], dtype=bool)
+        return np.array(found["inliers"], dtype=bool), None
+    known = _camera(cameras[0]), _camera(cameras[1])
+    pose, found = poselib.estimate_relative_pose(pixels_a, pixels_b, *known, _SEARCH, {})
+    return np.array(found["inliers"], dtype=bool), unit_baseline(pose)
 
 
-def sampled_pose(
-    pixels_a: np.ndarray, pixels_b: np.ndarray, cameras: Cameras
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """R and t, from a to b, under which most tracks (N, 2) agree; None of no sound one.
+def sampled_pose(pixels_a: np.ndarray, pixels_b: np.ndarray, cameras: Cameras) -> Pose | None:
+    """The pose under which most tracks (N, 2) agree; None of no sound one.
 
     Equal input gives equal output.
     """
@@ -70,17 +72,16 @@ def refined_pose(
     pixels_a: np.ndarray,
     pixels_b: np.ndarray,
     cameras: Cameras,
-    R: np.ndarray,
-    t: np.ndarray,
+    pose: Pose,
 ) -> TwoView | None:
-    """The pose near R and t that suits all tracks best, wrong ones counting little."""
+    """The pose near the given one that suits all tracks best, wrong ones counting little."""
     start = poselib.CameraPose()
-    start.R, start.t = R, t
+    start.R, start.t = pose
     K_a, K_b = cameras
-    pose, _ = poselib.refine_relative_pose(
+    refined, _ = poselib.refine_relative_pose(
         pixels_a, pixels_b, start, _camera(K_a), _camera(K_b), _REFINED
     )
-    found = unit_baseline(pose)
+    found = unit_baseline(refined)
     if found is None:
         return None
     T_b_a = np.eye(4)
@@ -89,8 +90,8 @@ def refined_pose(
     return TwoView(T_b_a, K_a, K_b, inliers)
 
 
-def unit_baseline(pose: poselib.CameraPose) -> tuple[np.ndarray, np.ndarray] | None:
-    """The estimator's R and t, t of unit length; None where it has no baseline."""
+def unit_baseline(pose: poselib.CameraPose) -> Pose | None:
+    """The estimator's pose, t of unit length; None where it has no baseline."""
     R, t = np.array(pose.R), np.array(pose.t)
     baseline = np.linalg.norm(t)
     if not (np.isfinite(R).all() and np.isfinite(t).all()) or baseline < 1e-9:
@@ -108,7 +109,7 @@ def _camera(K: np.ndarray) -> dict:
 def _epipolar_error(
     pixels_a: np.ndarray,
     pixels_b: np.ndarray,
-    pose: tuple[np.ndarray, np.ndarray],
+    pose: Pose,
     cameras: Cameras,
 ) -> np.ndarray:
     """(N,) Sampson errors in pixels of tracks under a pose."""

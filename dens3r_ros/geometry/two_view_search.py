@@ -19,6 +19,7 @@ from dens3r_ros.geometry.turning import best_rotation
 from dens3r_ros.geometry.two_view import (
     LEAST_TRACKS,
     Cameras,
+    Pose,
     TwoView,
     refined_pose,
     sampled_pose,
@@ -30,8 +31,8 @@ from dens3r_ros.geometry.two_view_focal import (
     sampled_pose_and_focal,
 )
 
-_SAMPLED_TRACKS = 600
-_FITTED_TRACKS = 300
+_SAMPLED_TRACKS = 300
+_FITTED_TRACKS = 200
 _TURNED_TRACKS = 100
 _KNOWN_SPREAD = 1e-3
 _STRETCHES = (0.6, 1.0, 1.6)
@@ -54,9 +55,15 @@ class Likeliest:
 
 
 def likeliest_motion(
-    pixels_a: np.ndarray, pixels_b: np.ndarray, cameras: Cameras | None, size: tuple[int, int]
+    pixels_a: np.ndarray,
+    pixels_b: np.ndarray,
+    cameras: Cameras | None,
+    size: tuple[int, int],
+    near: Pose | None = None,
 ) -> Likeliest | None:
     """Of tracks (N, 2) between images of (height, width); None of too few.
+
+    `near` is a pose of known cameras to begin with; without one it is sampled from the tracks.
 
     Without cameras, both views are taken to be of one with square pixels and its principal point
     at the centre. Where the motion says little of its focal length, it stays near a view of 60
@@ -68,12 +75,12 @@ def likeliest_motion(
     K_a, K_b = cameras or cameras_of_focal(lens.focal, size)
     a, b = _centred(pixels_a, K_a, lens), _centred(pixels_b, K_b, lens)
     few = slice(None, None, len(a) // _FITTED_TRACKS + 1)
-    some = slice(None, None, len(a) // _SAMPLED_TRACKS + 1)
-    starts = _starts(a, b, _sampled(pixels_a[some], pixels_b[some], cameras, size), lens)
+    begin = (*near, lens.focal) if near else _sampled(pixels_a, pixels_b, cameras, size)
+    starts = _starts(a, b, begin, lens)
     fit = _in_front(fitted(a[few], b[few], starts, lens), a[few], b[few])
     best = int(fit.cost.argmin())
     R, t, focal = fit.motions.R[best], fit.motions.t[best], float(fit.motions.focal[best])
-    view = refined_pose(pixels_a, pixels_b, cameras or cameras_of_focal(focal, size), R, t)
+    view = refined_pose(pixels_a, pixels_b, cameras or cameras_of_focal(focal, size), (R, t))
     turn_sigma = np.degrees(np.sqrt(np.trace(fit.covariance[best, :3, :3])))
     return None if view is None else Likeliest(view, float(turn_sigma), _rivalry(fit, best))
 
@@ -92,9 +99,10 @@ def _centred(pixels: np.ndarray, K: np.ndarray, lens: Lens) -> np.ndarray:
 def _sampled(
     pixels_a: np.ndarray, pixels_b: np.ndarray, cameras: Cameras | None, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, float] | None:
+    some = slice(None, None, len(pixels_a) // _SAMPLED_TRACKS + 1)
     if cameras is None:
-        return sampled_pose_and_focal(pixels_a, pixels_b, size)
-    found = sampled_pose(pixels_a, pixels_b, cameras)
+        return sampled_pose_and_focal(pixels_a[some], pixels_b[some], size)
+    found = sampled_pose(pixels_a[some], pixels_b[some], cameras)
     return None if found is None else (*found, float(cameras[0][0, 0]))
 
 

@@ -9,30 +9,37 @@ import numpy as np
 
 from dens3r_ros.engines.geometric.features import ImageFeatures, matched_keypoints
 from dens3r_ros.geometry.flow import TwoWayFlow, flow_from_tracks, likeness, two_way_flow
-from dens3r_ros.geometry.two_view import Cameras, consistent_tracks
+from dens3r_ros.geometry.two_view import Cameras, Pose, consistent_tracks
 
 _CELL = 8
 _LEAST_CORNER = 1e-5
 _RETURN_PIXELS = 0.7
 _ALIKE = 0.6
 _LEAST_TRACKS = 12
+_MANY_TRACKS = 60
 _FINE_SIDE = 400
 _POOR_AGREEMENT = 0.2
 
 
 @dataclass(frozen=True, eq=False)
 class Correspondence:
-    """Dense flow, and the (N, 2) pixels of tracks: its most reliable, and then the keypoints."""
+    """Dense flow, and the (N, 2) pixels of tracks: its most reliable, and then the keypoints.
+
+    `pose` is the one that the keypoints agree on, where they are many and the cameras are known.
+    """
 
     flow: TwoWayFlow
     pixels_a: np.ndarray
     pixels_b: np.ndarray
     keypoints: int
+    pose: Pose | None
 
 
 def correspond(a: ImageFeatures, b: ImageFeatures, cameras: Cameras | None) -> Correspondence:
     """Flow from the matched keypoints on, or from rest where these are too few or mislead."""
-    keypoints_a, keypoints_b = _verified(matched_keypoints(a, b), cameras)
+    matched_a, matched_b = matched_keypoints(a, b)
+    agreed, pose = consistent_tracks(matched_a, matched_b, cameras)
+    keypoints_a, keypoints_b = matched_a[agreed], matched_b[agreed]
     finest = int(max(a.grey.shape) <= _FINE_SIDE)
     flow = None
     if len(keypoints_a) >= _LEAST_TRACKS:
@@ -47,14 +54,8 @@ def correspond(a: ImageFeatures, b: ImageFeatures, cameras: Cameras | None) -> C
     samples_a, samples_b = _samples(flow, np.where(alike > _ALIKE, a.corners, 0))
     pixels_a = np.concatenate([samples_a, keypoints_a])
     pixels_b = np.concatenate([samples_b, keypoints_b])
-    return Correspondence(flow, pixels_a, pixels_b, len(keypoints_a))
-
-
-def _verified(
-    matched: tuple[np.ndarray, np.ndarray], cameras: Cameras | None
-) -> tuple[np.ndarray, np.ndarray]:
-    kept = consistent_tracks(*matched, cameras)
-    return matched[0][kept], matched[1][kept]
+    sure = pose if len(keypoints_a) >= _MANY_TRACKS else None
+    return Correspondence(flow, pixels_a, pixels_b, len(keypoints_a), sure)
 
 
 def _samples(flow: TwoWayFlow, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,8 +11,9 @@ import numpy as np
 from dens3r_ros.engines.geometric.edge_aware import EdgeAwareFilter
 
 _KEYPOINT_SHARE = 0.7
-_KEYPOINT_SIDES = (280, 380)
+_KEYPOINT_SIDES = (256, 380)
 _KEYPOINTS = 2000
+_OCTAVE_LAYERS = 2
 _CONTRAST = 0.005
 _CORNER_WINDOW = 7
 _RATIO = 0.85
@@ -59,7 +60,9 @@ def _keypoints(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     side = np.clip(_KEYPOINT_SHARE * max(grey.shape), *_KEYPOINT_SIDES)
     scale = min(1.0, side / max(grey.shape))
     reduced = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    detector = cv2.SIFT.create(_KEYPOINTS, contrastThreshold=_CONTRAST)
+    detector = cv2.SIFT.create(
+        _KEYPOINTS, nOctaveLayers=_OCTAVE_LAYERS, contrastThreshold=_CONTRAST
+    )
     found, descriptors = detector.detectAndCompute(reduced, None)
     if not found:
         return np.empty((0, 2)), np.empty((0, 128), np.float32)

@@ -61,7 +61,7 @@ def _steadied(
 ) -> np.ndarray:
     """(2, h, w) slopes, averaged over neighbours that count the more the surer they are."""
     sure = np.maximum((variance.min() / variance) ** _SURER, _LEAST_WEIGHT)
-    total, x, y = smoothing(np.stack([sure, sure * slope_x, sure * slope_y]))
+    total, x, y = smoothing(np.stack([sure, sure * slope_x, sure * slope_y]), passes=1)
     return np.stack([x, y]) / np.maximum(total, _LEAST_WEIGHT)
 
 

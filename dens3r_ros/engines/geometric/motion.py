@@ -43,7 +43,7 @@ def motion_between(
     a, b = found.pixels_a, found.pixels_b
     if len(a) < _LEAST_INLIERS or not _has_parallax(a, b, cameras, size):
         return None
-    likeliest = likeliest_motion(a, b, cameras, size)
+    likeliest = likeliest_motion(a, b, cameras, size, found.pose)
     if likeliest is None or not _supported(likeliest.view.inliers, found):
         return None
     return likeliest.view if _certain(likeliest, a, size, cameras is not None) else None

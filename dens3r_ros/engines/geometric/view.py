@@ -35,10 +35,10 @@ def view_normals(planes: LocalPlanes, K: np.ndarray, size: tuple[int, int]) -> n
     right, down = planes.slope_x, planes.slope_y
     forward = planes.value - (x - centre_x) * right - (y - centre_y) * down
     stretch = np.float32(K[0, 0] / width), np.float32(K[1, 1] / width)
-    away = cv2.merge([right * stretch[0], down * stretch[1], forward])
-    facing = -cv2.resize(away, (width, height))
-    length = np.sqrt(np.einsum("hwi,hwi->hw", facing, facing))
-    return facing / np.maximum(length, 1e-12)[..., None]
+    away = (right * stretch[0], down * stretch[1], forward)
+    x, y, z = (cv2.resize(-part, (width, height)) for part in away)
+    scale = 1 / np.maximum(np.sqrt(x * x + y * y + z * z), np.float32(1e-12))
+    return cv2.merge([x * scale, y * scale, z * scale])
 
 
 def _pixel_axes(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
