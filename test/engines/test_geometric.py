@@ -131,6 +131,16 @@ def test_pixels_of_the_second_view_are_found_in_the_first(slanted):
     assert np.median(miss[sure]) < 0.5
 
 
+def test_other_exposure_changes_little():
+    other = view(homography(SLANTED, *MOVED))
+    darker = (255 * (other.image / 255.0) ** 1.8 * 0.6).astype(np.uint8)
+    found = predict(view(np.eye(3)), Frame(darker, 1, intrinsics=CAMERA))
+    sure = found.confidence_a[0].numpy() > 1.5
+    depth = found.points_a[0, ..., 2].numpy() * np.linalg.norm(MOVED[1])
+    assert sure.mean() > 0.5
+    assert np.median(np.abs(depth / wall_depth(SLANTED) - 1)[sure]) < 0.03
+
+
 def test_error_rises_as_confidence_falls(slanted):
     error = np.abs(
         slanted.points_a[0, ..., 2].numpy() * np.linalg.norm(MOVED[1]) / wall_depth(SLANTED) - 1
@@ -244,3 +254,13 @@ class TestRealImages:
         told = camera if known else None
         found = predict(Frame(frame.image, 0, intrinsics=told), Frame(seen, 1, intrinsics=told))
         assert (found.confidence_a == 1).all() and (found.confidence_b == 1).all()
+
+    @pytest.mark.parametrize("known", [True, False])
+    @pytest.mark.parametrize("index", [0, 40, 80])
+    def test_images_of_different_places_have_no_depth(self, index, known):
+        source = open_source(HOLOLENS)
+        a, b = (
+            Frame(frame.image, frame.stamp, intrinsics=frame.intrinsics if known else None)
+            for frame in (source[index], source[index + 60])
+        )
+        assert (predict(a, b).confidence_a == 1).all()
