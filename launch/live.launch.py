@@ -2,7 +2,7 @@
 """A camera to live geometry: finds the image topic, starts the node, opens RViz."""
 
 from launch import LaunchDescription
-from launch.actions import OpaqueFunction
+from launch.actions import LogInfo, OpaqueFunction
 
 from dens3r_ros.nodes.launching import arguments, dens3r_node, environment, find_camera, rviz_node
 
@@ -19,7 +19,8 @@ def start(context):
     image, info = find_camera(values["image"], values["camera_info"], float(values["find_timeout"]))
     simulated = values["use_sim_time"].lower() == "true"
     node = dens3r_node(values, {"use_sim_time": simulated}, {"image": image, "camera_info": info})
-    return [node, *rviz_node(values, "live.rviz", simulated)]
+    told = LogInfo(msg=f"images from {image}, calibration from {info} where it is published")
+    return [told, node, *rviz_node(values, "live.rviz", simulated)]
 
 
 def generate_launch_description():

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from dens3r_ros.nodes.middleware import tuned_environment
 from dens3r_ros.resources import resource_dir
 
+OTHERS_WITHIN_S = 1.5
+"""For which to look for further cameras once one was found."""
 PROFILES = ("default", "realtime", "quality", "cpu")
 COMMON: dict[str, tuple[str, str]] = {
     "namespace": ("", "Namespace of the node and of its relative topics."),
@@ -28,11 +31,30 @@ COMMON: dict[str, tuple[str, str]] = {
 
 def arguments(own: Mapping[str, tuple[str, str]]) -> list[Any]:
     """Declarations of the common arguments and a launch file's own."""
-    from launch.actions import DeclareLaunchArgument
+    from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
+
+    known = {**COMMON, **own}
+
+    def doubts(context: Any) -> list[Any]:
+        return [LogInfo(msg=text) for text in misspelt(context.launch_configurations, known)]
 
     return [
-        DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, (default, description) in ({**COMMON, **own}).items()
+        *(
+            DeclareLaunchArgument(name, default_value=default, description=description)
+            for name, (default, description) in known.items()
+        ),
+        OpaqueFunction(function=doubts),
+    ]
+
+
+def misspelt(given: Iterable[str], known: Iterable[str]) -> list[str]:
+    """A sentence for each argument that is none of ours but looks like one; launch takes any."""
+    names = list(known)
+    unknown = {name: difflib.get_close_matches(name, names, n=1) for name in set(given) - {*names}}
+    return [
+        f"there is no argument '{name}'; did you mean '{close[0]}'?"
+        for name, close in sorted(unknown.items())
+        if close
     ]
 
 
@@ -129,13 +151,16 @@ def _image_topics(seconds: float) -> list[str]:
     node = rclpy.create_node("dens3r_find_camera", context=context)
     end = time.monotonic() + seconds
     found: list[str] = []
-    while not found and time.monotonic() < end:
+    while time.monotonic() < end:
         time.sleep(0.2)
+        first = not found
         found = sorted(
             name
             for name, types in node.get_topic_names_and_types()
             if "sensor_msgs/msg/Image" in types and node.count_publishers(name)
         )
+        if found and first:
+            end = min(end, time.monotonic() + OTHERS_WITHIN_S)
     node.destroy_node()
     rclpy.shutdown(context=context)
     return found

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from dens3r_ros.nodes.config import NodeConfig, parameter_table, with_values
-from dens3r_ros.nodes.launching import COMMON, PROFILES
+from dens3r_ros.nodes.launching import COMMON, PROFILES, misspelt
 from dens3r_ros.nodes.validation import problems, unknown_names
 
 ROOT = Path(__file__).parents[2]
@@ -81,3 +81,10 @@ def test_rviz_shows_topics_that_the_node_publishes(name: str) -> None:
     text = "".join(path.read_text() for path in sources)
     for topic in topics:
         assert f'{topic.removeprefix("dens3r/")}"' in text, topic
+
+
+def test_a_misspelt_argument_is_told_with_the_one_that_was_meant() -> None:
+    given = ["imgae", "image", "of_a_launch_file_above"]
+    assert misspelt(given, ["image", "namespace"]) == [
+        "there is no argument 'imgae'; did you mean 'image'?"
+    ]
