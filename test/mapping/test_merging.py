@@ -120,11 +120,11 @@ def test_frames_stay_where_they_are_when_their_keyframe_merges() -> None:
 def test_a_frame_takes_the_bytes_that_are_stated() -> None:
     tracemalloc.start()
     records = Records()
-    for n in range(10240):
+    for n in range(4096):
         records.append(Record(n, "camera", n % 7, np.eye(4), 0))
     real = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    assert real < 1.1 * RECORD_BYTES * 10240
+    assert real < 1.1 * RECORD_BYTES * 4096
 
 
 def live_bytes(keyframe) -> int:
@@ -150,7 +150,7 @@ def test_a_walk_longer_than_its_archive_keeps_its_poses(walk) -> None:
     )
     mapper = Mapper(OracleEngine(walk, long_side=160), config)
     there = list(range(len(walk)))
-    for index in [*there, *there[::-1], *there]:
+    for index in [*there, *there[::-1]]:
         update = mapper.step(walk[index])
         assert update.T_map_camera is not None, update.reason
         counters = update.counters
@@ -158,11 +158,11 @@ def test_a_walk_longer_than_its_archive_keeps_its_poses(walk) -> None:
         assert len(mapper.keyframe_poses()) <= 13
         assert counters.edges <= EDGES_PER_KEYFRAME * 13
     mapper.finish()
-    assert counters.keyframes > 30
+    assert counters.keyframes > 20
     live = [live_bytes(keyframe) for keyframe in mapper._session.world.window]
     assert sum(live) <= window_bytes(config, walk[0].size, walk[0].size)
     placed = mapper.trajectory()
-    assert len(placed) == 3 * len(walk)
+    assert len(placed) == 2 * len(walk)
     T = np.linalg.inv(placed[0].T_map_camera)
     true = np.linalg.inv(walk.poses[0])
     by_stamp = {walk[i].stamp: true @ walk.poses[i] for i in there}
