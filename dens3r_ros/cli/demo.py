@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,6 +47,7 @@ def demo(
         console.print(WHY_TINY)
     try:
         from dens3r_ros.nodes.demo.run import DemoError, DemoOptions, run_demo
+        from dens3r_ros.nodes.demo.viewer import open_viewer
     except ModuleNotFoundError as error:
         console.print(f"The demo needs ROS 2, and {error.name} is missing: run `make setup`.")
         raise typer.Exit(1) from error
@@ -59,9 +61,13 @@ def demo(
         seconds=seconds,
     )
     console.print(f"Playing {options.source} at {rate:g} Hz; results go to {out}/")
+    out.mkdir(parents=True, exist_ok=True)
+    viewer = open_viewer(os.environ, out / "viewer.log")
+    if viewer.name:
+        console.print(f"{viewer.name} shows it")
     try:
         with console.status("starting") as line:
-            values = run_demo(options, lambda s, t: line.update(_line(s, t)))
+            values = run_demo(options, lambda s, t: line.update(_line(s, t)), viewer)
     except DemoError as error:
         console.print(f"The demo failed: {error}", style="red")
         raise typer.Exit(1) from error

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from dens3r_ros.nodes.demo.children import Child
 from dens3r_ros.nodes.demo.observer import Observer, cloud_values, image_values, poses_of
 from dens3r_ros.nodes.demo.picture import write_overview
 from dens3r_ros.nodes.demo.results import summary, write_summary, write_trajectory
+from dens3r_ros.nodes.demo.viewer import Viewer
 from dens3r_ros.nodes.middleware import tune_this_process
 from dens3r_ros.nodes.process import Stop
 
@@ -41,12 +43,13 @@ class DemoOptions:
     """Longest time to play; the source may end before."""
 
 
-def run_demo(options: DemoOptions, show: Callable[[Any, float], None]) -> dict[str, Any]:
+def run_demo(
+    options: DemoOptions, show: Callable[[Any, float], None], viewer: Viewer
+) -> dict[str, Any]:
     """Play the source through the node; `show` gets each status and the seconds so far."""
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 
-    options.output.mkdir(parents=True, exist_ok=True)
     tune_this_process()
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     stop = Stop(leave_within_s=30.0)
@@ -54,8 +57,9 @@ def run_demo(options: DemoOptions, show: Callable[[Any, float], None]) -> dict[s
     observer = Observer()
     children: list[Child] = []
     try:
-        return _play(options, show, observer, children, stop)
+        return _play(options, partial(_show, observer, show, viewer), observer, children, stop)
     finally:
+        viewer.close()
         for child in children:
             child.stop()
         observer.destroy_node()
@@ -64,7 +68,7 @@ def run_demo(options: DemoOptions, show: Callable[[Any, float], None]) -> dict[s
 
 def _play(
     options: DemoOptions,
-    show: Callable[[Any, float], None],
+    show: Callable[[float], None],
     observer: Observer,
     children: list[Child],
     stop: Stop,
@@ -78,7 +82,7 @@ def _play(
     while camera.running() and not stop and _since(began) < options.seconds:
         _spin(observer, 0.2)
         _check(children[:1])
-        show(observer.status, _since(began))
+        show(_since(began))
     if camera.running():
         camera.stop()
     else:
@@ -92,10 +96,17 @@ def _play(
             children[:1],
             stop,
         )
-        show(observer.status, _since(began))
+        show(_since(began))
     seconds = _since(began)
     _await_map(observer, children[:1], stop)
     return _write(options, observer, seconds)
+
+
+def _show(
+    observer: Observer, show: Callable[[Any, float], None], viewer: Viewer, seconds: float
+) -> None:
+    show(observer.status, seconds)
+    viewer.show(observer)
 
 
 def _start_node(options: DemoOptions) -> Child:
