@@ -32,7 +32,12 @@ def demo(
     ] = "",
     model: Annotated[str, typer.Option(help="Name or path of a model, for torch and onnx.")] = "",
     config: Annotated[
-        Path | None, typer.Option(help="Parameters of the node; config/cpu.yaml if not given.")
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="Parameters of the node; config/cpu.yaml if not given.",
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = DEFAULT_OUTPUT,
     rate: Annotated[float, typer.Option(help="Images a second.", min=0.1, max=240)] = 30.0,

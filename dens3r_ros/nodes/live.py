@@ -19,7 +19,7 @@ def main() -> None:
     stop = Stop()
     code = 0
     try:
-        run_node(lambda: _started(stop), stop)
+        code = run_node(lambda: _started(stop), stop)
     except NotStarted:
         code = 0 if stop else 1
     sys.stdout.flush()
@@ -29,9 +29,16 @@ def main() -> None:
 
 
 def _started(stop: Stop) -> Any:
+    from rclpy.exceptions import ParameterException
+    from rclpy.logging import get_logger
+
     from dens3r_ros.nodes.node import Dens3rNode
 
-    node = Dens3rNode(stopping=lambda: bool(stop))
+    try:
+        node = Dens3rNode(stopping=lambda: bool(stop))
+    except ParameterException as error:
+        get_logger("dens3r").error(f"cannot start: {error}")
+        raise NotStarted from error
     if not node.start():
         node.destroy_node()
         raise NotStarted

@@ -29,6 +29,7 @@ class Parameters:
         self.locked = False
         self._warn_of_unknown()
         self.config = NodeConfig()
+        self._accept_whole_numbers()
         for name, default, rule in parameter_table(self.config):
             value = list(default) if isinstance(default, tuple) else default
             node.declare_parameter(name, value, _descriptor(default, rule))
@@ -42,6 +43,15 @@ class Parameters:
 
     def _values(self) -> dict[str, Any]:
         return {name: _plain(self._node.get_parameter(name).value) for name in self._rules}
+
+    def _accept_whole_numbers(self) -> None:
+        """Take 2 for 2.0, which ROS refuses."""
+        given = self._node._parameter_overrides
+        for name, default, _ in parameter_table(self.config):
+            if isinstance(default, float) and name in given:
+                value = given[name].value
+                if isinstance(value, int) and not isinstance(value, bool):
+                    given[name] = Parameter(name, value=float(value))
 
     def _warn_of_unknown(self) -> None:
         given = [

@@ -43,14 +43,21 @@ def _leave() -> None:
 
 
 def run_node(make: Callable[[], Any], stop: Stop | None = None) -> int:
-    """Make a node and spin it until a signal; its `close()`, where it has one, comes last."""
+    """Make a node and spin it until a signal; its `close()`, where it has one, comes last.
+
+    The exit code: 1 where ROS refuses the arguments, else 0.
+    """
     stop = stop or Stop()
     tune_this_process()
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions
 
-    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:
+        print(f"cannot start: {error}", file=sys.stderr)
+        return 1
     executor = SingleThreadedExecutor()
     node = None
     try:

@@ -41,3 +41,18 @@ def test_an_impossible_parameter_is_one_sentence(start) -> None:
     text = process.text()
     assert "latest, every" in text and "output.max_range" in text
     assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        ("-p input.queue_size:=many", "expecting type 'INTEGER'"),
+        ("-p input.queue_size:=0", "Min: 1, Max: 10000"),
+        ("--params-file /no/such.yaml", "/no/such.yaml"),
+    ],
+)
+def test_what_ros_refuses_is_one_sentence(start, argument: str, told: str) -> None:
+    process = start(NODE, *argument.split(), "-p", "output.map_rate:=2")
+    assert process.popen.wait(60) == 1
+    assert told in process.text() and "output.map_rate" not in process.text()
+    assert "Traceback" not in process.text()
