@@ -63,10 +63,11 @@ def fitted(a: np.ndarray, b: np.ndarray, starts: Motions, lens: Lens) -> Fitted:
     damping = np.full(len(starts.focal), 1e-2)
     for _ in range(_ROUNDS):
         normal, gradient = _normal_equations(now, tracks, lens)
-        moved = _judged(_moved(now.motions, _steps(normal, gradient, damping)), tracks, lens)
-        better = moved.cost < now.cost
-        gain = np.where(better, now.cost - moved.cost, 0).max()
-        now = _better(better, moved, now)
+        after = moved(now.motions, _steps(normal, gradient, damping))
+        tried = _judged(after, tracks, lens)
+        better = tried.cost < now.cost
+        gain = np.where(better, now.cost - tried.cost, 0).max()
+        now = _better(better, tried, now)
         damping = np.where(better, damping / 5, damping * 6)
         if gain < _ENOUGH and (better.all() or damping.min() > 1):
             break
@@ -132,7 +133,8 @@ def _steps(normal: np.ndarray, gradient: np.ndarray, damping: np.ndarray) -> np.
     return -np.linalg.solve(damped, gradient[..., None])[..., 0]
 
 
-def _moved(motions: Motions, steps: np.ndarray) -> Motions:
+def moved(motions: Motions, steps: np.ndarray) -> Motions:
+    """Motions after steps (M, 6) in rotation, direction and the logarithm of the focal length."""
     t = motions.t + (steps[:, None, 3:5] @ _across(motions.t))[:, 0]
     stretch = np.exp(np.clip(steps[:, 5], -_LARGEST_STRETCH, _LARGEST_STRETCH))
     R = _rotations(steps[:, :3]) @ motions.R

@@ -13,6 +13,7 @@ from dens3r_ros.geometry.motion_fit import (
     Lens,
     Motions,
     fitted,
+    moved,
     weight_of_each,
 )
 from dens3r_ros.geometry.turning import best_rotation
@@ -47,11 +48,13 @@ class Likeliest:
 
     turn_sigma  standard deviation of its rotation in degrees, of tracks all over the image
     rivalry     cost of the best motion that is quite another one, relative to its own: above 1
+    nearby      motions that are one standard deviation away, in each uncertain direction
     """
 
     view: TwoView
     turn_sigma: float
     rivalry: float
+    nearby: list[TwoView]
 
 
 def likeliest_motion(
@@ -82,7 +85,24 @@ def likeliest_motion(
     R, t, focal = fit.motions.R[best], fit.motions.t[best], float(fit.motions.focal[best])
     view = refined_pose(pixels_a, pixels_b, cameras or cameras_of_focal(focal, size), (R, t))
     turn_sigma = np.degrees(np.sqrt(np.trace(fit.covariance[best, :3, :3])))
-    return None if view is None else Likeliest(view, float(turn_sigma), _rivalry(fit, best))
+    if view is None:
+        return None
+    nearby = _nearby(view, fit.covariance[best], cameras, size)
+    return Likeliest(view, float(turn_sigma), _rivalry(fit, best), nearby)
+
+
+def _nearby(
+    view: TwoView, covariance: np.ndarray, cameras: Cameras | None, size: tuple[int, int]
+) -> list[TwoView]:
+    steps = np.linalg.cholesky(covariance).T
+    T, focal = view.T_b_a, np.full(len(steps), view.K_a[0, 0])
+    same = Motions(np.array([T[:3, :3]] * len(steps)), np.array([T[:3, 3]] * len(steps)), focal)
+    found = []
+    for R, t, f in zip(*vars(moved(same, steps)).values(), strict=True):
+        pose = np.eye(4)
+        pose[:3, :3], pose[:3, 3] = R, t
+        found.append(TwoView(pose, *(cameras or cameras_of_focal(f, size)), view.inliers))
+    return found
 
 
 def _lens(cameras: Cameras | None, size: tuple[int, int]) -> Lens:

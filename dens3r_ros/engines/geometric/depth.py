@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from dens3r_ros.engines.geometric.doubt import Seen, motion_doubt
 from dens3r_ros.engines.geometric.edge_aware import EdgeAwareFilter
 from dens3r_ros.engines.geometric.local_planes import LocalPlanes, local_planes
 from dens3r_ros.geometry.flow import landing, length
@@ -35,14 +37,15 @@ class InverseDepth:
 def inverse_depth(
     flow: np.ndarray,
     return_error: np.ndarray,
-    cameras: tuple[np.ndarray, np.ndarray],
-    T_other_view: np.ndarray,
+    seen: Seen,
+    nearby: Sequence[Seen],
     smoothing: EdgeAwareFilter,
 ) -> InverseDepth:
     """What the flow to the other view, its return error and the relative pose say of depth.
 
-    cameras: this view's matrix and the other's.
+    seen: this view and the other; nearby: motions one standard deviation away.
     """
+    cameras, T_other_view = seen
     measured = triangulate(*landing(flow), *cameras, T_other_view)
     weight = _weight(measured, return_error)
     value = np.where(weight > 0, measured.inverse_depth, 0)
@@ -53,7 +56,9 @@ def inverse_depth(
     own = _OWN_SHARE * weight
     total = own + 1 / variance + 1 / usual**2
     combined = (own * value + filled / variance + 1 / usual) / total
-    return InverseDepth(np.maximum(combined, _FARTHEST * usual), 1 / np.sqrt(total), planes)
+    value = np.maximum(combined, _FARTHEST * usual)
+    doubt = motion_doubt(value, seen, nearby) * value
+    return InverseDepth(value, np.sqrt(1 / total + doubt**2), planes)
 
 
 def unknown_depth(size: tuple[int, int]) -> InverseDepth:

@@ -9,7 +9,7 @@ import numpy as np
 
 from dens3r_ros.engines.geometric.correspondence import Correspondence
 from dens3r_ros.geometry.turning import best_rotation
-from dens3r_ros.geometry.two_view import Cameras, TwoView
+from dens3r_ros.geometry.two_view import Cameras
 from dens3r_ros.geometry.two_view_focal import cameras_to_try
 from dens3r_ros.geometry.two_view_search import Likeliest, likeliest_motion
 
@@ -38,7 +38,7 @@ _UNCALIBRATED = _Limits(turn_sigma=0.75, rivalry=1.2)
 
 def motion_between(
     found: Correspondence, cameras: Cameras | None, size: tuple[int, int]
-) -> TwoView | None:
+) -> Likeliest | None:
     """Relative pose of two views of (height, width); None without parallax or enough support."""
     a, b = found.pixels_a, found.pixels_b
     if len(a) < _LEAST_INLIERS or not _has_parallax(a, b, cameras, size):
@@ -46,7 +46,7 @@ def motion_between(
     likeliest = likeliest_motion(a, b, cameras, size, found.pose)
     if likeliest is None or not _supported(likeliest.view.inliers, found):
         return None
-    return likeliest.view if _certain(likeliest, a, size, cameras is not None) else None
+    return likeliest if _certain(likeliest, a, size, cameras is not None) else None
 
 
 def _has_parallax(

@@ -15,8 +15,9 @@ from dens3r_ros.engines.geometric.motion import motion_between
 from dens3r_ros.engines.geometric.view import view_normals, view_points
 from dens3r_ros.engines.protocol import Outputs
 from dens3r_ros.geometry.flow import TwoWayFlow, landing
-from dens3r_ros.geometry.two_view import Cameras, TwoView
+from dens3r_ros.geometry.two_view import Cameras
 from dens3r_ros.geometry.two_view_focal import assumed_cameras
+from dens3r_ros.geometry.two_view_search import Likeliest
 
 _FLOW_SIGMA = 0.5
 
@@ -41,14 +42,15 @@ def pair_maps(
     """Everything that is asked for of a pair, and its correspondences."""
     found = correspond(a, b, cameras)
     size = a.grey.shape
-    motion = motion_between(found, cameras, size)
+    likeliest = motion_between(found, cameras, size)
+    motion = likeliest.view if likeliest else None
     K_a, K_b = (motion.K_a, motion.K_b) if motion else cameras or assumed_cameras(size)
     T_a_b = np.linalg.inv(motion.T_b_a) if motion else np.eye(4)
     depth_a = depth_b = unknown_depth(size)
-    if motion and "a" in outputs.points + outputs.normals:
-        depth_a = _depth_of_a(a, found.flow, motion)
-    if motion and "b" in outputs.points + outputs.normals:
-        depth_b = _depth_of_b(b, found.flow, motion)
+    if likeliest and "a" in outputs.points + outputs.normals:
+        depth_a = _depth_of_a(a, found.flow, likeliest)
+    if likeliest and "b" in outputs.points + outputs.normals:
+        depth_b = _depth_of_b(b, found.flow, likeliest)
     pixels_b_in_a, pixels_confidence = _correspondences(found.flow)
     return PairMaps(
         points_a=view_points(depth_a, K_a, np.eye(4)) if "a" in outputs.points else None,
@@ -62,14 +64,16 @@ def pair_maps(
     )
 
 
-def _depth_of_a(a: ImageFeatures, flow: TwoWayFlow, motion: TwoView) -> InverseDepth:
-    cameras = motion.K_a, motion.K_b
-    return inverse_depth(flow.forward, flow.forward_error, cameras, motion.T_b_a, a.smoothing)
+def _depth_of_a(a: ImageFeatures, flow: TwoWayFlow, motion: Likeliest) -> InverseDepth:
+    seen, *nearby = (((view.K_a, view.K_b), view.T_b_a) for view in (motion.view, *motion.nearby))
+    return inverse_depth(flow.forward, flow.forward_error, seen, nearby, a.smoothing)
 
 
-def _depth_of_b(b: ImageFeatures, flow: TwoWayFlow, motion: TwoView) -> InverseDepth:
-    cameras, T_a_b = (motion.K_b, motion.K_a), np.linalg.inv(motion.T_b_a)
-    return inverse_depth(flow.backward, flow.backward_error, cameras, T_a_b, b.smoothing)
+def _depth_of_b(b: ImageFeatures, flow: TwoWayFlow, motion: Likeliest) -> InverseDepth:
+    seen, *nearby = (
+        ((view.K_b, view.K_a), np.linalg.inv(view.T_b_a)) for view in (motion.view, *motion.nearby)
+    )
+    return inverse_depth(flow.backward, flow.backward_error, seen, nearby, b.smoothing)
 
 
 def _confidence(depth: InverseDepth) -> np.ndarray:

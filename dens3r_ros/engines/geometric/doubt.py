@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the uncertainty of the motion means for depth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from dens3r_ros.geometry.triangulation import triangulate
+from dens3r_ros.geometry.two_view import Cameras
+
+_STEP = 8
+_LARGEST = 0.5
+
+Seen = tuple[Cameras, np.ndarray]
+"""This view's camera matrix and the other's, and the pose of this view in the other."""
+
+
+def motion_doubt(inverse_depth: np.ndarray, seen: Seen, nearby: Sequence[Seen]) -> np.ndarray:
+    """(H, W) float32 standard deviation of relative inverse depth that the motion's brings.
+
+    What scales all depths alike does not count: the unit is the pair's own. `nearby` are motions
+    one standard deviation away.
+    """
+    few = inverse_depth[::_STEP, ::_STEP]
+    x, y = _landing(few, seen)
+    variance = np.zeros_like(few)
+    for (K, K_other), T in nearby:
+        other = triangulate(x, y, _of_few(K), K_other, T).inverse_depth
+        change = np.log(np.maximum(other, 1e-6) / few)
+        variance += np.clip(change - np.median(change), -_LARGEST, _LARGEST) ** 2
+    return cv2.resize(np.sqrt(variance), inverse_depth.shape[::-1])
+
+
+def _landing(few: np.ndarray, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
+    (K, K_other), T = seen
+    height, width = few.shape
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    rays = np.stack([x, y, np.ones_like(x)], -1) @ (T[:3, :3] @ np.linalg.inv(_of_few(K))).T
+    points = (rays + few[..., None] * T[:3, 3]) @ K_other.T
+    depth = np.maximum(points[..., 2], 1e-6)
+    return (points[..., 0] / depth).astype(np.float32), (points[..., 1] / depth).astype(np.float32)
+
+
+def _of_few(K: np.ndarray) -> np.ndarray:
+    """The camera of every few pixels, the first of them its first."""
+    return np.diag([1 / _STEP, 1 / _STEP, 1]) @ K
