@@ -12,6 +12,8 @@ from dens3r_ros.nodes.demo.alignment import fitted_positions
 
 BACKGROUND, INK, OURS, TRUE = "#10141a", "#d7dde5", "#ff8a3d", "#7dd3fc"
 MAX_DRAWN = 150_000
+DOT = 2.0
+"""Square points of the picture that one of the map covers."""
 
 
 def write_overview(
@@ -66,7 +68,7 @@ def _draw_view(
         seen = points[shown] @ R.T
         order = np.argsort(seen[:, 2])
         rgb = colours[shown][order] / 255.0
-        axes.scatter(*seen[order, :2].T, c=rgb, s=0.6, linewidths=0, rasterized=True)
+        axes.scatter(*seen[order, :2].T, c=rgb, s=DOT, linewidths=0, rasterized=True)
         low, high = np.percentile(seen[:, :2], [1, 99], axis=0)
         margin = 0.05 * (high - low).max()
         axes.set_xlim(low[0] - margin, high[0] + margin)
