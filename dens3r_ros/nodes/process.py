@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dens3r_ros.nodes.middleware import tune_this_process
+from dens3r_ros.nodes.shared_memory import free_abandoned_segments
 
 LEAVE_WITHIN_S = 1.8
 
@@ -49,9 +51,11 @@ def run_node(make: Callable[[], Any], stop: Stop | None = None) -> int:
     """
     stop = stop or Stop()
     tune_this_process()
+    free_abandoned_segments()
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions
+    from rclpy.utilities import get_default_context
 
     try:
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
@@ -71,4 +75,8 @@ def run_node(make: Callable[[], Any], stop: Stop | None = None) -> int:
             node.destroy_node()
         executor.shutdown(timeout_sec=0.1)
         rclpy.try_shutdown()
+        del node, executor
+        # Whoever ends the process without Python's own end leaves DDS's shared memory behind else.
+        gc.collect()
+        get_default_context().destroy()
     return 0

@@ -21,7 +21,7 @@ from dens3r_ros.nodes.middleware import tune_this_process
 from dens3r_ros.nodes.process import Stop
 
 START_WITHIN_S = 60.0
-DRAIN_WITHIN_S = 20.0
+DRAIN_WITHIN_S = 120.0
 MAP_INTERVAL_S = 1.5
 
 
