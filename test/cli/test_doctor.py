@@ -63,6 +63,12 @@ def test_unknown_distro_is_named_with_the_known_ones() -> None:
     assert "'nonsense'" in finding.found and "jazzy" in finding.fix
 
 
+def test_a_ros_too_old_for_the_node_is_an_error() -> None:
+    """Without it the node would fail later, over a call that its rclpy lacks."""
+    finding = only(ros.look_at_distro(GOOD, {"ROS_DISTRO": "humble"}))
+    assert finding.level is Level.ERROR and "Iron" in finding.fix
+
+
 def test_sourced_ros_says_where_it_comes_from() -> None:
     environment = {"ROS_DISTRO": "jazzy", "AMENT_PREFIX_PATH": "/home/me/ws:/opt/ros/jazzy"}
     finding = only(ros.look_at_distro(GOOD, environment))

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from dens3r_ros.cli.health.finding import Finding, error, ok, warning
 
-DISTROS = ("humble", "iron", "jazzy", "kilted", "lyrical", "rolling")
+DISTROS = ("iron", "jazzy", "kilted", "lyrical", "rolling")
+TOO_OLD = ("foxy", "galactic", "humble")
 MESSAGES = (
     "builtin_interfaces",
     "diagnostic_msgs",
@@ -100,6 +101,9 @@ def look_at_distro(answer: RosAnswer, environment: Mapping[str, str]) -> list[Fi
     if answer.rclpy is None:
         return [_no_ros(answer, distro, environment)]
     found = f"rclpy from {_origin(Path(answer.rclpy), environment)}"
+    if distro in TOO_OLD:
+        fix = "the node asks rclpy for what it has from Iron on: source a newer ROS 2"
+        return [error("ROS 2", f"{distro}, {found}", fix)]
     if distro in DISTROS:
         return [ok("ROS 2", f"{distro}, {found}")]
     named = f"ROS_DISTRO is {distro!r}" if distro else "ROS_DISTRO is not set"
