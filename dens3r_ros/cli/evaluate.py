@@ -66,7 +66,6 @@ def pairs(
     Scales are aligned by the median depth of each pair. Times are of this machine, as loaded.
     """
     from dens3r_ros.evaluation.engines import engine_named
-    from dens3r_ros.evaluation.pair_table import summary
     from dens3r_ros.evaluation.pairs import evaluate_pairs
 
     try:
@@ -77,16 +76,20 @@ def pairs(
     except ValueError as error:
         typer.echo(f"dens3r evaluate pairs: {error}", err=True)
         raise typer.Exit(1) from error
+    heading = {"engine": engine, "model": chosen.info.model, "set": pair_set.name}
+    _conclude(heading | {"calibrated": calibrated}, scores, whole, json_file)
+
+
+def _conclude(
+    heading: dict[str, object], scores: list[dict], whole: bool, json_file: Path | None
+) -> None:
+    """Report what there is; the exit code tells of nothing found, and of Ctrl-C."""
+    from dens3r_ros.evaluation.pair_table import summary
+
     if not scores and whole:
-        typer.echo(f"dens3r evaluate pairs: {pair_set.name}: there are none.", err=True)
+        typer.echo(f"dens3r evaluate pairs: {heading['set']}: there are none.", err=True)
         raise typer.Exit(1)
     if scores:
-        heading = {
-            "engine": engine,
-            "model": chosen.info.model,
-            "set": pair_set.name,
-            "calibrated": calibrated,
-        }
         _report(heading | summary(scores), json_file)
     if not whole:
         raise typer.Exit(130)
