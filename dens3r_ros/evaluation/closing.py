@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from dens3r_ros.geometry.rotation import turn
 from dens3r_ros.mapping.graph import Edge, rigid, scale_of
 
 _WRONG_M = 0.5
@@ -42,7 +43,7 @@ def wrong_loops(
         found[:3, 3] *= scale * scale_of(S_map[edge.i])
         off = np.linalg.inv(T_world[edge.i]) @ T_world[edge.j]
         off = np.linalg.inv(off) @ found
-        turned = np.degrees(np.arccos(np.clip((np.trace(off[:3, :3]) - 1) / 2, -1, 1)))
+        turned = np.degrees(turn(off[:3, :3]))
         if np.linalg.norm(off[:3, 3]) > _WRONG_M or turned > _WRONG_DEG:
             wrong.add(frozenset((edge.i, edge.j)))
     return len(wrong)

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from dens3r_ros.geometry.rotation import turn
+
 NO_POSE = 180.0
 """Degrees of error of a pair without a pose."""
 
 
 def rotation_error(R: np.ndarray, R_true: np.ndarray) -> float:
     """Degrees by which a rotation (3, 3) is off."""
-    return _degrees((np.trace(R.T @ R_true) - 1) / 2)
+    return float(np.degrees(turn(R.T @ R_true)))
 
 
 def direction_error(t: np.ndarray, t_true: np.ndarray) -> float:

@@ -16,6 +16,7 @@ from dens3r_ros.geometry.motion_fit import (
     moved,
     weight_of_each,
 )
+from dens3r_ros.geometry.rotation import turn
 from dens3r_ros.geometry.turning import best_rotation
 from dens3r_ros.geometry.two_view import (
     LEAST_TRACKS,
@@ -172,7 +173,6 @@ def _parallax(motions: Motions, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def _rivalry(fit: Fitted, best: int) -> float:
     motions = fit.motions
     between = motions.R @ motions.R[best].T
-    turn = np.arccos(np.clip((np.trace(between, axis1=1, axis2=2) - 1) / 2, -1, 1))
     apart = np.arccos(np.clip(motions.t @ motions.t[best], -1, 1))
-    others = fit.cost[(turn > _OTHER_TURN) | (apart > _OTHER_DIRECTION)]
+    others = fit.cost[(turn(between) > _OTHER_TURN) | (apart > _OTHER_DIRECTION)]
     return float(others.min() / max(fit.cost[best], 1e-9)) if len(others) else np.inf

@@ -7,6 +7,7 @@ import numpy as np
 
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.geometry.rotation import turn
 from dens3r_ros.mapping.cameras import fit_camera
 from dens3r_ros.mapping.initialiser import First, Initialiser
 from dens3r_ros.mapping.joining import join
@@ -224,8 +225,7 @@ class Session:
 
     def _leaves(self, found: Track) -> bool:
         """Whether the frame has moved so far that another keyframe serves better."""
-        cosine = (np.trace(found.T_keyframe_frame[:3, :3]) - 1) / 2
-        turned = np.rad2deg(np.arccos(np.clip(cosine, -1, 1)))
+        turned = np.rad2deg(turn(found.T_keyframe_frame[:3, :3]))
         limits = self._config.keyframes
         return found.matched < limits.min_matched or turned > limits.max_rotation_deg
 

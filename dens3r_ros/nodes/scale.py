@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dens3r_ros.geometry.rotation import turn
 from dens3r_ros.mapping.update import Update
 
 TRAVEL = 0.25
@@ -113,17 +114,13 @@ class ScaleEstimator:
             return
         step = np.linalg.inv(start.sight.T_odom_camera) @ sight.T_odom_camera
         seen = float(np.linalg.norm(step[:3, 3]))
-        if seen > 0 and _turn(step) < TURN:
+        if seen > 0 and turn(step[:3, :3]) < TURN:
             self._ratios.append(travelled / seen)
         self._start = _Start(sight, position)
 
 
 def _stands(start: _Start, sight: _Sight) -> bool:
     return sight.stamp - start.sight.stamp > LONGEST_S * 1e9
-
-
-def _turn(step: np.ndarray) -> float:
-    return float(np.arccos(np.clip((np.trace(step[:3, :3]) - 1) / 2, -1, 1)))
 
 
 def in_metres(update: Update, scale: float, epochs: int) -> Update:
