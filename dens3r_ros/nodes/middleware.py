@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of DDS and the allocator without which large messages are lost or slow."""
+"""Settings of DDS, the allocator and threads without which large messages are lost or slow."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 def tuned_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """An environment for a process of ours; what somebody has set already stays."""
-    return LARGE_MESSAGES | _profile(environment) | dict(environment)
+    return LARGE_MESSAGES | _threads() | _profile(environment) | dict(environment)
 
 
 def tune_this_process() -> None:
@@ -35,6 +35,12 @@ def tune_this_process() -> None:
     if mallopt is not None and mapped is None:
         mallopt(_M_MMAP_THRESHOLD, _MAPPED_FROM)
         mallopt(_M_TRIM_THRESHOLD, _TRIMMED_FROM)
+
+
+def _threads() -> dict[str, str]:
+    """One core is left to cameras, DDS and the solver: OpenMP's threads wait for the slowest of
+    them, so that one that has to share its core holds up all."""
+    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) - 1))}
 
 
 def _profile(environment: Mapping[str, str]) -> dict[str, str]:

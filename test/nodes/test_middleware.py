@@ -22,8 +22,17 @@ def test_each_fast_dds_is_told_of_the_profile_by_its_own_name(distro: str, name:
 
 @pytest.mark.parametrize("name", [NEW, OLD])
 def test_what_a_user_has_set_stays(name: str) -> None:
-    own = {name: "/mine.xml", "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
+    own = {name: "/mine.xml", "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4", "OMP_NUM_THREADS": "7"}
     assert tuned_environment(own) == LARGE_MESSAGES | own
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, "1"), (2, "1"), (16, "15"), (None, "1")])
+def test_a_core_is_left_to_others(
+    cores: int | None, threads: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it the node all but stops while anything else needs a core."""
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    assert tuned_environment({})["OMP_NUM_THREADS"] == threads
 
 
 def test_the_profile_adds_shared_memory_for_a_whole_frame() -> None:
