@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import logging
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Set
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -49,16 +50,19 @@ def use_onednn(network: Network) -> bool:
 
     In place and for inference only; weights are neither copied nor changed.
     """
-    if not _works():
-        logger.info("oneDNN's linear layers are not to be had here; PyTorch's own are used")
-        return False
-    _replace(network)
-    return True
+    used = {weights.dtype for weights in network.parameters()}
+    usable = {dtype for dtype in used if _works(dtype)}
+    for dtype in used - usable:
+        logger.info("no linear layers of oneDNN in %s here; PyTorch's own are used", dtype)
+    _replace(network, usable)
+    return bool(usable)
 
 
-def fastest_linear(device: torch.device) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """The function that linear layers of an engine on this device run."""
-    if device.type == "cpu" and _works():
+def fastest_linear(
+    device: torch.device, dtype: torch.dtype
+) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """The function that linear layers of an engine run on this device in this number type."""
+    if device.type == "cpu" and _works(dtype):
         return lambda x, weight, bias: _linear(x, weight, bias, "none", "")
     return nn.functional.linear
 
@@ -67,24 +71,26 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None, after: str, variant:
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, after, [], variant)
 
 
-def _works() -> bool:
-    """Not a public operator, so a PyTorch that lacks or changed it must be noticed."""
+@cache
+def _works(dtype: torch.dtype) -> bool:
+    """Not a public operator, so a PyTorch that lacks or changed it must be noticed; and CPUs
+    without AVX-512 have it in float32 only."""
     if platform.machine() != "x86_64" or not torch.backends.mkldnn.is_available():
         return False
     x, weight, bias = torch.ones(1, 2, 32), torch.full((8, 32), 0.02), torch.ones(8)
     try:
-        found = _linear(x, weight, bias, "gelu", "none")
+        found = _linear(x.to(dtype), weight.to(dtype), bias.to(dtype), "gelu", "none").float()
     except (AttributeError, RuntimeError, TypeError):
         return False
     expected = nn.functional.gelu(nn.functional.linear(x, weight, bias))
-    return torch.allclose(found, expected, atol=1e-5)
+    return torch.allclose(found, expected, atol=1e-5 if dtype == torch.float32 else 2e-2)
 
 
-def _replace(module: nn.Module) -> None:
+def _replace(module: nn.Module, usable: Set[torch.dtype]) -> None:
     for name, child in module.named_children():
-        if isinstance(child, Mlp):
+        if isinstance(child, Mlp) and child.fc1.weight.dtype in usable:
             setattr(module, name, OneDnnMlp(child))
-        elif isinstance(child, nn.Linear):
+        elif isinstance(child, nn.Linear) and child.weight.dtype in usable:
             setattr(module, name, OneDnnLinear(child))
         else:
-            _replace(child)
+            _replace(child, usable)
