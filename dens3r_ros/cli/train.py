@@ -69,7 +69,10 @@ def ablate(
     changes: Changes = None,
     device: Device = "auto",
 ) -> None:
-    """Measure what each part of the recipe is worth: equal short runs, each without one part."""
+    """Measure what each part of the recipe is worth: equal short runs, each without one part.
+
+    Ctrl-C saves and ends; the same command goes on where it was.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -79,8 +82,9 @@ def ablate(
 
     names = [measure.removeprefix("held_") for measure in MEASURES]
     table = Table("variant", "seconds", *names, title=f"{config.stem}, {pairs} pairs each")
+    runs = out / f"{config.stem}-{pairs}"
     with _progress("Ablation") as watch, _plain_errors():
-        for outcome in run(read_config(config, changes), pairs, out, device, watch):
+        for outcome in run(read_config(config, changes), pairs, runs, device, watch):
             errors = [outcome.errors.get(measure) for measure in MEASURES]
             shown = ["-" if error is None else f"{error:.3g}" for error in errors]
             table.add_row(outcome.name, f"{outcome.seconds:.0f}", *shown)

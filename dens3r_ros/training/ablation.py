@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dens3r_ros.training.checkpoint import STATE
 from dens3r_ros.training.config import LossWeights, Phase, TrainingConfig
 from dens3r_ros.training.distributed import joined_world
+from dens3r_ros.training.entry import stop_signals
 from dens3r_ros.training.journal import read_rows
 from dens3r_ros.training.trainer import Trainer, Watch
 
@@ -40,17 +42,46 @@ def ablate(
     device: str = "auto",
     watch: Watch | None = None,
 ) -> Iterator[Outcome]:
-    """Run each variant for `pairs` pairs, in folders of its name inside `folder`."""
+    """Run each variant for `pairs` pairs, in folders of its name inside `folder`; runs that are
+    there already are gone on with.
+
+    Ctrl-C and SIGTERM end after the step at hand, with all saved and no outcome told.
+    """
     config = shortened(config, pairs)
-    for name, change in VARIANTS.items():
-        run = folder / name.replace(" ", "-")
-        with joined_world(device) as world:
-            Trainer(change(config), world, run).run(watch=watch)
-        row = read_rows(run)[-1]
-        errors = {measure: float(row[measure]) for measure in MEASURES if row[measure]}
-        for measure in _UNTRAINED.get(name, ()):
-            errors.pop(measure, None)
-        yield Outcome(name, float(row["seconds"]), errors)
+    with stop_signals() as stop:
+        for name in VARIANTS:
+            if not run_variant(name, config, folder, device, watch, stop.asked):
+                return
+            yield _outcome(name, read_rows(folder / _folder(name))[-1])
+
+
+def run_variant(
+    name: str,
+    config: TrainingConfig,
+    folder: Path,
+    device: str = "auto",
+    watch: Watch | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Begin or go on with one variant of a shortened run; whether it came to its end."""
+    run = folder / _folder(name)
+    resume = run if (run / STATE).exists() else None
+    with joined_world(device) as world:
+        trainer = Trainer(VARIANTS[name](config), world, run, resume)
+        if trainer.step < trainer.schedule.steps:
+            trainer.run(watch=watch, stopped=stopped)
+    return trainer.step == trainer.schedule.steps
+
+
+def _folder(name: str) -> str:
+    return name.replace(" ", "-")
+
+
+def _outcome(name: str, row: dict[str, str]) -> Outcome:
+    errors = {measure: float(row[measure]) for measure in MEASURES if row[measure]}
+    for measure in _UNTRAINED.get(name, ()):
+        errors.pop(measure, None)
+    return Outcome(name, float(row["seconds"]), errors)
 
 
 def shortened(config: TrainingConfig, pairs: int) -> TrainingConfig:

@@ -44,7 +44,7 @@ def train(request: Request, watch: Watch | None = None) -> None:
         )
     if request.threads is not None:
         torch.set_num_threads(request.threads)
-    with joined_world(request.device) as world, _stop_signals() as stop:
+    with joined_world(request.device) as world, stop_signals() as stop:
         trainer = Trainer(config, world, request.out, request.resume)
         trainer.run(request.minutes, watch, stop.asked)
 
@@ -63,7 +63,8 @@ class _Stop:
 
 
 @contextmanager
-def _stop_signals() -> Iterator[_Stop]:
+def stop_signals() -> Iterator[_Stop]:
+    """While this holds, Ctrl-C and SIGTERM only ask to stop."""
     stop = _Stop()
     before = {kind: signal.signal(kind, stop) for kind in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -6,7 +6,7 @@ import yaml
 from typer.testing import CliRunner
 
 from dens3r_ros.cli.main import app
-from dens3r_ros.training.ablation import VARIANTS, shortened
+from dens3r_ros.training.ablation import VARIANTS, ablate, run_variant, shortened
 from dens3r_ros.training.config_reader import read_config
 
 SIZE = {"width": 16, "depth": 1, "heads": 2, "mlp_width": 32}
@@ -46,6 +46,18 @@ def test_slips_are_told_in_a_sentence(config, tmp_path):
     assert "error:" in call("--config", tmp_path / "none.yaml").output
     assert "unknown key" in call("--config", config, "--set", "lr=1").output
     assert "--config" in call().output
+
+
+def test_an_ablation_goes_on_where_it_was(config, tmp_path):
+    settings, seconds = shortened(read_config(config), 4), []
+    for _ in range(2):
+        outcomes = list(ablate(read_config(config), 4, tmp_path, "cpu"))
+        assert [outcome.name for outcome in outcomes] == list(VARIANTS)
+        assert "held_match_4px" not in outcomes[-1].errors
+        seconds.append([outcome.seconds for outcome in outcomes])
+    assert seconds[0] == seconds[1]
+    assert not run_variant("whole recipe", settings, tmp_path / "other", stopped=lambda: True)
+    assert run_variant("whole recipe", settings, tmp_path / "other")
 
 
 def test_ablations_leave_out_one_part_each(config):
