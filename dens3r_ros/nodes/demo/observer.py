@@ -13,6 +13,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image, PointCloud2
 
 from dens3r_ros.nodes import interfaces
+from dens3r_ros.nodes.demo.moments import Moments
 from dens3r_ros.nodes.poses import matrix_from_seven
 from dens3r_ros.nodes.qos import LATCHED, MAPS_OUT, POSES_OUT, TRANSFORMS_OUT
 from dens3r_ros.nodes.simulated_camera import TRUE_CAMERA
@@ -27,6 +28,7 @@ class Observer(Node):
         super().__init__("demo_observer")
         self.status: Any = None
         self.latest: dict[str, Image] = {}
+        self.moments = Moments(("image", *PICTURES))
         self.cloud: PointCloud2 | None = None
         self.path: Path | None = None
         self.truth: dict[int, np.ndarray] = {}
@@ -45,6 +47,8 @@ class Observer(Node):
     def _keep_latest(self, name: str) -> Callable[[Image], None]:
         def keep(message: Image) -> None:
             self.latest[name] = message
+            depth = image_values(message) if name == "depth" else None
+            self.moments.add(name, nanoseconds(message.header.stamp), message, depth)
 
         return keep
 

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from dens3r_ros.nodes.demo.alignment import fitted_positions
 
 BACKGROUND, INK, OURS, TRUE = "#10141a", "#d7dde5", "#ff8a3d", "#7dd3fc"
 MAX_DRAWN = 150_000
-DOT = 2.0
-"""Square points of the picture that one of the map covers."""
+DPI = 100
+INSIDE = 0.2
+"""Share of the map's height above the highest camera from where on it is cut away."""
 
 
 def write_overview(
@@ -33,17 +35,27 @@ def write_overview(
 
     figure = pyplot.figure(figsize=(16, 10), facecolor=BACKGROUND)
     grid = figure.add_gridspec(
-        2, 4, height_ratios=(2.2, 1), left=0.01, right=0.99, bottom=0.02, top=0.93, wspace=0.04
+        2, 8, height_ratios=(2.2, 1), left=0.01, right=0.99, bottom=0.02, top=0.93, wspace=0.04
     )
     figure.suptitle(title, color=INK, fontsize=14)
     track = np.array([poses[stamp][:3, 3] for stamp in sorted(poses)]).reshape(-1, 3)
-    _draw_view(figure.add_subplot(grid[0, :2]), points, colours, track, _from_above())
-    _draw_view(figure.add_subplot(grid[0, 2]), points, colours, track, _from_the_side())
-    _draw_tracks(figure.add_subplot(grid[0, 3]), poses, truth)
-    for column, name in enumerate(("image", "depth", "normals", "confidence")):
-        _draw_map(figure.add_subplot(grid[1, column]), name, images.get(name))
-    figure.savefig(path, dpi=100, facecolor=BACKGROUND)
+    inside = _inside(points, track)
+    points, colours = points[inside], colours[inside]
+    _draw_view(figure.add_subplot(grid[0, :3]), points, colours, track, _from_above())
+    _draw_view(figure.add_subplot(grid[0, 3:6]), points, colours, track, _from_the_side())
+    _draw_tracks(figure.add_subplot(grid[0, 6:]), poses, truth)
+    for place, name in enumerate(("image", "depth", "normals", "confidence")):
+        _draw_map(figure.add_subplot(grid[1, 2 * place : 2 * place + 2]), name, images.get(name))
+    figure.savefig(path, dpi=DPI, facecolor=BACKGROUND)
     pyplot.close(figure)
+
+
+def _inside(points: np.ndarray, track: np.ndarray) -> np.ndarray:
+    """(N,) which points are no ceiling, which would hide all that is below."""
+    if not len(points) or not len(track):
+        return np.ones(len(points), bool)
+    low, high = np.percentile(points[:, 2], [1, 99])
+    return points[:, 2] < track[:, 2].max() + INSIDE * (high - low)
 
 
 def _from_above() -> np.ndarray:
@@ -51,7 +63,7 @@ def _from_above() -> np.ndarray:
 
 
 def _from_the_side() -> np.ndarray:
-    turn, tilt = np.deg2rad(35), np.deg2rad(25)
+    turn, tilt = np.deg2rad(35), np.deg2rad(45)
     spin = np.array([[np.cos(turn), np.sin(turn), 0], [-np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
     lean = np.array([[1, 0, 0], [0, np.sin(tilt), np.cos(tilt)], [0, -np.cos(tilt), np.sin(tilt)]])
     return lean @ spin
@@ -68,13 +80,23 @@ def _draw_view(
         seen = points[shown] @ R.T
         order = np.argsort(seen[:, 2])
         rgb = colours[shown][order] / 255.0
-        axes.scatter(*seen[order, :2].T, c=rgb, s=DOT, linewidths=0, rasterized=True)
         low, high = np.percentile(seen[:, :2], [1, 99], axis=0)
         margin = 0.05 * (high - low).max()
-        axes.set_xlim(low[0] - margin, high[0] + margin)
-        axes.set_ylim(low[1] - margin, high[1] + margin)
+        low, high = low - margin, high + margin
+        axes.set_xlim(low[0], high[0])
+        axes.set_ylim(low[1], high[1])
+        dot = _dot(seen, axes.get_window_extent(), high - low)
+        axes.scatter(*seen[order, :2].T, c=rgb, s=dot, linewidths=0, rasterized=True)
     if len(track):
         axes.plot(*(track @ R.T)[:, :2].T, color=OURS, linewidth=1.6)
+
+
+def _dot(points: np.ndarray, room: Any, extent: np.ndarray) -> float:
+    """The area in square typographic points with which dots just close a surface, within reason."""
+    some = points[:: max(1, len(points) // 2000)]
+    apart = np.median(cKDTree(points).query(some, 2)[0][:, 1])
+    pixels = apart * min(room.width / extent[0], room.height / extent[1])
+    return float(np.clip((1.9 * pixels * 72 / DPI) ** 2, 1.0, 40.0))
 
 
 def _draw_tracks(axes: Any, poses: dict[int, np.ndarray], truth: dict[int, np.ndarray]) -> None:

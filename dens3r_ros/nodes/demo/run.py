@@ -147,7 +147,8 @@ def _write(options: DemoOptions, observer: Observer, seconds: float) -> dict[str
         raise DemoError(f"no map was published; see {options.output / 'node.log'}")
     points, colours = cloud_values(observer.cloud)
     write_ply(options.output / "map.ply", points, colours)
-    images = {name: image_values(message) for name, message in observer.latest.items()}
+    shown = observer.moments.shown or observer.latest
+    images = {name: image_values(message) for name, message in shown.items()}
     title = f"{options.source.stem}: {len(poses)} poses, {len(points):,} map points"
     write_overview(
         options.output / "overview.png", points, colours, poses, observer.truth, images, title
