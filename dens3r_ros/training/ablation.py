@@ -12,6 +12,7 @@ from dens3r_ros.training.config import LossWeights, Phase, TrainingConfig
 from dens3r_ros.training.distributed import joined_world
 from dens3r_ros.training.entry import stop_signals
 from dens3r_ros.training.journal import read_rows
+from dens3r_ros.training.mean_pointmap import mean_pointmap_errors
 from dens3r_ros.training.trainer import Trainer, Watch
 
 Change = Callable[[TrainingConfig], TrainingConfig]
@@ -43,11 +44,15 @@ def ablate(
     watch: Watch | None = None,
 ) -> Iterator[Outcome]:
     """Run each variant for `pairs` pairs, in folders of its name inside `folder`; runs that are
-    there already are gone on with.
+    there already are gone on with. The first outcome is that of no network at all.
 
     Ctrl-C and SIGTERM end after the step at hand, with all saved and no outcome told.
     """
     config = shortened(config, pairs)
+    with joined_world(device) as world:
+        yield Outcome(
+            "the mean pointmap", 0.0, mean_pointmap_errors(config, world, min(pairs, 1024))
+        )
     with stop_signals() as stop:
         for name in VARIANTS:
             if not run_variant(name, config, folder, device, watch, stop.asked):

@@ -55,9 +55,8 @@ class PairSource:
 
     def _render(self, moment: Moment) -> Batch:
         share = self._world.share(moment.fresh_pairs)
-        own = FIRST_TRAINING_SEED + _ROOM * self._config.seed
-        first = own + moment.first_fresh + share.start
-        return _rendered(first, len(share), moment.size, self._config, self._world.device)
+        first = moment.first_fresh + share.start
+        return training_batch(first, len(share), moment.size, self._config, self._world.device)
 
     def _order(self, moment: Moment) -> Tensor:
         count = len(self._world.share(moment.batch))
@@ -68,6 +67,14 @@ class PairSource:
         order = torch.randperm(whole, generator=generator)
         place = moment.place * count
         return order[place : place + count].to(self._world.device)
+
+
+def training_batch(
+    first: int, count: int, size: tuple[int, int], config: TrainingConfig, device: torch.device
+) -> Batch:
+    """Pairs that a run of this configuration's seed learns from."""
+    seed = FIRST_TRAINING_SEED + _ROOM * config.seed + first
+    return _rendered(seed, count, size, config, device)
 
 
 def heldout_batch(

@@ -2,6 +2,7 @@
 """If these fail, weights move the wrong way, frozen parts thaw, or a background render is lost."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,8 +10,12 @@ from torch import nn
 
 from dens3r_ros.network.description import DescriptorSize, NetworkDescription, TransformerSize
 from dens3r_ros.network.network import Network
+from dens3r_ros.resources import resource_dir
 from dens3r_ros.training.average import WeightAverage
-from dens3r_ros.training.config import Optimization
+from dens3r_ros.training.config import Evaluation, Optimization
+from dens3r_ros.training.config_reader import read_config
+from dens3r_ros.training.distributed import joined_world
+from dens3r_ros.training.mean_pointmap import mean_pointmap_errors
 from dens3r_ros.training.muon import Muon, orthogonalized
 from dens3r_ros.training.optimizers import Optimizers, freeze, layer_of
 from dens3r_ros.training.prefetch import Prefetcher
@@ -138,3 +143,12 @@ def test_leaving_early_ends_the_thread():
     with Prefetcher(lambda step: step, range(1000), 2) as batches:
         next(batches)
     assert threading.active_count() == before
+
+
+def test_the_mean_pointmap_is_better_than_nothing_and_far_from_right():
+    """Without this baseline a table of short runs does not tell learning from guessing."""
+    config = read_config(resource_dir("config") / "training/ablation-cpu.yaml")
+    config = replace(config, evaluation=Evaluation(pairs=64))
+    with joined_world("cpu") as world:
+        errors = mean_pointmap_errors(config, world, 64)
+    assert 0.2 < errors["held_point_a"] < errors["held_point_b"] < 0.6
