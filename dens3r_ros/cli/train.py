@@ -33,7 +33,10 @@ def train(
         Path | None, typer.Option(help="Folder for state, weights, log, pictures.")
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(help="Go on from the state in this folder.")
+        Path | None,
+        typer.Option(
+            help="Go on from the state in this folder; if it is --out, begin where there is none."
+        ),
     ] = None,
     minutes: Annotated[
         float | None, typer.Option(help="Stop, all saved, before this time is over.")
@@ -54,11 +57,10 @@ def train(
     from dens3r_ros.training.entry import Request
     from dens3r_ros.training.entry import train as run
 
-    where = out or resume or Path("runs") / config.stem
-    request = Request(config, where, resume, minutes, tuple(changes or ()), device, threads)
+    request = Request(config, out, resume, minutes, tuple(changes or ()), device, threads)
     with _progress("Training") as watch, _plain_errors():
         run(request, watch)
-    typer.echo(f"{where}: state, weights.safetensors, log.csv, heldout.png")
+    typer.echo(f"{request.folder}: state, weights.safetensors, log.csv, heldout.png")
 
 
 @app.command()

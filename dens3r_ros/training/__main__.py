@@ -31,7 +31,13 @@ def _request() -> Request:
     add = parser.add_argument
     add("--config", type=Path, required=True, help="the run, e.g. config/training/tiny.yaml")
     add("--out", type=Path, required=True, help="folder for state, weights, log and pictures")
-    add("--resume", type=Path, metavar="DIR", help="go on from the state in this folder")
+    add(
+        "--resume",
+        type=Path,
+        metavar="DIR",
+        help="go on from the state in this folder; "
+        "the same as --out: begin there, or go on if the run has begun",
+    )
     add("--minutes", type=float, help="stop, with everything saved, before this time is over")
     add("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes",
         help="change the configuration, e.g. phases.*.losses.matching=0")  # fmt: skip

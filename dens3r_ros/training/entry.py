@@ -20,15 +20,24 @@ from dens3r_ros.training.trainer import Trainer, Watch
 
 @dataclass(frozen=True)
 class Request:
-    """What a person asked for; `changes` are "a.b=value" on top of the configuration."""
+    """What a person asked for; `changes` are "a.b=value" on top of the configuration.
+
+    Resuming from the very folder that is written begins anew while nothing is there yet, so that
+    one command starts a run and goes on with it.
+    """
 
     config: Path
-    out: Path
+    out: Path | None = None
     resume: Path | None = None
     minutes: float | None = None
     changes: tuple[str, ...] = ()
     device: str = "auto"
     threads: int | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the run lies."""
+        return self.out or self.resume or Path("runs") / self.config.stem
 
 
 def train(request: Request, watch: Watch | None = None) -> None:
@@ -37,15 +46,19 @@ def train(request: Request, watch: Watch | None = None) -> None:
     Raises ValueError with a sentence for whatever does not fit.
     """
     config = read_config(request.config, list(request.changes))
-    if request.resume is None and (request.out / STATE).exists():
+    resume = request.resume
+    begun = (request.folder / STATE).exists()
+    if resume == request.out and not begun:
+        resume = None
+    elif resume is None and begun:
         raise ValueError(
-            f"{request.out} already holds a run: resume it with --resume {request.out}, "
+            f"{request.folder} already holds a run: resume it with --resume {request.folder}, "
             "or choose another --out"
         )
     if request.threads is not None:
         torch.set_num_threads(request.threads)
     with joined_world(request.device) as world, stop_signals() as stop:
-        trainer = Trainer(config, world, request.out, request.resume)
+        trainer = Trainer(config, world, request.folder, resume)
         trainer.run(request.minutes, watch, stop.asked)
 
 

@@ -40,6 +40,16 @@ def test_a_configuration_is_trained_and_goes_on(config, tmp_path):
     assert "pairs 4" in done.output and (tmp_path / "out/weights.safetensors").is_file()
     again = call("--config", config, "--out", tmp_path / "out")
     assert again.exit_code == 1 and "--resume" in again.output
+    for out in ((), ("--out", tmp_path / "out2")):
+        nothing = call("--config", config, "--resume", tmp_path / "none", *out)
+        assert nothing.exit_code == 1 and "none" in nothing.output
+
+
+def test_one_command_begins_a_run_and_goes_on_with_it(config, tmp_path):
+    words = ("--config", config, "--resume", tmp_path / "a", "--out", tmp_path / "a")
+    for _ in range(2):
+        done = call(*words, "--device", "cpu")
+        assert done.exit_code == 0, done.output
 
 
 def test_slips_are_told_in_a_sentence(config, tmp_path):
