@@ -153,7 +153,7 @@ def matmul_stages(
 
     stages: Stages = {
         "matmul_torch": lambda: run(torch.nn.functional.linear),
-        "matmul_best": lambda: run(fastest_linear(device, dtype)),
+        "matmul_best": lambda: run(fastest_linear(device)),
     }
     return stages, repeat * 2 * rows * width * hidden / 1e9
 

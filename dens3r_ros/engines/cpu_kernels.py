@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faster linear layers on x86 CPUs.
+"""Faster linear layers on x86 CPUs with AVX-512.
 
 PyTorch computes float32 products with MKL, which on CPUs of other makers does not use their wide
 vector units; oneDNN, which PyTorch also carries, does (docs/engines.md has the figures), and it
-computes GELU while the product is still in cache.
+computes GELU while the product is still in cache. Where there is only AVX2, MKL is the faster one,
+and oneDNN has no bfloat16.
 """
 
 from __future__ import annotations
 
 import logging
 import platform
-from collections.abc import Callable, Set
-from functools import cache
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -50,19 +50,16 @@ def use_onednn(network: Network) -> bool:
 
     In place and for inference only; weights are neither copied nor changed.
     """
-    used = {weights.dtype for weights in network.parameters()}
-    usable = {dtype for dtype in used if _works(dtype)}
-    for dtype in used - usable:
-        logger.info("no linear layers of oneDNN in %s here; PyTorch's own are used", dtype)
-    _replace(network, usable)
-    return bool(usable)
+    if not _works():
+        logger.info("oneDNN's linear layers are not to be had here; PyTorch's own are used")
+        return False
+    _replace(network)
+    return True
 
 
-def fastest_linear(
-    device: torch.device, dtype: torch.dtype
-) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """The function that linear layers of an engine run on this device in this number type."""
-    if device.type == "cpu" and _works(dtype):
+def fastest_linear(device: torch.device) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """The function that linear layers of an engine on this device run."""
+    if device.type == "cpu" and _works():
         return lambda x, weight, bias: _linear(x, weight, bias, "none", "")
     return nn.functional.linear
 
@@ -71,26 +68,25 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None, after: str, variant:
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, after, [], variant)
 
 
-@cache
-def _works(dtype: torch.dtype) -> bool:
-    """Not a public operator, so a PyTorch that lacks or changed it must be noticed; and CPUs
-    without AVX-512 have it in float32 only."""
-    if platform.machine() != "x86_64" or not torch.backends.mkldnn.is_available():
+def _works() -> bool:
+    """Not a public operator, so a PyTorch that lacks or changed it must be noticed."""
+    wide = platform.machine() == "x86_64" and torch.backends.cpu.get_cpu_capability() == "AVX512"
+    if not wide or not torch.backends.mkldnn.is_available():
         return False
     x, weight, bias = torch.ones(1, 2, 32), torch.full((8, 32), 0.02), torch.ones(8)
     try:
-        found = _linear(x.to(dtype), weight.to(dtype), bias.to(dtype), "gelu", "none").float()
+        found = _linear(x, weight, bias, "gelu", "none")
     except (AttributeError, RuntimeError, TypeError):
         return False
     expected = nn.functional.gelu(nn.functional.linear(x, weight, bias))
-    return torch.allclose(found, expected, atol=1e-5 if dtype == torch.float32 else 2e-2)
+    return torch.allclose(found, expected, atol=1e-5)
 
 
-def _replace(module: nn.Module, usable: Set[torch.dtype]) -> None:
+def _replace(module: nn.Module) -> None:
     for name, child in module.named_children():
-        if isinstance(child, Mlp) and child.fc1.weight.dtype in usable:
+        if isinstance(child, Mlp):
             setattr(module, name, OneDnnMlp(child))
-        elif isinstance(child, nn.Linear) and child.weight.dtype in usable:
+        elif isinstance(child, nn.Linear):
             setattr(module, name, OneDnnLinear(child))
         else:
-            _replace(child, usable)
+            _replace(child)
