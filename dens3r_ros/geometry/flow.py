@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -61,10 +62,7 @@ def two_way_flow(
 
 def return_error(there: np.ndarray, back: np.ndarray) -> np.ndarray:
     """(H, W) float32: how many pixels from itself each pixel comes back."""
-    x, y = landing(there)
-    returned = cv2.remap(
-        back, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(_OUTSIDE,) * 2
-    )
+    returned = _brought(back, there, cv2.BORDER_CONSTANT, (_OUTSIDE,) * 2)
     return length(*cv2.split(there + returned))
 
 
@@ -76,19 +74,16 @@ def length(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def likeness(grey: np.ndarray, other: np.ndarray, there: np.ndarray) -> np.ndarray:
     """(H, W) float32: correlation, -1 to 1, of each pixel's surroundings in both images."""
     a = grey.astype(np.float32)
-    b = cv2.remap(other.astype(np.float32), *landing(there), cv2.INTER_LINEAR)
+    b = _brought(other.astype(np.float32), there, cv2.BORDER_CONSTANT)
     mean_a, mean_b = _around(a), _around(b)
     shared = _around(a * b) - mean_a * mean_b
     spread = (_around(a * a) - mean_a**2) * (_around(b * b) - mean_b**2)
     return shared / np.sqrt(np.maximum(spread, _LEAST_CONTRAST))
 
 
-def landing(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """x and y, (H, W) float32 each, of where every pixel lies in the other image."""
-    height, width = flow.shape[:2]
-    columns = np.arange(width, dtype=np.float32)
-    rows = np.arange(height, dtype=np.float32)[:, None]
-    return flow[..., 0] + columns, flow[..., 1] + rows
+def landing(flow: np.ndarray) -> np.ndarray:
+    """(H, W, 2) float32: x and y of where every pixel lies in the other image."""
+    return flow + _pixels(*flow.shape[:2])
 
 
 def flow_from_tracks(
@@ -112,6 +107,12 @@ def flow_from_tracks(
     grid = offsets.reshape(*columns.shape, 2).astype(np.float32)
     grown = cv2.resize(grid, (columns.shape[1] * _CELL, columns.shape[0] * _CELL))
     return np.ascontiguousarray(grown[:height, :width])
+
+
+@lru_cache(maxsize=2)
+def _pixels(height: int, width: int) -> np.ndarray:
+    """(H, W, 2) float32: x and y of every pixel."""
+    return np.dstack(np.meshgrid(np.arange(width), np.arange(height))).astype(np.float32)
 
 
 def _around(image: np.ndarray) -> np.ndarray:
@@ -156,10 +157,21 @@ def _flow_from(
     start: np.ndarray, grey: np.ndarray, other: np.ndarray, search: cv2.DISOpticalFlow
 ) -> np.ndarray:
     """The search compares upright patches: it sees the other image as the start bends it."""
-    bent = cv2.remap(other, *landing(start), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    left = _found(search, grey, bent)
-    return left + cv2.remap(
-        start, *landing(left), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    left = _found(search, grey, _brought(other, start))
+    return left + _brought(start, left)
+
+
+def _brought(
+    image: np.ndarray,
+    there: np.ndarray,
+    border: int = cv2.BORDER_REPLICATE,
+    outside: tuple[float, ...] = (),
+) -> np.ndarray:
+    """What of another image the flow leads to. No second map is understood, though not by the
+    stubs."""
+    at = landing(there)
+    return cv2.remap(  # type: ignore[call-overload]
+        image, at, None, cv2.INTER_LINEAR, borderMode=border, borderValue=outside
     )
 
 

@@ -16,9 +16,12 @@ _INDEPENDENT_TRACKS = 100
 """Tracks err together: no number of them tells more than this many that do not."""
 _ROUNDS = 15
 _ENOUGH = 1e-2
+_HOPELESS = 4.0
+"""Times the least cost, from which no motion is still expected to become the likeliest."""
 _LARGEST_STRETCH = 0.3
 _TURNS = np.cross(np.eye(3)[:, None], np.eye(3)[None]).transpose(0, 2, 1)
 """What turning by one radian about x, y and z does to a vector."""
+_TURNS_FLAT = _TURNS.reshape(3, 9)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +69,11 @@ def fitted(a: np.ndarray, b: np.ndarray, starts: Motions, lens: Lens) -> Fitted:
         after = moved(now.motions, _steps(normal, gradient, damping))
         tried = _judged(after, tracks, lens)
         better = tried.cost < now.cost
-        gain = np.where(better, now.cost - tried.cost, 0).max()
+        gain = np.where(better, now.cost - tried.cost, 0)
         now = _better(better, tried, now)
         damping = np.where(better, damping / 5, damping * 6)
-        if gain < _ENOUGH and (better.all() or damping.min() > 1):
+        settled = (gain < _ENOUGH) & (better | (damping > 1))
+        if (settled | (now.cost > _HOPELESS * now.cost.min())).all():
             break
     normal, _ = _normal_equations(now, tracks, lens)
     return Fitted(now.motions, now.cost, np.linalg.inv(normal), now.miss)
@@ -167,18 +171,19 @@ def _inverse_camera(focal: np.ndarray) -> np.ndarray:
 
 def _crossing(vectors: np.ndarray) -> np.ndarray:
     """(..., 3, 3) matrices that take the cross product with vectors (..., 3)."""
-    return np.tensordot(vectors, _TURNS, axes=1)
+    return (vectors @ _TURNS_FLAT).reshape(*vectors.shape, 3)
 
 
 def _across(directions: np.ndarray) -> np.ndarray:
     """(M, 2, 3) unit vectors at right angles to each direction (M, 3) and to each other."""
-    first = np.cross(directions, np.eye(3)[np.abs(directions).argmin(1)])
-    first /= np.linalg.norm(first, axis=1, keepdims=True)
-    return np.stack([first, np.cross(directions, first)], axis=1)
+    cross = _crossing(directions)
+    first = cross[np.arange(len(directions)), :, np.abs(directions).argmin(1)]
+    first /= np.sqrt((first**2).sum(1, keepdims=True))
+    return np.stack([first, (cross @ first[..., None])[..., 0]], axis=1)
 
 
 def _rotations(turns: np.ndarray) -> np.ndarray:
     """(M, 3, 3) from rotation vectors (M, 3), by Rodrigues."""
-    angle = np.linalg.norm(turns, axis=1)[:, None, None] + 1e-15
+    angle = np.sqrt((turns**2).sum(1))[:, None, None] + 1e-15
     K = _crossing(turns) / angle
     return np.eye(3) + np.sin(angle) * K + (1 - np.cos(angle)) * (K @ K)

@@ -12,7 +12,7 @@ import numpy as np
 from dens3r_ros.engines.geometric.doubt import Seen, motion_doubt
 from dens3r_ros.engines.geometric.edge_aware import EdgeAwareFilter
 from dens3r_ros.engines.geometric.local_planes import LocalPlanes, local_planes
-from dens3r_ros.geometry.flow import landing, length
+from dens3r_ros.geometry.flow import landing
 from dens3r_ros.geometry.triangulation import Triangulated, triangulate
 
 _FLOW_SIGMA = 0.35
@@ -46,7 +46,8 @@ def inverse_depth(
     seen: this view and the other; nearby: motions one standard deviation away.
     """
     cameras, T_other_view = seen
-    measured = triangulate(*landing(flow), *cameras, T_other_view)
+    x, y = cv2.split(landing(flow))
+    measured = triangulate(x, y, *cameras, T_other_view)
     weight = _weight(measured, return_error)
     value = np.where(weight > 0, measured.inverse_depth, 0)
     planes = local_planes(value, weight, smoothing)
@@ -70,11 +71,10 @@ def unknown_depth(size: tuple[int, int]) -> InverseDepth:
 
 def _weight(measured: Triangulated, return_error: np.ndarray) -> np.ndarray:
     """One over the variance of each measured inverse depth, zero where it is impossible."""
-    off = length(return_error, measured.epipolar)
+    returned, epipolar = return_error**2, measured.epipolar**2
+    doubt = (returned + epipolar) / _DOUBTFUL_PIXELS**2
     pixel_variance = (
-        _FLOW_SIGMA**2
-        + (_RETURN_SHARE * return_error) ** 2
-        + (_EPIPOLAR_SHARE * measured.epipolar) ** 2
-    ) * (1 + (off / _DOUBTFUL_PIXELS) ** 4)
+        _FLOW_SIGMA**2 + _RETURN_SHARE**2 * returned + _EPIPOLAR_SHARE**2 * epipolar
+    ) * (1 + doubt**2)
     possible = (measured.inverse_depth > 0) & (measured.inverse_depth < _NEAREST)
     return np.where(possible, measured.pixels_per_unit**2 / pixel_variance, 0)

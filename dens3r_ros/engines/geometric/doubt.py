@@ -26,12 +26,15 @@ def motion_doubt(inverse_depth: np.ndarray, seen: Seen, nearby: Sequence[Seen]) 
     """
     few = inverse_depth[::_STEP, ::_STEP]
     x, y = _landing(few, seen)
-    variance = np.zeros_like(few)
-    for (K, K_other), T in nearby:
-        other = triangulate(x, y, _of_few(K), K_other, T).inverse_depth
-        change = np.log(np.maximum(other, 1e-6) / few)
-        variance += np.clip(change - np.median(change), -_LARGEST, _LARGEST) ** 2
-    return cv2.resize(np.sqrt(variance), inverse_depth.shape[::-1])
+    K, K_other = (
+        np.array(matrices) for matrices in zip(*(pair for pair, _ in nearby), strict=True)
+    )
+    T = np.array([pose for _, pose in nearby])
+    others = triangulate(x, y, _of_few(K), K_other, T).inverse_depth
+    change = np.log(np.maximum(others, 1e-6) / few)
+    change -= np.median(change, axis=(1, 2), keepdims=True)
+    doubt = np.sqrt((np.clip(change, -_LARGEST, _LARGEST) ** 2).sum(axis=0))
+    return cv2.resize(doubt, inverse_depth.shape[::-1])
 
 
 def _landing(few: np.ndarray, seen: Seen) -> tuple[np.ndarray, np.ndarray]:

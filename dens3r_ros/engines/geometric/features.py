@@ -48,9 +48,11 @@ def matched_keypoints(a: ImageFeatures, b: ImageFeatures) -> tuple[np.ndarray, n
     if len(a.keypoints) < 2 or len(b.keypoints) < 2:
         return np.empty((0, 2)), np.empty((0, 2))
     distance = 2 - 2 * a.descriptors @ b.descriptors.T
-    nearest, second = np.partition(distance, 1, axis=1)[:, :2].T
-    to_b = distance.argmin(axis=1)
-    mutual = distance.argmin(axis=0)[to_b] == np.arange(len(to_b))
+    each, to_b = np.arange(len(distance)), distance.argmin(axis=1)
+    nearest = distance[each, to_b]
+    mutual = distance.min(axis=0)[to_b] == nearest
+    distance[each, to_b] = np.inf
+    second = distance.min(axis=1)
     sure = mutual & (nearest < _RATIO**2 * second)
     return a.keypoints[sure], b.keypoints[to_b[sure]]
 

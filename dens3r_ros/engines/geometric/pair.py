@@ -82,5 +82,4 @@ def _confidence(depth: InverseDepth) -> np.ndarray:
 
 def _correspondences(flow: TwoWayFlow) -> tuple[np.ndarray, np.ndarray]:
     """Where b's pixels lie in a, and the confidence of that."""
-    pixels = np.stack(landing(flow.backward), axis=-1)
-    return pixels, pixel_confidence(np.hypot(_FLOW_SIGMA, flow.backward_error))
+    return landing(flow.backward), pixel_confidence(np.hypot(_FLOW_SIGMA, flow.backward_error))
