@@ -47,13 +47,16 @@ _OTHER_TURN, _OTHER_DIRECTION = np.radians([2.5, 20])
 class Likeliest:
     """The motion that suits the tracks best.
 
-    turn_sigma  standard deviation of its rotation in degrees, of tracks all over the image
+    turn_sigma, direction_sigma
+                standard deviations of its rotation and of its baseline's direction in degrees, of
+                tracks all over the image
     rivalry     cost of the best motion that is quite another one, relative to its own: above 1
     nearby      motions that are one standard deviation away, in each uncertain direction
     """
 
     view: TwoView
     turn_sigma: float
+    direction_sigma: float
     rivalry: float
     nearby: list[TwoView]
 
@@ -85,11 +88,16 @@ def likeliest_motion(
     best = int(fit.cost.argmin())
     R, t, focal = fit.motions.R[best], fit.motions.t[best], float(fit.motions.focal[best])
     view = refined_pose(pixels_a, pixels_b, cameras or cameras_of_focal(focal, size), (R, t))
-    turn_sigma = np.degrees(np.sqrt(np.trace(fit.covariance[best, :3, :3])))
     if view is None:
         return None
-    nearby = _nearby(view, fit.covariance[best], cameras, size)
-    return Likeliest(view, float(turn_sigma), _rivalry(fit, best), nearby)
+    covariance = fit.covariance[best]
+    sigmas = _degrees(covariance[:3, :3]), _degrees(covariance[3:5, 3:5])
+    nearby = _nearby(view, covariance, cameras, size)
+    return Likeliest(view, *sigmas, _rivalry(fit, best), nearby)
+
+
+def _degrees(covariance: np.ndarray) -> float:
+    return float(np.degrees(np.sqrt(np.trace(covariance))))
 
 
 def _nearby(

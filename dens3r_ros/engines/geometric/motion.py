@@ -3,37 +3,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from dens3r_ros.engines.geometric.correspondence import Correspondence
 from dens3r_ros.geometry.turning import best_rotation
 from dens3r_ros.geometry.two_view import Cameras
-from dens3r_ros.geometry.two_view_focal import cameras_to_try
+from dens3r_ros.geometry.two_view_focal import assumed_focal, cameras_to_try
 from dens3r_ros.geometry.two_view_search import Likeliest, likeliest_motion
 
 _PARALLAX_PIXELS = 1.5
-_PARALLAX_SHARE = 0.2
+_PARALLAX_SHARE = 0.4
 _LEAST_INLIERS = 60
 _LEAST_INLIER_SHARE = 0.7
 _LEAST_KEYPOINTS = 12
 _CLEAR_AGREEMENT = 0.2
 _LEAST_CELLS = 0.15
 _CELLS_ALONG = 12
-
-
-@dataclass(frozen=True)
-class _Limits:
-    """Largest standard deviation of the rotation in degrees, and least rivalry."""
-
-    turn_sigma: float
-    rivalry: float
-
-
-_CALIBRATED = _Limits(turn_sigma=3.0, rivalry=1.1)
-_UNCALIBRATED = _Limits(turn_sigma=0.75, rivalry=1.2)
-"""Stricter, as a lens that is not what it is taken for misleads beyond what tracks can tell."""
+_LEAST_RIVALRY = 1.3
+_LARGEST_TURN_SIGMA = 2.0
+_LARGEST_TURN_SIGMA_UNCALIBRATED = 1.6
+"""Degrees. Stricter, as a lens that is not what it is taken for misleads beyond what tracks say."""
+_LARGEST_DIRECTION_SIGMA = 6.0
+_LARGEST_FOCAL_CHANGE = 0.65
+"""Of the logarithm of an assumed focal length: motions that err bend it out of all proportion."""
 
 
 def motion_between(
@@ -76,12 +68,20 @@ def _certain(found: Likeliest, pixels: np.ndarray, size: tuple[int, int], calibr
 
     Tracks of one place say the same: the fewer places, the larger the deviation.
     """
-    limits = _CALIBRATED if calibrated else _UNCALIBRATED
+    largest_sigma = _LARGEST_TURN_SIGMA if calibrated else _LARGEST_TURN_SIGMA_UNCALIBRATED
     side = max(size) / _CELLS_ALONG
     filled = len(np.unique((pixels[found.view.inliers] // side).astype(int), axis=0))
     cells = min(1.0, filled * side**2 / (size[0] * size[1]))
+    widened = 1 / np.sqrt(cells)
     return (
         cells > _LEAST_CELLS
-        and found.turn_sigma / np.sqrt(cells) < limits.turn_sigma
-        and found.rivalry > limits.rivalry
+        and found.turn_sigma * widened < largest_sigma
+        and found.direction_sigma * widened < _LARGEST_DIRECTION_SIGMA
+        and found.rivalry > _LEAST_RIVALRY
+        and (calibrated or _usual_view(found.view.K_a[0, 0], size))
     )
+
+
+def _usual_view(focal: float, size: tuple[int, int]) -> bool:
+    """Whether a camera's long side spans some 34 to 95 degrees."""
+    return bool(abs(np.log(focal / assumed_focal(size))) < _LARGEST_FOCAL_CHANGE)
