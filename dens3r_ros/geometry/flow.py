@@ -88,18 +88,11 @@ def landing(flow: np.ndarray) -> np.ndarray:
 
 def flow_from_tracks(
     pixels_a: np.ndarray, pixels_b: np.ndarray, size: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """(H, W, 2) float32 offsets from a to b, and from b to a, that follow tracks (N, 2), N >= 4:
-    a homography for all, bent to the tracks nearby."""
-    H = _dominant_homography(pixels_a, pixels_b)
-    back = np.linalg.inv(H)
-    return _bent(H, pixels_a, pixels_b, size), _bent(back, pixels_b, pixels_a, size)
-
-
-def _bent(
-    H: np.ndarray, pixels_a: np.ndarray, pixels_b: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
+    """(H, W, 2) float32 offsets that follow tracks (N, 2), N >= 4: a homography for all,
+    bent to the tracks nearby."""
     height, width = size
+    H = _dominant_homography(pixels_a, pixels_b)
     columns, rows = np.meshgrid(
         *(np.arange(-(-side // _CELL)) * _CELL + (_CELL - 1) / 2 for side in (width, height))
     )

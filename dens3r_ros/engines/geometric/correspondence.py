@@ -43,8 +43,10 @@ def correspond(a: ImageFeatures, b: ImageFeatures, cameras: Cameras | None) -> C
     finest = int(max(a.grey.shape) <= _FINE_SIDE)
     flow = None
     if len(keypoints_a) >= _LEAST_TRACKS:
-        start = flow_from_tracks(keypoints_a, keypoints_b, a.grey.shape)
-        flow = two_way_flow(a.grey, b.grey, start, finest)
+        size = a.grey.shape
+        there = flow_from_tracks(keypoints_a, keypoints_b, size)
+        back = flow_from_tracks(keypoints_b, keypoints_a, size)
+        flow = two_way_flow(a.grey, b.grey, (there, back), finest)
     if flow is None or flow.agreement < _POOR_AGREEMENT:
         from_rest = two_way_flow(a.grey, b.grey, None, finest)
         flow = max(filter(None, (flow, from_rest)), key=lambda found: found.agreement)

@@ -12,7 +12,7 @@ from dens3r_ros.geometry.two_view_focal import assumed_focal, cameras_to_try
 from dens3r_ros.geometry.two_view_search import Likeliest, likeliest_motion
 
 _PARALLAX_PIXELS = 1.5
-_PARALLAX_SHARE = 0.4
+_PARALLAX_SHARE = 0.3
 _LEAST_INLIERS = 60
 _LEAST_INLIER_SHARE = 0.7
 _LEAST_KEYPOINTS = 12
