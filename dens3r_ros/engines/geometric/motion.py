@@ -20,10 +20,7 @@ _CLEAR_AGREEMENT = 0.2
 _LEAST_CELLS = 0.15
 _CELLS_ALONG = 12
 _LEAST_RIVALRY = 1.3
-_LARGEST_TURN_SIGMA = 2.0
-_LARGEST_TURN_SIGMA_UNCALIBRATED = 1.6
-"""Degrees. Stricter, as a lens that is not what it is taken for misleads beyond what tracks say."""
-_LARGEST_DIRECTION_SIGMA = 6.0
+_LARGEST_TURN_SIGMA, _LARGEST_DIRECTION_SIGMA = 1.6, 6.0
 _LARGEST_FOCAL_CHANGE = 0.65
 """Of the logarithm of an assumed focal length: motions that err bend it out of all proportion."""
 
@@ -68,14 +65,13 @@ def _certain(found: Likeliest, pixels: np.ndarray, size: tuple[int, int], calibr
 
     Tracks of one place say the same: the fewer places, the larger the deviation.
     """
-    largest_sigma = _LARGEST_TURN_SIGMA if calibrated else _LARGEST_TURN_SIGMA_UNCALIBRATED
     side = max(size) / _CELLS_ALONG
     filled = len(np.unique((pixels[found.view.inliers] // side).astype(int), axis=0))
     cells = min(1.0, filled * side**2 / (size[0] * size[1]))
     widened = 1 / np.sqrt(cells)
     return (
         cells > _LEAST_CELLS
-        and found.turn_sigma * widened < largest_sigma
+        and found.turn_sigma * widened < _LARGEST_TURN_SIGMA
         and found.direction_sigma * widened < _LARGEST_DIRECTION_SIGMA
         and found.rivalry > _LEAST_RIVALRY
         and (calibrated or _usual_view(found.view.K_a[0, 0], size))
