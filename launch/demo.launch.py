@@ -5,7 +5,15 @@ from launch import LaunchDescription
 from launch.actions import OpaqueFunction
 from launch_ros.actions import Node
 
-from dens3r_ros.nodes.launching import arguments, dens3r_node, environment, rviz_node
+from dens3r_ros.nodes.launching import (
+    arguments,
+    dens3r_node,
+    ended,
+    environment,
+    number,
+    rviz_node,
+    truth,
+)
 from dens3r_ros.resources import resource_dir
 
 OWN = {
@@ -17,7 +25,7 @@ OWN = {
 
 
 def start(context):
-    values = context.launch_configurations
+    values = dict(context.launch_configurations)
     camera = Node(
         package="dens3r_ros",
         executable="dens3r_simulated_camera",
@@ -26,11 +34,12 @@ def start(context):
         parameters=[
             {
                 "source": values["source"] or str(resource_dir("config") / "demo" / "walk.mp4"),
-                "rate": float(values["rate"]),
-                "loop": values["loop"].lower() == "true",
+                "rate": number(values, "rate"),
+                "loop": truth(values, "loop"),
             }
         ],
         output="screen",
+        on_exit=ended("the simulated camera", stay=True),
     )
     return [camera, dens3r_node(values, {}, {}), *rviz_node(values, "live.rviz", False)]
 

@@ -1,17 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """A bag through the node: played with its clock, or stepped through so that no frame is lost."""
 
-from launch import LaunchDescription
-from launch.actions import EmitEvent, ExecuteProcess, OpaqueFunction, RegisterEventHandler
-from launch.event_handlers import OnProcessExit
-from launch.events import Shutdown
+from pathlib import Path
 
-from dens3r_ros.nodes.launching import arguments, dens3r_node, environment, rviz_node
+from launch import LaunchDescription
+from launch.actions import ExecuteProcess, OpaqueFunction
+
+from dens3r_ros.nodes.camera_search import once_subscribed
+from dens3r_ros.nodes.launching import (
+    arguments,
+    camera_topics,
+    dens3r_node,
+    ended,
+    environment,
+    number,
+    rviz_node,
+    truth,
+)
 
 OWN = {
     "bag": ("", "Folder or file of the bag."),
-    "image": ("image", "Image topic in the bag."),
-    "camera_info": ("camera_info", "Calibration topic in the bag."),
+    "image": ("/image", "Image topic in the bag, .../compressed too."),
+    "camera_info": ("", "Calibration topic in the bag; when empty, camera_info beside the image."),
     "exact": ("false", "Step through the bag so that every frame is processed, however slow."),
     "rate": ("1.0", "Speed of playing; not with exact."),
     "save_map": ("", "File to save the map to at the end; with exact."),
@@ -19,34 +29,43 @@ OWN = {
 
 
 def start(context):
-    values = context.launch_configurations
-    if not values["bag"]:
-        raise RuntimeError("replay needs a bag: bag:=FOLDER")
-    exact = values["exact"].lower() == "true"
-    topics = {"image": values["image"], "camera_info": values["camera_info"]}
-    parameters = {"use_sim_time": not exact}
+    values = dict(context.launch_configurations)
+    exact = truth(values, "exact")
+    check(values, exact)
+    topics, parameters = camera_topics(absolute(values["image"]), absolute(values["camera_info"]))
+    parameters = {"use_sim_time": not exact, **parameters}
     if exact:
         parameters |= {"input.policy": "every", "input.qos": "reliable"}
-    player = stepper(values) if exact else bag_player(values)
-    return [
-        dens3r_node(values, parameters, topics),
-        player,
-        *rviz_node(values, "replay.rviz", not exact),
-        RegisterEventHandler(
-            OnProcessExit(
-                target_action=player,
-                on_exit=[EmitEvent(event=Shutdown(reason="the bag has ended"))],
-            )
-        ),
-    ]
+    player = stepper(values, topics["camera_info"]) if exact else bag_player(values)
+    view = rviz_node(values, "replay.rviz", not exact)
+    if not exact:
+        # Loading takes the node seconds, in which a bag goes on.
+        player = once_subscribed(absolute(values["image"]), [player])
+    return [dens3r_node(values, parameters, topics), player, *view]
+
+
+def check(values, exact):
+    if not values["bag"]:
+        raise RuntimeError("replay needs a bag: bag:=FOLDER")
+    if not Path(values["bag"]).expanduser().exists():
+        raise RuntimeError(f"bag:={values['bag']} does not exist")
+    if values["save_map"] and not exact:
+        raise RuntimeError("save_map:= needs exact:=true, which knows when all frames are done")
+
+
+def absolute(topic):
+    """Bags hold absolute names, whatever the namespace of the node is."""
+    return topic and "/" + topic.lstrip("/")
 
 
 def bag_player(values):
-    command = ["ros2", "bag", "play", values["bag"], "--clock", "--rate", values["rate"]]
-    return ExecuteProcess(cmd=command, output="screen")
+    bag = str(Path(values["bag"]).expanduser())
+    rate = str(number(values, "rate"))
+    command = ["ros2", "bag", "play", bag, "--clock", "--rate", rate]
+    return ExecuteProcess(cmd=command, output="screen", on_exit=ended("playing the bag"))
 
 
-def stepper(values):
+def stepper(values, camera_info):
     from launch_ros.actions import Node
 
     return Node(
@@ -56,12 +75,13 @@ def stepper(values):
         parameters=[
             {
                 "bag": values["bag"],
-                "image": values["image"],
-                "camera_info": values["camera_info"],
+                "image": absolute(values["image"]),
+                "camera_info": camera_info,
                 "save_map": values["save_map"],
             }
         ],
         output="screen",
+        on_exit=ended("stepping through the bag"),
     )
 
 

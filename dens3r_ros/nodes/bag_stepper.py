@@ -14,7 +14,7 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from dens3r_ros.nodes import interfaces
-from dens3r_ros.nodes.process import run_node
+from dens3r_ros.nodes.process import Stop, run_node
 
 AHEAD = 40
 """Images published beyond those that the node has dealt with."""
@@ -23,7 +23,7 @@ KINDS = {kind.__name__: kind for kind in (Image, CompressedImage, CameraInfo)}
 
 
 class BagError(ValueError):
-    """A bag that cannot be stepped through; the text says what it holds."""
+    """A bag that cannot be stepped through, or whose map cannot be saved; the text says why."""
 
 
 class Finished(Exception):
@@ -102,20 +102,27 @@ class BagStepper(Node):
         self._saving = client.call_async(kind.Request(path=self._save_map))
 
     def _await_save(self, answer: Any) -> None:
-        if answer.done():
-            self.get_logger().info(answer.result().message)
-            raise Finished
+        if not answer.done():
+            return
+        if not answer.result().success:
+            raise BagError(f"the map was not saved: {answer.result().message}")
+        self.get_logger().info(answer.result().message)
+        raise Finished
 
 
 def bag_messages(bag: Path, topics: list[str]) -> Iterator[tuple[str, Any, bytes]]:
     """(topic, message class, serialised message) in the order of recording; any ROS 2 storage."""
-    from rosbags.highlevel import AnyReader
-    from rosbags.highlevel.anyreader import AnyReaderError
-
     if not bag.exists():
         raise BagError(f"bag '{bag}' does not exist")
     try:
+        from rosbags.highlevel import AnyReader
+        from rosbags.highlevel.anyreader import AnyReaderError
+    except ModuleNotFoundError as error:
+        raise BagError("stepping through bags needs rosbags: pip install rosbags") from error
+    try:
         with AnyReader([bag]) as reader:
+            if not reader.is2:
+                raise BagError(f"{bag} is of ROS 1: convert it first, by rosbags-convert")
             wanted = [c for c in reader.connections if _matches(c.topic, topics)]
             if not any("Image" in c.msgtype for c in wanted):
                 held = ", ".join(sorted(f"{c.topic} ({c.msgtype})" for c in reader.connections))
@@ -131,10 +138,10 @@ def _matches(topic: str, wanted: list[str]) -> bool:
     return topic.lstrip("/") in {name.lstrip("/") for name in wanted}
 
 
-def main() -> int:
+def main(stop: Stop | None = None) -> int:
     """Run until the bag has ended."""
     try:
-        return run_node(BagStepper)
+        return run_node(BagStepper, stop)
     except Finished:
         return 0
     except BagError as error:

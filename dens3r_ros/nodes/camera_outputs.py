@@ -82,10 +82,3 @@ class CameraOutputs:
             curvature = normal_variation(maps.normals)
             surface = Surface(maps.normals, curvature, maps.confidence)
         return self._packer.organised(maps.points, maps.colours, header, surface)
-
-
-def header_at(stamp: int, frame_id: str) -> Header:
-    """Header of a stamp in nanoseconds."""
-    header = Header(frame_id=frame_id)
-    header.stamp.sec, header.stamp.nanosec = divmod(stamp, 1_000_000_000)
-    return header

@@ -5,16 +5,14 @@ from __future__ import annotations
 
 import difflib
 import os
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from dens3r_ros.nodes.camera_search import COMPRESSED, raw_name
 from dens3r_ros.nodes.middleware import tuned_environment
 from dens3r_ros.resources import resource_dir
 
-OTHERS_WITHIN_S = 1.5
-"""For which to look for further cameras once one was found."""
 PROFILES = ("default", "realtime", "quality", "cpu")
 COMMON: dict[str, tuple[str, str]] = {
     "namespace": ("", "Namespace of the node and of its relative topics."),
@@ -73,7 +71,7 @@ def environment() -> list[Any]:
 def dens3r_node(
     values: Mapping[str, str], parameters: Mapping[str, Any], remappings: Mapping[str, str]
 ) -> Any:
-    """The node, configured by profile, then file, then arguments."""
+    """The node, configured by profile, then file, then arguments; all ends with it."""
     from launch_ros.actions import Node
 
     return Node(
@@ -86,15 +84,37 @@ def dens3r_node(
         arguments=["--ros-args", "--log-level", values["log_level"]],
         output="screen",
         emulate_tty=True,
+        on_exit=ended("the node"),
     )
 
 
+def ended(what: str, stay: bool = False) -> Any:
+    """For `on_exit`: ends the launch, as a failure where the process failed.
+
+    `stay`: what else runs goes on where it did not fail.
+    """
+    from launch.actions import Shutdown
+
+    def on_exit(event: Any, context: Any) -> Any:
+        if context.is_shutdown:
+            return None
+        if event.returncode:
+            raise RuntimeError(f"{what} failed; its own message above says why")
+        return None if stay else Shutdown(reason=f"{what} has ended")
+
+    return on_exit
+
+
 def rviz_node(values: Mapping[str, str], file: str, use_sim_time: bool) -> list[Any]:
-    """RViz with one of our configurations, where it is wanted."""
-    if values["rviz"].lower() != "true":
+    """RViz with one of our configurations, where it is wanted and can be had."""
+    if not truth(values, "rviz"):
         return []
+    from launch.actions import LogInfo
     from launch_ros.actions import Node
 
+    missing = _rviz_missing()
+    if missing:
+        return [LogInfo(msg=f"RViz is not opened: {missing}; rviz:=false spares this line")]
     return [
         Node(
             package="rviz2",
@@ -106,11 +126,45 @@ def rviz_node(values: Mapping[str, str], file: str, use_sim_time: bool) -> list[
     ]
 
 
-def find_camera(image: str, info: str, seconds: float) -> tuple[str, str]:
-    """(image, camera_info) topics: those given, else the only camera that publishes."""
-    if not image:
-        image = _only_one(_image_topics(seconds))
-    return image, info or image.rsplit("/", 1)[0] + "/camera_info"
+def camera_topics(image: str, info: str) -> tuple[dict[str, str], dict[str, str]]:
+    """(remappings, parameters) that make the node hear an image topic, raw or compressed."""
+    raw = raw_name(image)
+    beside = "/".join([*raw.split("/")[:-1], "camera_info"])
+    remappings = {
+        "image": raw,
+        f"image{COMPRESSED}": f"{raw}{COMPRESSED}",
+        "camera_info": info or beside,
+    }
+    return remappings, {} if raw == image else {"input.transport": "compressed"}
+
+
+def named_cameras(values: Mapping[str, str]) -> list[str]:
+    """Several cameras, where a parameter file names them: their topics need no finding."""
+    import yaml
+
+    named: list[str] = []
+    for file in _parameter_files(values):
+        for node in (yaml.safe_load(Path(file).read_text()) or {}).values():
+            given = node.get("ros__parameters", {})
+            of_input = given.get("input", {}).get("cameras", named)
+            named = given.get("input.cameras", of_input)
+    return [name for name in named if name]
+
+
+def truth(values: Mapping[str, str], name: str) -> bool:
+    """An argument that is true or false."""
+    given = values[name].lower()
+    if given not in ("true", "false"):
+        raise RuntimeError(f"{name}:={values[name]} is neither true nor false")
+    return given == "true"
+
+
+def number(values: Mapping[str, str], name: str) -> float:
+    """An argument that is a number."""
+    try:
+        return float(values[name])
+    except ValueError:
+        raise RuntimeError(f"{name}:={values[name]} is no number") from None
 
 
 def _parameter_files(values: Mapping[str, str]) -> list[str]:
@@ -125,42 +179,17 @@ def _parameter_files(values: Mapping[str, str]) -> list[str]:
     return [str(file) for file in files]
 
 
+def _rviz_missing() -> str:
+    from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+
+    try:
+        get_package_prefix("rviz2")
+    except PackageNotFoundError:
+        return "the package rviz2 is not installed"
+    shown = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return "" if shown else "there is no screen (DISPLAY is not set)"
+
+
 def _overrides(values: Mapping[str, str]) -> dict[str, str]:
     named = {"engine.name": "engine", "engine.model": "model", "engine.device": "device"}
     return {name: values[argument] for name, argument in named.items() if values[argument]}
-
-
-def _only_one(topics: list[str]) -> str:
-    if len(topics) == 1:
-        return topics[0]
-    if not topics:
-        raise RuntimeError(
-            "no image topic found: start the camera driver first, or name its topic, image:=..."
-        )
-    raise RuntimeError(
-        "several cameras publish; choose one: " + " ".join(f"image:={t}" for t in topics)
-    )
-
-
-def _image_topics(seconds: float) -> list[str]:
-    """Raw image topics that somebody publishes, found within `seconds`."""
-    import rclpy
-
-    context = rclpy.Context()
-    rclpy.init(args=[], context=context)
-    node = rclpy.create_node("dens3r_find_camera", context=context)
-    end = time.monotonic() + seconds
-    found: list[str] = []
-    while time.monotonic() < end:
-        time.sleep(0.2)
-        first = not found
-        found = sorted(
-            name
-            for name, types in node.get_topic_names_and_types()
-            if "sensor_msgs/msg/Image" in types and node.count_publishers(name)
-        )
-        if found and first:
-            end = min(end, time.monotonic() + OTHERS_WITHIN_S)
-    node.destroy_node()
-    rclpy.shutdown(context=context)
-    return found

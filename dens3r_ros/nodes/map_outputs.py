@@ -16,10 +16,9 @@ from visualization_msgs.msg import Marker, MarkerArray
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.update import KeyframeView, TimedPose
 from dens3r_ros.nodes import interfaces
-from dens3r_ros.nodes.camera_outputs import header_at
 from dens3r_ros.nodes.config import NodeConfig
 from dens3r_ros.nodes.map_cloud import MapCloud
-from dens3r_ros.nodes.packing import point_list_message
+from dens3r_ros.nodes.packing import header_at, point_list_message
 from dens3r_ros.nodes.poses import pose_message
 from dens3r_ros.nodes.qos import LATCHED
 from dens3r_ros.nodes.scale import lengthened

@@ -29,6 +29,13 @@ def message_bytes(values: np.ndarray) -> array:
     return data
 
 
+def header_at(stamp: int, frame_id: str) -> Header:
+    """Header of a stamp in nanoseconds."""
+    header = Header(frame_id=frame_id)
+    header.stamp.sec, header.stamp.nanosec = divmod(stamp, 1_000_000_000)
+    return header
+
+
 def image_message(values: np.ndarray, encoding: str, header: Header) -> Image:
     """An Image of (H, W) or (H, W, C) values; `encoding` is 32FC1, 32FC3, rgb8 or mono8."""
     values = np.ascontiguousarray(values, _IMAGE_DTYPES[encoding])

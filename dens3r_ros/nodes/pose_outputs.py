@@ -13,8 +13,8 @@ from rclpy.node import Node
 from scipy.spatial.transform import Rotation
 
 from dens3r_ros.mapping.update import Update
-from dens3r_ros.nodes.camera_outputs import header_at
 from dens3r_ros.nodes.config import FrameParameters
+from dens3r_ros.nodes.packing import header_at
 from dens3r_ros.nodes.poses import UNKNOWN_VARIANCE, diagonal_covariance, pose_message
 from dens3r_ros.nodes.qos import POSES_OUT
 from dens3r_ros.nodes.transforms import TransformPublisher

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import signal
 import sys
@@ -42,6 +43,12 @@ def _leave() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+def run_main(module: str) -> None:
+    """Run a module's `main(stop)` and exit; signals are heard before its slow imports."""
+    stop = Stop()
+    raise SystemExit(importlib.import_module(module).main(stop))
 
 
 def run_node(make: Callable[[], Any], stop: Stop | None = None) -> int:

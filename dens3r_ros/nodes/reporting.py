@@ -28,7 +28,9 @@ class Reporting:
     def publish(self) -> None:
         """Send both, and log cameras that fell silent or came back."""
         session = self._session
-        if session.intake is not None:
+        # A player that knows the queue, as the bag stepper does, is silent while it is full.
+        queued = session.config.input.policy == "every" and session.waiting()
+        if session.intake is not None and not queued:
             for sentence in session.intake.watch():
                 self._node.get_logger().warning(sentence)
         if self._status is not None:

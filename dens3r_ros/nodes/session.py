@@ -15,7 +15,7 @@ from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.update import Tracking, Update
-from dens3r_ros.nodes.camera_outputs import CameraOutputs, header_at
+from dens3r_ros.nodes.camera_outputs import CameraOutputs
 from dens3r_ros.nodes.config import NodeConfig
 from dens3r_ros.nodes.extrinsics import Extrinsics
 from dens3r_ros.nodes.images import RejectedImage
@@ -24,6 +24,7 @@ from dens3r_ros.nodes.mailbox import Mailbox
 from dens3r_ros.nodes.map_outputs import MapOutputs
 from dens3r_ros.nodes.mapper_config import mapper_config
 from dens3r_ros.nodes.metric_scale import MetricScale
+from dens3r_ros.nodes.packing import header_at
 from dens3r_ros.nodes.pose_outputs import PoseOutputs
 from dens3r_ros.nodes.reading import Reader
 from dens3r_ros.nodes.statistics import Durations, FrameCounts, Rate

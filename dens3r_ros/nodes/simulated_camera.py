@@ -7,9 +7,8 @@ import rclpy
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
-from dens3r_ros.nodes.camera_outputs import header_at
-from dens3r_ros.nodes.packing import camera_info_message, image_message
-from dens3r_ros.nodes.process import run_node
+from dens3r_ros.nodes.packing import camera_info_message, header_at, image_message
+from dens3r_ros.nodes.process import Stop, run_node
 from dens3r_ros.nodes.qos import images_in
 from dens3r_ros.nodes.transforms import TransformPublisher
 from dens3r_ros.sources import SourceError, open_source
@@ -61,10 +60,10 @@ class EndOfSource(Exception):
     """Everything was played once."""
 
 
-def main() -> int:
+def main(stop: Stop | None = None) -> int:
     """Run until the source ends or a signal comes."""
     try:
-        return run_node(SimulatedCamera)
+        return run_node(SimulatedCamera, stop)
     except EndOfSource:
         return 0
     except SourceError as error:

@@ -11,7 +11,7 @@ from rclpy.node import Node
 
 from dens3r_ros.mapping.update import Tracking, Update
 from dens3r_ros.nodes import interfaces
-from dens3r_ros.nodes.camera_outputs import header_at
+from dens3r_ros.nodes.packing import header_at
 from dens3r_ros.nodes.session import Session
 
 

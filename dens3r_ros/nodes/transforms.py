@@ -12,7 +12,7 @@ from rclpy.node import Node
 from rclpy.time import Time
 
 from dens3r_ros.nodes import interfaces
-from dens3r_ros.nodes.camera_outputs import header_at
+from dens3r_ros.nodes.packing import header_at
 from dens3r_ros.nodes.poses import transform_message
 from dens3r_ros.nodes.qos import TRANSFORMS_OUT
 

@@ -10,12 +10,22 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dens3r_ros.nodes.camera_search import image_topics
 from dens3r_ros.nodes.config import NodeConfig, parameter_table, with_values
-from dens3r_ros.nodes.launching import COMMON, PROFILES, misspelt
+from dens3r_ros.nodes.launching import (
+    COMMON,
+    PROFILES,
+    camera_topics,
+    misspelt,
+    named_cameras,
+    number,
+    truth,
+)
 from dens3r_ros.nodes.validation import problems, unknown_names
 
 ROOT = Path(__file__).parents[2]
 LAUNCH_FILES = sorted((ROOT / "launch").glob("*.launch.py"))
+READ = re.compile(r'values(?:\[|, )"(\w+)"')
 SHARED = (ROOT / "dens3r_ros" / "nodes" / "launching.py").read_text()
 
 
@@ -45,10 +55,10 @@ def profile(name: str) -> dict:
 def test_every_argument_is_described_and_used(path: Path) -> None:
     source = path.read_text()
     declared = {**COMMON, **own_arguments(source)}
-    read = set(re.findall(r'values\["(\w+)"\]', source + SHARED))
+    read = set(READ.findall(source + SHARED))
     read |= set(re.findall(r'"engine\.\w+": "(\w+)"', SHARED))
     assert set(declared) <= read, set(declared) - read
-    assert set(re.findall(r'values\["(\w+)"\]', source)) <= set(declared)
+    assert set(READ.findall(source)) <= set(declared)
     for name, (default, description) in declared.items():
         assert isinstance(default, str) and len(description) > 8, name
 
@@ -88,3 +98,47 @@ def test_a_misspelt_argument_is_told_with_the_one_that_was_meant() -> None:
     assert misspelt(given, ["image", "namespace"]) == [
         "there is no argument 'imgae'; did you mean 'image'?"
     ]
+
+
+def test_cameras_are_found_by_type_and_our_own_maps_are_none() -> None:
+    image, compressed = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+    graph = {
+        "/front/image_raw": [image],
+        "/front/image_raw/compressed": [compressed],
+        "/phone/image/compressed": [compressed],
+        "/front/camera_info": ["sensor_msgs/msg/CameraInfo"],
+        "/robot/dens3r/status": ["dens3r_ros/msg/Status"],
+        "/robot/dens3r/depth/image": [image],
+    }
+    assert image_topics(graph) == ["/front/image_raw", "/phone/image/compressed"]
+
+
+@pytest.mark.parametrize(
+    ("image", "heard", "info"),
+    [
+        ("/front/image_raw", "image", "/front/camera_info"),
+        ("/front/image_raw/compressed", "image/compressed", "/front/camera_info"),
+        ("image_raw", "image", "camera_info"),
+    ],
+)
+def test_an_image_topic_is_heard_as_what_it_is(image: str, heard: str, info: str) -> None:
+    remappings, parameters = camera_topics(image, "")
+    assert remappings[heard] == image and remappings["camera_info"] == info
+    compressed = {"input.transport": "compressed"} if "compressed" in image else {}
+    assert parameters == compressed
+
+
+def test_cameras_named_in_a_parameter_file_are_not_looked_for(tmp_path: Path) -> None:
+    file = tmp_path / "two.yaml"
+    values = {"profile": "cpu", "params_file": ""}
+    assert named_cameras(values) == []
+    file.write_text("/**: {ros__parameters: {input: {cameras: [front, rear]}}}")
+    assert named_cameras(values | {"params_file": str(file)}) == ["front", "rear"]
+
+
+def test_values_that_cannot_be_meant_are_refused() -> None:
+    assert truth({"rviz": "False"}, "rviz") is False and number({"rate": "2"}, "rate") == 2
+    with pytest.raises(RuntimeError, match="exact:=ture is neither true nor false"):
+        truth({"exact": "ture"}, "exact")
+    with pytest.raises(RuntimeError, match="rate:=fast is no number"):
+        number({"rate": "fast"}, "rate")

@@ -18,8 +18,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.nodes import interfaces
-from dens3r_ros.nodes.camera_outputs import header_at
-from dens3r_ros.nodes.packing import camera_info_message, image_message
+from dens3r_ros.nodes.packing import camera_info_message, header_at, image_message
 from dens3r_ros.nodes.qos import POSES_OUT
 from dens3r_ros.nodes.stamps import NANOSECONDS
 
