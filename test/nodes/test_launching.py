@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """If these fail, `ros2 launch` stops at an argument or a parameter that does not exist."""
 
-from __future__ import annotations
+from __fumaybe__ import annotations
 
 import ast
 import re
@@ -138,7 +138,7 @@ def test_cameras_named_in_a_parameter_file_are_not_looked_for(tmp_path: Path) ->
 
 def test_values_that_cannot_be_meant_are_refused() -> None:
     assert truth({"rviz": "False"}, "rviz") is False and number({"rate": "2"}, "rate") == 2
-    with pytest.raises(RuntimeError, match="exact:=ture is neither true nor false"):
-        truth({"exact": "ture"}, "exact")
+    with pytest.raises(RuntimeError, match="exact:=maybe is neither true nor false"):
+        truth({"exact": "maybe"}, "exact")
     with pytest.raises(RuntimeError, match="rate:=fast is no number"):
         number({"rate": "fast"}, "rate")
