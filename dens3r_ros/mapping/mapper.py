@@ -80,6 +80,11 @@ class Mapper:
         self._session = Session(parts, self._session.odometry.epoch + 1)
 
     @property
+    def epoch(self) -> int:
+        """That of the next frame's update, unless the map's scale jumps before."""
+        return self._session.odometry.epoch
+
+    @property
     def levelled_by(self) -> str:
         """What made z point up: "base", "floor" or "camera"; empty before it is known."""
         return self._session.levelled_by

@@ -55,7 +55,7 @@ class InputParameters:
     extrinsics: tuple[float, ...] = setting(
         (0.0,),
         "Of several cameras: x y z qx qy qz qw of each further one in the first one's optical "
-        "frame, metres.",
+        "frame, metres; [0.0] looks them up in TF.",
     )
     transport: str = setting(
         "raw", "Topics image, or image/compressed.", choices=("raw", "compressed")

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from rclpy.node import Node
 
@@ -19,10 +17,13 @@ class Extrinsics:
     def __init__(self, node: Node, config: NodeConfig) -> None:
         self._frames = config.frames
         self._given = config.frames.base_from_camera
-        self.of_others = _others(config)
+        self._cameras = config.input.cameras
+        self._first_frame = ""
+        self.of_others = _given_others(config)
         needs_base = bool(self._frames.base) and len(self._given) != 7
         foreign_odometry = self._frames.tf_mode == "map_to_odom"
-        asked = needs_base or foreign_odometry or config.input.scale_from == "tf"
+        others = len(self.of_others) < len(self._cameras) - 1
+        asked = needs_base or foreign_odometry or others or config.input.scale_from == "tf"
         self._tf = TransformLookup(node) if asked else None
 
     def base_from_camera(self, camera_frame: str, stamp: int) -> np.ndarray:
@@ -33,6 +34,13 @@ class Extrinsics:
             return matrix_from_seven(self._given)
         return self._tf.matrix(self._frames.base, camera_frame, stamp)
 
+    def place(self, camera: str, camera_frame: str, stamp: int) -> None:
+        """Look a further camera up beside the first one, where the parameters do not place it."""
+        if camera == self._cameras[0]:
+            self._first_frame = camera_frame
+        elif camera not in self.of_others and self._first_frame:
+            self.of_others[camera] = self.lookup(self._first_frame, camera_frame, stamp)
+
     def lookup(self, parent: str, child: str, stamp: int) -> np.ndarray:
         """(4, 4) T_parent_child as TF has it."""
         if self._tf is None:
@@ -40,7 +48,10 @@ class Extrinsics:
         return self._tf.matrix(parent, child, stamp)
 
 
-def _others(config: NodeConfig) -> Mapping[str, np.ndarray]:
+def _given_others(config: NodeConfig) -> dict[str, np.ndarray]:
+    """T_first_other of each further camera; empty where the parameters do not say."""
     numbers = config.input.extrinsics
+    if len(numbers) == 1:
+        return {}
     others = config.input.cameras[1:]
     return {name: matrix_from_seven(numbers[7 * i : 7 * i + 7]) for i, name in enumerate(others)}

@@ -25,7 +25,7 @@ class MetricScale:
         self.active = config.input.scale_from != "none"
         self._motion = RobotMotion(node, config, extrinsics)
         self._estimator = ScaleEstimator()
-        self._epochs = 0
+        self.epochs = 0
 
     @property
     def factor(self) -> float:
@@ -35,7 +35,7 @@ class MetricScale:
     def learn(self, update: Update, frame_id: str) -> None:
         """Take in a frame, not yet scaled, of the camera with this frame."""
         if self.active and self._estimator.add(update, self._motion.of_camera(frame_id)):
-            self._epochs += 1
+            self.epochs += 1
             self._logger.info(
                 f"lengths are metres from here on ({self.progress()}; "
                 f"{self._estimator.stretches} stretches, spread {self._estimator.spread:.0%})"
@@ -44,8 +44,8 @@ class MetricScale:
     def applied(self, update: Update) -> Update:
         """The update as it is published."""
         if self._estimator.scale is None:
-            return replace(update, epoch=update.epoch + self._epochs)
-        return in_metres(update, self._estimator.scale, self._epochs)
+            return replace(update, epoch=update.epoch + self.epochs)
+        return in_metres(update, self._estimator.scale, self.epochs)
 
     def progress(self) -> str:
         """One sentence on how far the scale is known."""

@@ -28,6 +28,7 @@ class Reporting:
     def publish(self) -> None:
         """Send both, and log cameras that fell silent or came back."""
         session = self._session
+        self._warn_of_namesake()
         # A player that knows the queue, as the bag stepper does, is silent while it is full.
         queued = session.config.input.policy == "every" and session.waiting()
         if session.intake is not None and not queued:
@@ -44,6 +45,16 @@ class Reporting:
         self._node.destroy_publisher(self._diagnostics)
         if self._status is not None:
             self._node.destroy_publisher(self._status)
+
+    def _warn_of_namesake(self) -> None:
+        name = self._node.get_fully_qualified_name()
+        known = self._node.get_node_names_and_namespaces()
+        if [f"{space.rstrip('/')}/{own}" for own, space in known].count(name) > 1:
+            self._node.get_logger().warning(
+                f"another node is called {name} too, or was until it was killed: topics of both "
+                "mix, and services reach either; start one with -r __node:=ANOTHER_NAME",
+                once=True,
+            )
 
     def _diagnostic(self) -> DiagnosticStatus:
         level, text = self._level()
@@ -64,11 +75,13 @@ class Reporting:
             return DiagnosticStatus.ERROR, "no images on " + ", ".join(stalled)
         if session.update is None:
             return DiagnosticStatus.WARN, "no image processed yet"
+        if session.missing_transform is not None:
+            return DiagnosticStatus.WARN, f"odometry and TF pause: {session.missing_transform}"
         if session.update.state is Tracking.TRACKING:
             return DiagnosticStatus.OK, "tracking"
         return (
             DiagnosticStatus.WARN,
-            f"{session.update.state.value} {session.update.reason}".strip(),
+            ": ".join(filter(None, (session.update.state.value, session.update.reason))),
         )
 
     def _values(self) -> dict[str, str]:

@@ -49,21 +49,25 @@ class Services:
 
     async def _save(self, request: Any, response: Any) -> Any:
         path = Path(request.path).expanduser()
-        return await self._answer(self._session.save(path), response, f"saved to {path}")
+        if await self._done(self._session.save(path), response, f"saved to {path}"):
+            response.bytes = path.stat().st_size
+        return response
 
     async def _load(self, request: Any, response: Any) -> Any:
         path = Path(request.path).expanduser()
-        return await self._answer(self._session.load(path), response, f"loaded from {path}")
+        if await self._done(self._session.load(path), response, f"loaded from {path}"):
+            response.epoch = self._session.epoch()
+        return response
 
-    async def _answer(self, work: concurrent.futures.Future[int], response: Any, done: str) -> Any:
+    async def _done(self, work: concurrent.futures.Future[int], response: Any, done: str) -> bool:
         try:
             keyframes = await self._finished(work)
         except (OSError, ValueError) as error:
             response.success, response.message = False, str(error)
-            return response
+            return False
         response.success, response.message = True, f"{keyframes} keyframes {done}"
         response.keyframes = keyframes
-        return response
+        return True
 
     async def _finished(self, work: concurrent.futures.Future[Any]) -> Any:
         """Wait for the worker without holding up the executor."""

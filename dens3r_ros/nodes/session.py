@@ -43,6 +43,7 @@ class Session:
         self.counts, self.durations, self.rate = FrameCounts(), Durations(), Rate()
         self.update: Update | None = None
         self.fault: str | None = None
+        self.missing_transform: str | None = None
         self.paused = False
         self.intake: Intake | None = None
         self._frames: dict[str, Frame] = {}
@@ -99,6 +100,10 @@ class Session:
         """Replace the map by a file's; its keyframes."""
         return self._worker.call(partial(self._mapper.load, path))
 
+    def epoch(self) -> int:
+        """The epoch that the next image belongs to."""
+        return self._mapper.epoch + self.scale.epochs
+
     def publish_map(self) -> None:
         """Let the worker publish the map, if anybody listens and it may have changed."""
         busy = self.waiting() and time.monotonic() < self._map_rests_until
@@ -140,6 +145,7 @@ class Session:
             return
         self._check_size(frame)
         self.durations.add("receive", (time.monotonic() - began) * 1e3)
+        self._place(received)
         update = self._mapper.step(frame)
         if frame.camera == self.config.input.cameras[0]:
             self.scale.learn(update, received.message.header.frame_id)
@@ -152,6 +158,17 @@ class Session:
         self.rate.tick(time.monotonic())
         self.durations.add("total", (time.monotonic() - received.arrived) * 1e3)
         self._mapper.catch_up()
+
+    def _place(self, received: Received) -> None:
+        try:
+            self._extrinsics.place(
+                received.camera, received.message.header.frame_id, received.stamp
+            )
+        except TransformUnknown as error:
+            self.node.get_logger().warning(
+                f"camera '{received.camera}' is placed by what it sees alone: {error}",
+                throttle_duration_sec=10.0,
+            )
 
     def _check_size(self, frame: Frame) -> None:
         previous = self._frames.get(frame.camera)
@@ -193,7 +210,9 @@ class Session:
             T_base_camera = self._extrinsics.base_from_camera(frame_id, update.stamp)
             tolerance = self.config.frames.transform_tolerance
             self._poses.publish(update, frame_id, T_base_camera, tolerance)
+            self.missing_transform = None
         except TransformUnknown as error:
+            self.missing_transform = str(error)
             self.node.get_logger().warning(
                 f"odometry and TF pause: {error}", throttle_duration_sec=10.0
             )

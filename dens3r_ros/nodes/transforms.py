@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,12 @@ class TransformUnknown(Exception):
     """A transform that nothing publishes; the text names both frames and what is known."""
 
 
+def held_frames(told: str) -> str:
+    """tf2's lines about the frames it knows as one: parent -> child, ..."""
+    pairs = re.findall(r"Frame (\S+) exists with parent (\S+)\.", told)
+    return ", ".join(f"{parent} -> {child}" for child, parent in pairs) or "nothing"
+
+
 class TransformLookup:
     """Asks TF, through tf2_ros where it is installed."""
 
@@ -64,8 +71,8 @@ class TransformLookup:
         except ModuleNotFoundError as error:
             raise TransformUnknown(
                 "tf2_ros is not installed, so transforms cannot be looked up: install it, or do "
-                "without: give frames.base_from_camera, and no frames.tf_mode map_to_odom or "
-                "input.scale_from tf"
+                "without: give frames.base_from_camera and, of several cameras, input.extrinsics, "
+                "and no frames.tf_mode map_to_odom or input.scale_from tf"
             ) from error
         # Without the node the buffer's clock does not follow simulated time.
         self._buffer: Any = tf2_ros.Buffer(node=node)
@@ -82,8 +89,8 @@ class TransformLookup:
             ).transform
         except self._errors as error:
             raise TransformUnknown(
-                f"no transform from '{child}' to '{parent}': {error}. TF holds: "
-                f"{self._buffer.all_frames_as_string() or 'nothing'}"
+                f"no transform from '{child}' to '{parent}': {str(error).rstrip('. ')}. TF holds "
+                f"{held_frames(self._buffer.all_frames_as_string())}"
             ) from error
         t, q = found.translation, found.rotation
         return matrix_from_seven((t.x, t.y, t.z, q.x, q.y, q.z, q.w))

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import math
 from collections.abc import Iterable
 from typing import Any
 
 from dens3r_ros.nodes.config import NodeConfig, Rule, parameter_table
 
+QUATERNION_ERROR = 0.01
 ENGINES = ("auto", "torch", "onnx", "geometric")
 
 
@@ -65,9 +67,21 @@ def _contradictions(config: NodeConfig) -> Iterable[str]:
             "input.scale_from tf reads frames.odom, which frames.tf_mode odom_and_map would "
             "publish itself: set frames.tf_mode to map_to_odom or none"
         )
-    if len(cameras) > 1 and len(config.input.extrinsics) != 7 * (len(cameras) - 1):
-        yield f"input.extrinsics needs 7 numbers for each of {list(cameras[1:])}"
+    if len(cameras) > 1 and len(config.input.extrinsics) not in (1, 7 * (len(cameras) - 1)):
+        yield f"input.extrinsics needs 7 numbers for each of {list(cameras[1:])}, or [0.0] for TF"
+    if config.mapping.level == "base" and len(frames.base_from_camera) != 7:
+        yield "mapping.level base needs frames.base_from_camera: 7 numbers, x y z qx qy qz qw"
+    yield from _no_rotations("frames.base_from_camera", frames.base_from_camera)
+    yield from _no_rotations("input.extrinsics", config.input.extrinsics)
     yield from _engine_problems(config.engine.name)
+
+
+def _no_rotations(name: str, numbers: tuple[float, ...]) -> Iterable[str]:
+    """A sentence for each x y z qx qy qz qw whose q is no unit quaternion."""
+    for start in range(0, len(numbers) - 6, 7):
+        length = math.hypot(*numbers[start + 3 : start + 7])
+        if not abs(length - 1) < QUATERNION_ERROR:
+            yield f"{name}: quaternion of length {length:.3g}, not 1, in {list(numbers)}"
 
 
 def _engine_problems(name: str) -> Iterable[str]:

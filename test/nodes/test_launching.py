@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """If these fail, `ros2 launch` stops at an argument or a parameter that does not exist."""
 
-from __fumaybe__ import annotations
-
 import ast
 import re
 from pathlib import Path

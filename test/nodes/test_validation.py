@@ -16,6 +16,9 @@ def test_every_parameter_says_what_it_is() -> None:
         assert len(rule.description) > 8, name
 
 
+MOUNTED = (0.0,) * 6 + (1.0,)
+
+
 @pytest.mark.parametrize(
     ("values", "named"),
     [
@@ -24,10 +27,12 @@ def test_every_parameter_says_what_it_is() -> None:
         ({"output.map_voxel": float("nan")}, "output.map_voxel"),
         ({"output.min_range": 3.0, "output.max_range": 2.0}, "max_range"),
         ({"frames.map": "odom"}, "both 'odom'"),
-        ({"input.cameras": ("front", "front"), "input.extrinsics": (0.0,) * 7}, "once"),
-        ({"input.cameras": ("front", ""), "input.extrinsics": (0.0,) * 7}, "need a name"),
+        ({"input.cameras": ("front", "front"), "input.extrinsics": MOUNTED}, "once"),
+        ({"input.cameras": ("front", ""), "input.extrinsics": MOUNTED}, "need a name"),
         ({"frames.base_from_camera": (1.0, 2.0)}, "7 numbers"),
-        ({"input.cameras": ("front", "rear")}, "for each of ['rear']"),
+        ({"frames.base_from_camera": (0.0,) * 7}, "quaternion of length 0"),
+        ({"mapping.level": "base", "frames.base": "base_link"}, "frames.base_from_camera"),
+        ({"input.cameras": ("a", "rear"), "input.extrinsics": (0.0,) * 6}, "for each of ['rear']"),
         ({"input.scale_from": "tf"}, "map_to_odom or none"),
         ({"engine.name": "tensorflow"}, "none of"),
         ({"engine.name": "no_such_module:make"}, "no module"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("dens3r_ros.msg", reason="needs the built interfaces")
 import rclpy
+from dens3r_ros.srv import LoadMap, SaveMap
 from encoded_images import encoded, smooth_rgb
 from peer import EVERY_FRAME, NODE, WALL, Peer, Stream, stamp_of, stamped, values
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
@@ -53,6 +55,24 @@ def test_reset_begins_an_epoch_and_pause_drops_images(tracked: tuple[Peer, Strea
     assert dict(zip(status.dropped_reasons, status.dropped_counts, strict=True))["paused"] == 3
     assert status.tracking == status.TRACKING_PAUSED
     peer.call(SetBool, "dens3r/pause", SetBool.Request(data=False))
+
+
+def test_a_map_is_saved_and_loaded_or_the_reason_is_given(
+    tracked: tuple[Peer, Stream], tmp_path: Path
+) -> None:
+    peer, stream = tracked
+    path = tmp_path / "office.map"
+    saved = peer.call(SaveMap, "dens3r/save_map", SaveMap.Request(path=str(path)))
+    assert saved.success and saved.keyframes > 0 and saved.bytes == path.stat().st_size
+    loaded = peer.call(LoadMap, "dens3r/load_map", LoadMap.Request(path=str(path)))
+    assert loaded.success and loaded.keyframes == saved.keyframes
+    stream.send(6)
+    status = stream.status()
+    assert status.epoch == loaded.epoch and status.tracking == stream.TRACKING
+    missing = peer.call(LoadMap, "dens3r/load_map", LoadMap.Request(path=f"{path}2"))
+    assert not missing.success and f"{path}2" in missing.message
+    unwritable = peer.call(SaveMap, "dens3r/save_map", SaveMap.Request(path="/proc/office.map"))
+    assert not unwritable.success and "/proc" in unwritable.message
 
 
 def test_a_bag_that_begins_again_is_a_new_epoch(tracked: tuple[Peer, Stream]) -> None:
