@@ -32,12 +32,21 @@ class Received:
     """Monotonic seconds."""
     info: CameraInfo | None
 
+    @property
+    def frame_id(self) -> str:
+        """The camera's frame, as tf2 wants it: without a slash in front."""
+        return self.message.header.frame_id.lstrip("/")
+
 
 @dataclass
 class CameraState:
     """What is known of one camera's stream."""
 
     topic: str
+    frame_id: str = ""
+    last_of_frame: float = 0.0
+    crowded: bool = False
+    """Whether several publishers share the topic."""
     rate: Rate = field(default_factory=Rate)
     info: CameraInfo | None = None
     first_image: float | None = None
@@ -94,6 +103,10 @@ class Intake:
             elif state.stalled and not silent:
                 sentences.append(f"images arrive again on {state.topic}")
             state.stalled = silent
+            publishers = self._node.count_publishers(state.topic)
+            if publishers > 1 and not state.crowded:
+                sentences.append(f"{publishers} publishers share {state.topic}: do images mix?")
+            state.crowded = publishers > 1
         return sentences
 
     def _subscribe(self, camera: str, qos: str) -> Subscription:
@@ -129,7 +142,7 @@ class Intake:
         state.first_image = state.first_image or now
         self._counts.received += 1
         stamp = self._stamp(message)
-        if not self._acceptable(camera, message, stamp):
+        if not self._has_frame(state, message, now) or not self._acceptable(camera, stamp):
             return
         if self._waits_for_info(state, now):
             self._counts.drop("waiting_for_camera_info")
@@ -145,8 +158,9 @@ class Intake:
         )
         return self._node.get_clock().now().nanoseconds
 
-    def _acceptable(self, camera: str, message: Image | CompressedImage, stamp: int) -> bool:
-        if not message.header.frame_id:
+    def _has_frame(self, state: CameraState, message: Image | CompressedImage, now: float) -> bool:
+        frame_id = message.header.frame_id.strip("/")
+        if not frame_id:
             self._counts.drop("no_frame_id")
             self._node.get_logger().error(
                 "images have no header.frame_id, so nothing can say where their points are: "
@@ -154,13 +168,26 @@ class Intake:
                 once=True,
             )
             return False
-        verdict = self._guard.judge(camera, stamp, self._node.get_clock().now().nanoseconds)
+        if frame_id != state.frame_id and now - state.last_of_frame < self._config.stall_after:
+            self._counts.drop("other_frame")
+            self._node.get_logger().error(
+                f"images on {state.topic} are of frames '{state.frame_id}' and '{frame_id}' in "
+                "turn: two cameras publish there; only the first is taken",
+                throttle_duration_sec=10.0,
+            )
+            return False
+        state.frame_id, state.last_of_frame = frame_id, now
+        return True
+
+    def _acceptable(self, camera: str, stamp: int) -> bool:
+        now = self._node.get_clock().now().nanoseconds
+        verdict = self._guard.judge(camera, stamp, now)
         if verdict is StampVerdict.RESTART:
             self._restart()
         elif verdict is not StampVerdict.ACCEPT:
             self._counts.drop(verdict.value)
             self._node.get_logger().warning(
-                f"image dropped: {verdict.value} {stamp * 1e-9:.3f} s", throttle_duration_sec=10.0
+                f"image dropped: {_explained(verdict, stamp, now)}", throttle_duration_sec=10.0
             )
             return False
         return True
@@ -204,6 +231,7 @@ class Intake:
                 f"no image on {state.topic} for {self._config.stall_after:g} s, though "
                 f"{len(publishers)} publisher(s) exist: "
                 + "; ".join(f"{p.node_name} ({p.topic_type})" for p in publishers)
+                + _mistyped({p.topic_type for p in publishers}, self._config.transport)
             )
         images = [
             name
@@ -213,7 +241,27 @@ class Intake:
             and name != state.topic
         ]
         found = ", ".join(sorted(images)) or "none"
-        return f"nobody publishes {state.topic}; image topics that exist: {found}"
+        hint = (
+            " (input.transport compressed hears it)"
+            if f"{state.topic}/compressed" in images
+            else ""
+        )
+        return f"nobody publishes {state.topic}; image topics that exist: {found}{hint}"
+
+
+def _mistyped(types: set[str], transport: str) -> str:
+    wanted = "CompressedImage" if transport == "compressed" else "Image"
+    if f"sensor_msgs/msg/{wanted}" in types:
+        return ""
+    return f"; with input.transport {transport}, sensor_msgs/msg/{wanted} is needed"
+
+
+def _explained(verdict: StampVerdict, stamp: int, now: int) -> str:
+    text = f"{verdict.value} {stamp * 1e-9:.3f} s"
+    if verdict is not StampVerdict.FUTURE:
+        return text
+    ahead = (stamp - now) * 1e-9
+    return f"{text} is {ahead:.1f} s ahead of the clock here: set the camera's clock or this one"
 
 
 def _below(camera: str, topic: str) -> str:

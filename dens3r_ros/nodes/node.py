@@ -42,6 +42,11 @@ class Dens3rNode(LifecycleNode):
         """The parameters as they stand."""
         return self._settings.config
 
+    @property
+    def failed(self) -> bool:
+        """Whether only a new process can go on."""
+        return self._session is not None and self._session.beyond_recovery
+
     def start(self) -> bool:
         """Configure and activate, where parameters ask for it; whether that went well."""
         if not self.config.autostart:

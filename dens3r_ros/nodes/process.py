@@ -54,7 +54,7 @@ def run_main(module: str) -> None:
 def run_node(make: Callable[[], Any], stop: Stop | None = None) -> int:
     """Make a node and spin it until a signal; its `close()`, where it has one, comes last.
 
-    The exit code: 1 where ROS refuses the arguments, else 0.
+    The exit code: 1 where ROS refuses the arguments or the node has `failed`, else 0.
     """
     stop = stop or Stop()
     tune_this_process()
@@ -74,8 +74,9 @@ def run_node(make: Callable[[], Any], stop: Stop | None = None) -> int:
     try:
         node = make()
         executor.add_node(node)
-        while rclpy.ok() and not stop:
+        while rclpy.ok() and not stop and not _failed(node):
             executor.spin_once(timeout_sec=0.1)
+        code = 1 if _failed(node) else 0
     finally:
         if node is not None:
             getattr(node, "close", lambda: None)()
@@ -86,4 +87,8 @@ def run_node(make: Callable[[], Any], stop: Stop | None = None) -> int:
         # Whoever ends the process without Python's own end leaves DDS's shared memory behind else.
         gc.collect()
         get_default_context().destroy()
-    return 0
+    return code
+
+
+def _failed(node: Any) -> bool:
+    return getattr(node, "failed", False)

@@ -13,8 +13,10 @@ from sensor_msgs.msg import CameraInfo, CompressedImage
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.nodes.camera_info import RejectedInfo, calibration_from_info
-from dens3r_ros.nodes.images import rgb_from_compressed, rgb_from_image
+from dens3r_ros.nodes.images import RejectedImage, rgb_from_compressed, rgb_from_image
 from dens3r_ros.nodes.intake import Received
+
+SHORTEST_SIDE = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,8 @@ class Reader:
 
     max_pixels: int
     logger: RcutilsLogger
+    shortest_side: int = SHORTEST_SIDE
+    """Of an image, in pixels; smaller ones are refused."""
     _lenses: dict[str, _Lens] = field(default_factory=dict)
 
     def frame(self, received: Received) -> Frame:
@@ -40,6 +44,10 @@ class Reader:
             image = rgb_from_compressed(message, self.max_pixels)
         else:
             image = rgb_from_image(message, self.max_pixels)
+        if min(image.shape[:2]) < self.shortest_side:
+            raise RejectedImage(
+                "too_small", f"image of {image.shape[1]}x{image.shape[0]}, too small to map from"
+            )
         lens = self._lens(received, image)
         return Frame(lens.undistort(image), received.stamp, received.camera, lens.intrinsics)
 
@@ -55,6 +63,7 @@ class Reader:
         plain = _Lens(received.info, size, None, lambda image: image)
         if received.info is None:
             return plain
+        self._compare_frames(received.info, received.frame_id)
         try:
             calibration = calibration_from_info(received.info, size[1], size[0])
         except RejectedInfo as error:
@@ -66,13 +75,20 @@ class Reader:
             return plain
         return _Lens(received.info, size, calibration.intrinsics, calibration.undistorter())
 
+    def _compare_frames(self, info: CameraInfo, frame_id: str) -> None:
+        if info.header.frame_id.lstrip("/") != frame_id:
+            self.logger.warning(
+                f"camera_info is of frame '{info.header.frame_id}', images are of '{frame_id}': "
+                "taken all the same; is it another camera's?"
+            )
+
 
 def _equal(a: CameraInfo | None, b: CameraInfo | None) -> bool:
     if a is None or b is None:
         return a is b
     return a is b or (
-        np.array_equal(a.k, b.k)
-        and np.array_equal(a.d, b.d)
+        np.array_equal(a.k, b.k, equal_nan=True)
+        and np.array_equal(a.d, b.d, equal_nan=True)
         and (a.width, a.height, a.distortion_model) == (b.width, b.height, b.distortion_model)
         and a.roi == b.roi
     )

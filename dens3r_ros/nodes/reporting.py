@@ -96,7 +96,7 @@ class Reporting:
         }
         if session.scale.active:
             values["scale"] = session.scale.progress()
-        values |= {f"dropped: {k}": str(v) for k, v in sorted(counts.dropped.items())}
+        values |= {f"dropped: {k}": str(v) for k, v in counts.dropped.items()}
         for stage, (median, p95) in session.durations.percentiles().items():
             values[f"{stage} ms p50 / p95"] = f"{median:.1f} / {p95:.1f}"
         return values

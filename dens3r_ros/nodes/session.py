@@ -18,6 +18,7 @@ from dens3r_ros.mapping.update import Tracking, Update
 from dens3r_ros.nodes.camera_outputs import CameraOutputs
 from dens3r_ros.nodes.config import NodeConfig
 from dens3r_ros.nodes.extrinsics import Extrinsics
+from dens3r_ros.nodes.faults import is_final
 from dens3r_ros.nodes.images import RejectedImage
 from dens3r_ros.nodes.intake import Intake, Received
 from dens3r_ros.nodes.mailbox import Mailbox
@@ -43,6 +44,7 @@ class Session:
         self.counts, self.durations, self.rate = FrameCounts(), Durations(), Rate()
         self.update: Update | None = None
         self.fault: str | None = None
+        self.beyond_recovery = False
         self.missing_transform: str | None = None
         self.paused = False
         self.intake: Intake | None = None
@@ -148,22 +150,21 @@ class Session:
         self._place(received)
         update = self._mapper.step(frame)
         if frame.camera == self.config.input.cameras[0]:
-            self.scale.learn(update, received.message.header.frame_id)
+            self.scale.learn(update, received.frame_id)
         update = self.scale.applied(update)
         for stage, milliseconds in update.timings.items():
             self.durations.add(stage, milliseconds)
         self._note_state(update)
         self._publish(received, frame, update)
         self.counts.processed += 1
+        self.fault = None
         self.rate.tick(time.monotonic())
         self.durations.add("total", (time.monotonic() - received.arrived) * 1e3)
         self._mapper.catch_up()
 
     def _place(self, received: Received) -> None:
         try:
-            self._extrinsics.place(
-                received.camera, received.message.header.frame_id, received.stamp
-            )
+            self._extrinsics.place(received.camera, received.frame_id, received.stamp)
         except TransformUnknown as error:
             self.node.get_logger().warning(
                 f"camera '{received.camera}' is placed by what it sees alone: {error}",
@@ -196,7 +197,7 @@ class Session:
             self.node.get_logger().info(text)
 
     def _publish(self, received: Received, frame: Frame, update: Update) -> None:
-        frame_id = received.message.header.frame_id
+        frame_id = received.frame_id
         header = header_at(received.stamp, frame_id)
         with self.durations.stage("publish_maps"):
             self._cameras[received.camera].publish(frame, update, header, self.config.output)
@@ -228,4 +229,7 @@ class Session:
     def _on_fault(self, error: BaseException) -> None:
         self.fault = f"{type(error).__name__}: {error}"
         self.counts.drop("fault")
-        self.node.get_logger().error("".join(traceback.format_exception(error)))
+        self.beyond_recovery |= is_final(error)
+        self.node.get_logger().error(
+            "".join(traceback.format_exception(error)), throttle_duration_sec=10.0
+        )

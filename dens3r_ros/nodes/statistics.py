@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counts and durations that the node reports about itself."""
+"""Counts and durations that the node reports about itself; one thread writes, another reads."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -19,10 +20,12 @@ class Durations:
     """The last thousand durations of each stage, in milliseconds."""
 
     _stages: dict[str, deque[float]] = field(default_factory=dict)
+    _changing: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, stage: str, milliseconds: float) -> None:
         """Record one duration."""
-        self._stages.setdefault(stage, deque(maxlen=RECENT)).append(milliseconds)
+        with self._changing:
+            self._stages.setdefault(stage, deque(maxlen=RECENT)).append(milliseconds)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -33,9 +36,11 @@ class Durations:
 
     def percentiles(self) -> dict[str, tuple[float, float]]:
         """Median and 95th percentile of each stage."""
+        with self._changing:
+            stages = {stage: np.array(values) for stage, values in self._stages.items()}
         return {
             stage: (float(np.percentile(values, 50)), float(np.percentile(values, 95)))
-            for stage, values in self._stages.items()
+            for stage, values in stages.items()
         }
 
 
@@ -44,14 +49,17 @@ class Rate:
     """Events a second over the last thousand events."""
 
     _times: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
+    _changing: threading.Lock = field(default_factory=threading.Lock)
 
     def tick(self, now: float) -> None:
         """Record an event at a monotonic time in seconds."""
-        self._times.append(now)
+        with self._changing:
+            self._times.append(now)
 
     def per_second(self, now: float, window_s: float = 5.0) -> float:
         """Events in the last `window_s` seconds, a second."""
-        recent = [t for t in self._times if now - t <= window_s]
+        with self._changing:
+            recent = [t for t in self._times if now - t <= window_s]
         if len(recent) < 2:
             return 0.0
         return (len(recent) - 1) / max(now - recent[0], 1e-9)
@@ -63,9 +71,17 @@ class FrameCounts:
 
     received: int = 0
     processed: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
+    _dropped: Counter[str] = field(default_factory=Counter)
+    _changing: threading.Lock = field(default_factory=threading.Lock)
 
     def drop(self, reason: str, count: int = 1) -> None:
         """Count images that will not be processed."""
         if count:
-            self.dropped[reason] += count
+            with self._changing:
+                self._dropped[reason] += count
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many were dropped for each reason, in the order of the reasons."""
+        with self._changing:
+            return dict(sorted(self._dropped.items()))

@@ -51,7 +51,7 @@ def _fill_tracking(message: Any, session: Session) -> None:
 
 def _fill_images(message: Any, session: Session) -> None:
     counts = session.counts
-    dropped = dict(sorted(counts.dropped.items()))
+    dropped = counts.dropped
     message.images_received = counts.received
     message.images_processed = counts.processed
     message.images_dropped = sum(dropped.values())

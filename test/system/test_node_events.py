@@ -14,7 +14,7 @@ pytest.importorskip("dens3r_ros.msg", reason="needs the built interfaces")
 import rclpy
 from dens3r_ros.srv import LoadMap, SaveMap
 from encoded_images import encoded, smooth_rgb
-from peer import EVERY_FRAME, NODE, WALL, Peer, Stream, stamp_of, stamped, values
+from peer import EVERY_FRAME, NODE, WALL, Peer, Stream, image, stamp_of, stamped, values
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import Image, PointCloud2
@@ -90,6 +90,17 @@ def test_another_image_size_is_survived(tracked: tuple[Peer, Stream]) -> None:
     status = stream.status()
     stream.send(1)
     assert status.tracking == stream.TRACKING and "fault" not in status.dropped_reasons
+
+
+def test_a_second_camera_on_the_same_topic_is_left_out(tracked: tuple[Peer, Stream]) -> None:
+    peer, stream = tracked
+    peer.received["dens3r/depth/image"].clear()
+    for frame_id in ("/camera_optical", "other_optical"):
+        stream.send(2, make=lambda step, stamp, f=frame_id: image(step, stamp, f))
+    status = stream.status()
+    assert dict(zip(status.dropped_reasons, status.dropped_counts, strict=True))["other_frame"] == 2
+    seen = peer.received["dens3r/depth/image"]
+    assert {m.header.frame_id for m in seen} == {"camera_optical"}
 
 
 def test_a_dead_camera_is_told_and_comes_back(tracked: tuple[Peer, Stream]) -> None:
