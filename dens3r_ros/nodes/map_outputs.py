@@ -99,6 +99,9 @@ class MapOutputs:
             for partner in keyframe.loop_partners:
                 if partner in centres:
                     links.points += [_point(centres[keyframe.id]), _point(centres[partner])]
+        for marker in (frusta, links):
+            # RViz calls a list without points an error.
+            marker.action = Marker.ADD if marker.points else Marker.DELETE
         return MarkerArray(markers=[frusta, links])
 
     def _line_list(
@@ -106,7 +109,6 @@ class MapOutputs:
     ) -> Marker:
         marker = Marker(header=header_at(stamp, self._map_frame), ns=name, id=id)
         marker.type = Marker.LINE_LIST
-        marker.action = Marker.ADD
         marker.pose.orientation.w = 1.0
         marker.scale.x = 0.01
         marker.color.r, marker.color.g, marker.color.b = colour

@@ -21,6 +21,8 @@ from ros_setup.wheels import mend, write_tf2_msgs
 from ros_setup.world import World
 
 EXTRAS = ".[dev,evaluate,onnx]"
+OPENCV_OF_ROS = "opencv-python-headless<5"
+"""OpenCV 5 numbers its types anew; cv_bridge, built for 4, then fails on every image."""
 
 
 class Plan:
@@ -121,7 +123,7 @@ class Plan:
 
     def _install_beside_ros(self) -> None:
         constraint = self.venv / "ros-constraints.txt"
-        write_atomically(constraint, self._numpy_of_ros())
+        write_atomically(constraint, f"{self._numpy_of_ros()}\n{OPENCV_OF_ROS}\n")
         torch = next(
             line
             for line in (self.root / "requirements" / "python.lock").read_text().splitlines()
