@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,29 @@ def test_a_second_camera_on_the_same_topic_is_left_out(tracked: tuple[Peer, Stre
     assert dict(zip(status.dropped_reasons, status.dropped_counts, strict=True))["other_frame"] == 2
     seen = peer.received["dens3r/depth/image"]
     assert {m.header.frame_id for m in seen} == {"camera_optical"}
+
+
+def test_images_without_a_frame_or_from_the_future_are_counted(
+    tracked: tuple[Peer, Stream],
+) -> None:
+    peer, stream = tracked
+    ahead = time.time_ns() + 3600 * 10**9
+    for stamp, frame_id in ((ahead, "camera_optical"), (stream.stamp, "")):
+        peer.publish("image", image(0, stamp, frame_id))
+        peer.spin(0.2)
+    status = stream.status()
+    dropped = dict(zip(status.dropped_reasons, status.dropped_counts, strict=True))
+    assert dropped["future_stamp"] == 1 and dropped["no_frame_id"] == 1
+    stream.send(2)
+    assert stream.status().images_processed == status.images_processed + 2
+
+
+def test_a_hundred_resets_leave_it_able_to_track(tracked: tuple[Peer, Stream]) -> None:
+    peer, stream = tracked
+    for _ in range(100):
+        assert peer.call(Trigger, "dens3r/reset", Trigger.Request()).success
+    stream.send(4)
+    assert stream.status().tracking == stream.TRACKING
 
 
 def test_a_dead_camera_is_told_and_comes_back(tracked: tuple[Peer, Stream]) -> None:

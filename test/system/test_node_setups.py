@@ -90,6 +90,29 @@ def test_two_cameras_make_one_map(start: Any, peer: Peer) -> None:
     gaps = [abs(a.y - b.y) for a, b in (pair for pair in places.values() if len(pair) == 2)]
     assert len(gaps) > 8
     np.testing.assert_allclose(gaps, sliding_wall.BASELINE, atol=0.02)
+    before = stream.status().images_processed
+    for step in range(30):
+        peer.publish("left/image", image(step, stream.stamp, "left_optical"))
+        stream.stamp += 50_000_000
+        peer.spin(0.1)
+    alone = stream.status()
+    assert "/right/image" in alone.stalled_topics and alone.images_processed > before + 15
+
+
+def test_before_simulated_time_runs_images_are_taken(start: Any, peer: Peer) -> None:
+    node = start(NODE, *WALL, *EVERY_FRAME, "-p", "use_sim_time:=true")
+    peer.listen(Image, "dens3r/depth/image")
+    stream = Stream(peer)
+    stream.send(8)
+    seen = peer.received["dens3r/depth/image"]
+    assert peer.until(lambda: seen) and {stamp_of(m) for m in seen} <= set(stream.sent)
+    assert node.interrupt()[0] == 0
+
+
+def test_two_nodes_of_one_name_are_told(start: Any, peer: Peer) -> None:
+    nodes = [start(NODE, *WALL) for _ in range(2)]
+    told = "another node is called /dens3r"
+    assert peer.until(lambda: any(told in node.text() for node in nodes))
 
 
 def test_odometry_of_the_robot_makes_metres(start: Any, peer: Peer) -> None:
