@@ -8,7 +8,7 @@ from rclpy.node import Node
 
 from dens3r_ros.nodes.config import NodeConfig
 from dens3r_ros.nodes.poses import matrix_from_seven
-from dens3r_ros.nodes.transforms import TransformLookup
+from dens3r_ros.nodes.transforms import TransformLookup, TransformUnknown
 
 
 class Extrinsics:
@@ -39,6 +39,8 @@ class Extrinsics:
         if camera == self._cameras[0]:
             self._first_frame = camera_frame
         elif camera not in self.of_others and self._first_frame:
+            if camera_frame == self._first_frame:
+                raise TransformUnknown(f"it has the frame of the first one, '{camera_frame}'")
             self.of_others[camera] = self.lookup(self._first_frame, camera_frame, stamp)
 
     def lookup(self, parent: str, child: str, stamp: int) -> np.ndarray:

@@ -52,6 +52,14 @@ def test_a_further_camera_is_placed_as_soon_as_tf_knows_it(monkeypatch: Any) -> 
     assert places.of_others["right"][0, 3] == 0.2
 
 
+def test_cameras_of_one_frame_are_not_taken_to_be_one(monkeypatch: Any) -> None:
+    monkeypatch.setattr(extrinsics, "TransformLookup", Tree)
+    places = made()
+    places.place("left", "optical", 1)
+    with pytest.raises(TransformUnknown, match="optical"):
+        places.place("right", "optical", 1)
+
+
 def test_numbers_given_are_not_asked_for(monkeypatch: Any) -> None:
     monkeypatch.setattr(extrinsics, "TransformLookup", None)
     places = made(**{"input.extrinsics": (0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)})
