@@ -41,7 +41,7 @@ class KeyframeMaker:
         rays = pixel_rays(view.camera).numpy() if view.calibrated else None
         canonical = canonical_from(points, confidence, scale, rays)
         grey = view.texture.grey
-        texture = Texture(grey, textured_pixels(grey))
+        texture = Texture(grey, textured_pixels(grey), view.texture.doubt)
         return Keyframe(keyframe_id, features, canonical, view.camera, view.calibrated, texture)
 
     def from_track(

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -14,15 +14,20 @@ _WINDOW = (15, 15)
 _LEVELS = 2
 
 
+NO_DOUBT = np.zeros((6, 6))
 NO_PIXELS = np.zeros((0, 2), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Texture:
-    """A grey image (h, w) uint8, and the (N, 2) float32 pixels in it worth following."""
+    """A grey image (h, w) uint8, and the (N, 2) float32 pixels in it worth following.
+
+    doubt (6, 6): how far poses found on it are not to be believed; see `agreement.settle`.
+    """
 
     grey: np.ndarray
     pixels: np.ndarray
+    doubt: np.ndarray = field(default_factory=lambda: NO_DOUBT)
 
 
 def textured_pixels(grey: np.ndarray) -> np.ndarray:

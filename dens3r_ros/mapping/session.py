@@ -173,6 +173,7 @@ class Session:
         with step.watch.stage("fuse"):
             self.parts.maker.fold(keyframe, seen, found)
         keyframe.tracked(found)
+        step.stream.witness.heard(keyframe.id, found.difference)
         self._found(step, keyframe, seen, found)
         if self._leaves(found):
             with step.watch.stage("keyframe"):

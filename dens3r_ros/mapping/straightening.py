@@ -68,7 +68,7 @@ def _measured(
     strength = (by_depth**2).sum(1)
     good = solved.agree & (strength > 1e-8)
     wanted = -(off * by_depth).sum(1)[good] / strength[good]
-    weights = strength[good] / (_CAUTION * sightings.sigma) ** 2
+    weights = strength[good] / (_CAUTION * sightings.sigma) ** 2 / (1 + np.trace(found.doubt))
     weights *= np.minimum(1.0, 2 * config.sigma_depth / np.abs(wanted).clip(1e-9))
     x, y = sightings.pixels[good].T
     height, width = keyframe.size

@@ -12,6 +12,7 @@ import numpy as np
 from dens3r_ros.engines.preprocess import resample
 from dens3r_ros.engines.protocol import Features
 from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.mapping.agreement import Witness
 from dens3r_ros.mapping.cameras import CameraEstimate
 from dens3r_ros.mapping.refinement import NO_PIXELS, Texture
 from dens3r_ros.mapping.tracker import View
@@ -32,6 +33,7 @@ class Stream:
     last: Step | None = None
     """The last frame that was placed."""
     estimate: CameraEstimate = field(default_factory=CameraEstimate)
+    witness: Witness = field(default_factory=Witness)
 
     @property
     def last_stamp(self) -> int | None:
@@ -57,4 +59,5 @@ class Stream:
         """What the tracker needs of a frame."""
         camera, given = self.camera_for(features, calibrated)
         image = resample(features.frame.image, features.placement)
-        return View(camera, given, Texture(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), NO_PIXELS))
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        return View(camera, given, Texture(grey, NO_PIXELS, self.witness.doubt))

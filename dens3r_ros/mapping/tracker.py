@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.geometry.rotation import turn
+from dens3r_ros.mapping.agreement import Difference, settle
 from dens3r_ros.mapping.cameras import rays_at
 from dens3r_ros.mapping.config import TrackingConfig
 from dens3r_ros.mapping.keyframe import Keyframe
@@ -20,12 +22,11 @@ from dens3r_ros.mapping.matching import (
     unit,
 )
 from dens3r_ros.mapping.observation import Observation
-from dens3r_ros.mapping.refinement import Texture, follow
+from dens3r_ros.mapping.refinement import NO_DOUBT, Texture, follow
 from dens3r_ros.mapping.resection import (
     MIN_MATCHES,
     Matches,
     Resection,
-    agreed,
     resect,
     resect_from_scratch,
 )
@@ -73,7 +74,8 @@ class Track:
     the prediction itself has, used to fold it; scale: length of the pair's unit in the
     keyframe's, None where the pair tells no depth; matched: share of the keyframe still seen;
     parallax: median angle in radians between the two views' rays; by_engine, by_image: what the
-    pose was found from.
+    pose was found from; doubt: of the images, see `agreement.settle`; difference: how far those two
+    were apart, where there were two.
     """
 
     T_keyframe_frame: np.ndarray
@@ -85,6 +87,8 @@ class Track:
     parallax: float
     by_engine: Sightings
     by_image: Sightings | None
+    doubt: np.ndarray = field(default_factory=lambda: NO_DOUBT)
+    difference: Difference | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,10 +120,14 @@ def track(
     coarse = _solve(matches, start, pairs.sightings.sigma, config)
     if coarse is None or coarse.inliers < config.lost_inliers:
         return f"matches with keyframe {keyframe.id} agree on no pose"
-    by_image = _followed(seen, view, keyframe, coarse, config)
+    expected = None if start is None else np.linalg.inv(start)
+    by_image = _followed(seen, view, keyframe, coarse.T_frame_keyframe, config)
+    if by_image is None and expected is not None and _apart(coarse, expected, view, keyframe):
+        by_image = _followed(seen, view, keyframe, expected, config)
     scale = _pair_scale(seen, pairs, matches, coarse.T_frame_keyframe, config)
-    by_pixels = seen.pixels is not None
-    T, covariance = _pose(coarse, by_image, keyframe, by_pixels, config)
+    doubt = (view.texture or keyframe.texture).doubt
+    witnesses = _witnesses(coarse, by_image, keyframe, seen.pixels is not None, config)
+    T, covariance = settle(*witnesses, doubt, expected)
     return Track(
         np.linalg.inv(T),
         np.linalg.inv(coarse.T_frame_keyframe),
@@ -130,6 +138,8 @@ def track(
         _parallax(matches, T),
         pairs.sightings,
         by_image,
+        doubt,
+        None if witnesses[1] is None else Difference.between(witnesses[0], witnesses[1]),
     )
 
 
@@ -140,27 +150,33 @@ def track_again(
     T = np.linalg.inv(found.T_keyframe_frame)
     sightings = found.by_engine
     coarse = resect(sightings.matches(keyframe), T, sightings.sigma, config)
-    T, covariance = _pose(coarse, found.by_image, keyframe, by_pixels, config)
+    witnesses = _witnesses(coarse, found.by_image, keyframe, by_pixels, config)
+    T, covariance = settle(*witnesses, found.doubt, T)
     return np.linalg.inv(T), covariance
 
 
-def _pose(
+def _witnesses(
     coarse: Resection,
     by_image: Sightings | None,
     keyframe: Keyframe,
     by_pixels: bool,
     config: TrackingConfig,
-) -> tuple[np.ndarray, np.ndarray]:
-    """T_frame_keyframe and its covariance, from all there is."""
+) -> tuple[Resection, Resection | None]:
+    """What the engine says and what the images say, neither surer than it can be."""
     depth = keyframe.canonical.median_depth
-    engine = config.image_error if by_pixels else config.engine_error
-    first = coarse.with_floor(engine, depth)
+    engine = coarse.with_floor(config.image_error if by_pixels else config.engine_error, depth)
     if by_image is None:
-        return first.T_frame_keyframe, first.covariance
+        return engine, None
     fine = resect(by_image.matches(keyframe), coarse.T_frame_keyframe, by_image.sigma, config)
-    if fine.inliers < 0.5:
-        return first.T_frame_keyframe, first.covariance
-    return agreed(first, fine.with_floor(config.image_error, depth))
+    return engine, fine.with_floor(config.image_error, depth) if fine.inliers >= 0.5 else None
+
+
+def _apart(coarse: Resection, expected: np.ndarray, view: View, keyframe: Keyframe) -> bool:
+    """Whether the engine's pose moves points further from where they are expected than they are
+    looked for."""
+    T = coarse.T_frame_keyframe @ np.linalg.inv(expected)
+    shift = np.linalg.norm(T[:3, 3]) / keyframe.canonical.median_depth
+    return bool(view.camera.fx * (turn(T[:3, :3]) + shift) > _STRAYED)
 
 
 def grid_pixels(size: tuple[int, int], stride: int) -> np.ndarray:
@@ -228,9 +244,9 @@ def _solve(
 
 
 def _followed(
-    seen: Observation, view: View, keyframe: Keyframe, coarse: Resection, config: TrackingConfig
+    seen: Observation, view: View, keyframe: Keyframe, T: np.ndarray, config: TrackingConfig
 ) -> Sightings | None:
-    """Points followed on the images, where enough of them can be."""
+    """Points followed on the images from where T_frame_keyframe puts them, if enough can be."""
     wanted = config.refine and seen.pixels is None
     if view.texture is None or not wanted or not len(keyframe.texture.pixels):
         return None
@@ -240,7 +256,6 @@ def _followed(
     x, y = pixels.astype(int).T
     known = keyframe.canonical.weight[y, x] > (config.min_confidence - 1) * keyframe.canonical.folds
     pixels, points = pixels[known], keyframe.canonical.points[y, x][known].astype(np.float64)
-    T = coarse.T_frame_keyframe
     expected = points @ T[:3, :3].T + T[:3, 3]
     start = project(expected, view.camera)
     if not view.calibrated:
