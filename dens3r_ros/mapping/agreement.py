@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
+from dens3r_ros.geometry.rotation import turn
 from dens3r_ros.geometry.sim3 import se3_log
 from dens3r_ros.mapping.refinement import NO_DOUBT
 from dens3r_ros.mapping.resection import Resection, agreed
@@ -48,7 +49,7 @@ class Difference:
 
 
 def settle(
-    engine: Resection, image: Resection | None, doubt: np.ndarray, expected: np.ndarray | None
+    engine: Resection, image: Resection | None, doubt: np.ndarray, expected: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """T_frame_keyframe and its covariance from both, or from one where they contradict each other
     or there is no other.
@@ -65,7 +66,7 @@ def settle(
     if _square(difference.whitened(difference.off)) < _CONTRADICTION:
         return agreed(engine, doubted)
     chosen = engine
-    if expected is not None and not doubt.any():
+    if not doubt.any():
         by_engine, by_image = (
             _square(difference.whitened(_motion(expected, one.T_frame_keyframe)))
             for one in (engine, image)
@@ -103,6 +104,12 @@ class Witness:
             self.change = _mixed(self.change, change)
         self.difference = _mixed(self.difference, difference.whitened(difference.off))
         self._keyframe_id, self._last = keyframe_id, difference.off
+
+
+def swing(T_one: np.ndarray, T_other: np.ndarray, depth: float) -> float:
+    """Radians by which two poses differ about where a point lies that is `depth` away, at most."""
+    T = T_one @ np.linalg.inv(T_other)
+    return float(turn(T[:3, :3]) + np.linalg.norm(T[:3, 3]) / depth)
 
 
 def _motion(T_from: np.ndarray, T_to: np.ndarray) -> np.ndarray:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
-from dens3r_ros.geometry.rotation import turn
-from dens3r_ros.mapping.agreement import Difference, settle
+from dens3r_ros.mapping.agreement import Difference, settle, swing
 from dens3r_ros.mapping.cameras import rays_at
 from dens3r_ros.mapping.config import TrackingConfig
 from dens3r_ros.mapping.keyframe import Keyframe
@@ -120,11 +119,12 @@ def track(
     coarse = _solve(matches, start, pairs.sightings.sigma, config)
     if coarse is None or coarse.inliers < config.lost_inliers:
         return f"matches with keyframe {keyframe.id} agree on no pose"
-    expected = None if start is None else np.linalg.inv(start)
-    by_image = _followed(seen, view, keyframe, coarse.T_frame_keyframe, config)
-    if by_image is None and expected is not None and _apart(coarse, expected, view, keyframe):
+    T, depth = coarse.T_frame_keyframe, keyframe.canonical.median_depth
+    expected = T if start is None else np.linalg.inv(start)
+    by_image = _followed(seen, view, keyframe, T, config)
+    if by_image is None and view.camera.fx * swing(T, expected, depth) > _STRAYED:
         by_image = _followed(seen, view, keyframe, expected, config)
-    scale = _pair_scale(seen, pairs, matches, coarse.T_frame_keyframe, config)
+    scale = _pair_scale(seen, pairs, matches, T, config)
     doubt = (view.texture or keyframe.texture).doubt
     witnesses = _witnesses(coarse, by_image, keyframe, seen.pixels is not None, config)
     T, covariance = settle(*witnesses, doubt, expected)
@@ -169,14 +169,6 @@ def _witnesses(
         return engine, None
     fine = resect(by_image.matches(keyframe), coarse.T_frame_keyframe, by_image.sigma, config)
     return engine, fine.with_floor(config.image_error, depth) if fine.inliers >= 0.5 else None
-
-
-def _apart(coarse: Resection, expected: np.ndarray, view: View, keyframe: Keyframe) -> bool:
-    """Whether the engine's pose moves points further from where they are expected than they are
-    looked for."""
-    T = coarse.T_frame_keyframe @ np.linalg.inv(expected)
-    shift = np.linalg.norm(T[:3, 3]) / keyframe.canonical.median_depth
-    return bool(view.camera.fx * (turn(T[:3, :3]) + shift) > _STRAYED)
 
 
 def grid_pixels(size: tuple[int, int], stride: int) -> np.ndarray:

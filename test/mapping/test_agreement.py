@@ -40,7 +40,7 @@ def heard(bias: float, noise: float, count: int = 60) -> Witness:
 
 
 def test_what_agrees_is_joined() -> None:
-    T, covariance = settle(solved(np.zeros(6)), solved([0.02, 0, 0, 0, 0, 0]), NO_DOUBT, None)
+    T, covariance = settle(solved(np.zeros(6)), solved([0.02, 0, 0, 0, 0, 0]), NO_DOUBT, np.eye(4))
     assert T[0, 3] == pytest.approx(0.01, rel=1e-3)
     assert covariance == pytest.approx(SPREAD / 2)
 
