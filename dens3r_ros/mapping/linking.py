@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.mapping import tangents
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.fusion import Canonical
-from dens3r_ros.mapping.graph import Edge, rigid, scale_of, tangent_of
+from dens3r_ros.mapping.graph import Edge, rigid, scale_of
 from dens3r_ros.mapping.keyframe import Keyframe
 from dens3r_ros.mapping.matching import inside, project, sample_nearest
 from dens3r_ros.mapping.observation import Observation
@@ -133,7 +134,7 @@ def relative_scale(
 
 def agree(forth: Link, back: Link, depth: float) -> bool:
     """Whether both directions tell the same motion, for a scene about `depth` away."""
-    off = tangent_of(forth.edge.S_i_j @ back.edge.S_i_j)
+    off = tangents.log(forth.edge.S_i_j @ back.edge.S_i_j)
     shift = np.linalg.norm(off[:3]) / scale_of(forth.edge.S_i_j)
     return bool(shift < 0.1 * depth and np.linalg.norm(off[3:6]) < 0.1 and abs(off[6]) < 0.2)
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 import numpy as np
 
 from dens3r_ros.engines.protocol import Engine, Features
+from dens3r_ros.mapping import tangents
 from dens3r_ros.mapping.config import MapperConfig
-from dens3r_ros.mapping.graph import Edge, PoseGraph, tangent_of
+from dens3r_ros.mapping.graph import Edge, PoseGraph
 from dens3r_ros.mapping.interfaces import PlaceIndex
 from dens3r_ros.mapping.keyframe import Keyframe
 from dens3r_ros.mapping.keyframing import KeyframeMaker
@@ -147,6 +148,6 @@ def contradiction(edge: Edge, graph: PoseGraph) -> float:
     if chained is None:
         return 0.0
     S, covariance = chained
-    off = tangent_of(np.linalg.inv(S) @ edge.S_i_j)
+    off = tangents.log(np.linalg.inv(S) @ edge.S_i_j)
     spread = covariance + edge.covariance
     return float(np.sqrt(off @ np.linalg.solve(spread, off) / len(off)))
