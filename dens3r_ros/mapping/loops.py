@@ -18,6 +18,9 @@ from dens3r_ros.mapping.linking import Link, agree, link
 from dens3r_ros.mapping.observation import Observation, observe
 from dens3r_ros.mapping.tracker import Track, View, track
 
+_TIED = 4.0
+"""Doubts of a keyframe's surest edge up to which a chain of edges is as good as another loop."""
+
 Recall = Callable[[int], "Keyframe | None"]
 
 
@@ -47,26 +50,42 @@ class LoopCloser:
         self._places.add(keyframe.id, keyframe.features.frame.image)
 
     def close(self, made: Keyframe, graph: PoseGraph) -> Iterator[None]:
-        """Find what loops a new keyframe closes, and add their edges; yields between decodings."""
+        """Find what loops a new keyframe closes, and add their edges; yields between decodings.
+
+        What is tied closely already counts as found: another loop there would tell little.
+        """
         settings = self._config.loops
         if not settings.enabled:
             return
-        linked = {edge.i + edge.j - made.id for edge in graph.edges_of(made.id)}
+        near = graph.edges_of(made.id)
+        linked = {edge.i + edge.j - made.id for edge in near}
+        doubt = _TIED * min(edge.doubt for edge in near)
         found = 0
         for candidate in self._older(made, linked):
-            yield
-            older = self._recall(candidate)
-            edges = None if older is None else (yield from self._verified(made, older))
-            if edges is None or candidate not in graph.poses:
-                continue
-            if contradiction(edges[0], graph) > settings.max_contradiction:
-                self.refused += 1
-                continue
-            graph.add_edges(edges)
-            self.closed += 1
-            found += 1
             if found == settings.enough:
                 return
+            if graph.chained(made.id, candidate, doubt) is not None:
+                found += 1
+                continue
+            yield
+            edges = yield from self._checked(made, candidate, graph)
+            if edges is not None:
+                graph.add_edges(edges)
+                self.closed += 1
+                found += 1
+
+    def _checked(
+        self, made: Keyframe, candidate: int, graph: PoseGraph
+    ) -> Generator[None, None, list[Edge] | None]:
+        """A loop's edges, if there is one and the graph does not contradict."""
+        older = self._recall(candidate)
+        edges = None if older is None else (yield from self._verified(made, older))
+        if edges is None or candidate not in graph.poses:
+            return None
+        if contradiction(edges[0], graph) > self._config.loops.max_contradiction:
+            self.refused += 1
+            return None
+        return edges
 
     def relocalise(
         self, features: Features, view: View, recent: Sequence[int]
@@ -117,14 +136,14 @@ class LoopCloser:
         """Both directions of a loop, if there is one; the way back only if the way there is."""
         there = observe(self._engine, [(made.features, candidate.features)])[0]
         forth = link(there, candidate, made, None, self._config, self._metric, loop=True)
-        if not self._enough(forth):
+        if isinstance(forth, str) or not self._enough(forth):
             return None
         yield
         back = observe(self._engine, [(candidate.features, made.features)])[0]
-        home = link(back, made, candidate, None, self._config, self._metric, loop=True)
-        if not self._convinces(forth, home, candidate):
+        start = np.linalg.inv(forth.edge.S_i_j)
+        home = link(back, made, candidate, start, self._config, self._metric, loop=True)
+        if isinstance(home, str) or not self._convinces(forth, home, candidate):
             return None
-        assert isinstance(forth, Link) and isinstance(home, Link)
         return [forth.edge, home.edge]
 
     def _convinces(self, forth: Link | str, home: Link | str, keyframe: Keyframe) -> bool:
