@@ -81,6 +81,8 @@ def remeasured(old: Link, matured: Keyframe, config: MapperConfig, metric: bool)
     if matured is old.i:
         T, covariance = track_again(found, old.i, old.by_pixels, config.tracking)
         found = replace(found, T_keyframe_frame=T, covariance=covariance)
+    elif metric:
+        return old
     edge = _edge(old.i, old.j, found.T_keyframe_frame, found.covariance, metric, old.edge.loop)
     return old if isinstance(edge, str) else replace(old, edge=edge, track=found)
 

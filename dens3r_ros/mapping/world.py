@@ -183,5 +183,6 @@ class World:
 
     def _measure_again(self, link: Link, matured: Keyframe) -> None:
         better = remeasured(link, matured, self.parts.config, self.parts.metric)
-        self.graph.replace_edge(link.edge, better.edge)
-        self._links[self._links.index(link)] = better
+        if better is not link:
+            self.graph.replace_edge(link.edge, better.edge)
+            self._links[self._links.index(link)] = better
