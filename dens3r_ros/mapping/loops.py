@@ -19,7 +19,9 @@ from dens3r_ros.mapping.observation import Observation, observe
 from dens3r_ros.mapping.tracker import Track, View, track
 
 _TIED = 4.0
-"""Doubts of a keyframe's surest edge up to which a chain of edges is as good as another loop."""
+"""Doubts of a keyframe's surest edge up to which a chain of edges counts as short."""
+_LOOPS_THERE = 4
+"""Loops of a keyframe from which on a short chain to it is as good as another loop."""
 
 Recall = Callable[[int], "Keyframe | None"]
 
@@ -52,19 +54,17 @@ class LoopCloser:
     def close(self, made: Keyframe, graph: PoseGraph) -> Iterator[None]:
         """Find what loops a new keyframe closes, and add their edges; yields between decodings.
 
-        What is tied closely already counts as found: another loop there would tell little.
+        What is tied well already counts as found: another loop there would tell little.
         """
         settings = self._config.loops
         if not settings.enabled:
             return
-        near = graph.edges_of(made.id)
-        linked = {edge.i + edge.j - made.id for edge in near}
-        doubt = _TIED * min(edge.doubt for edge in near)
+        linked = {edge.i + edge.j - made.id for edge in graph.edges_of(made.id)}
         found = 0
         for candidate in self._older(made, linked):
             if found == settings.enough:
                 return
-            if graph.chained(made.id, candidate, doubt) is not None:
+            if _well_tied(made.id, candidate, graph):
                 found += 1
                 continue
             yield
@@ -159,6 +159,14 @@ class LoopCloser:
             and found.track.matched >= settings.min_overlap
             and found.track.inliers >= settings.min_inliers
         )
+
+
+def _well_tied(made: int, candidate: int, graph: PoseGraph) -> bool:
+    """Whether a new keyframe is near one that many loops hold in place."""
+    if candidate not in graph.poses or len(graph.partners(candidate)) < _LOOPS_THERE:
+        return False
+    doubt = min(edge.doubt for edge in graph.edges_of(made))
+    return graph.chained(made, candidate, _TIED * doubt) is not None
 
 
 def contradiction(edge: Edge, graph: PoseGraph) -> float:
