@@ -4,15 +4,28 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import lru_cache
 
 import numpy as np
 
 from dens3r_ros.engines.preprocess import upright
 from dens3r_ros.engines.protocol import Placement
 from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.geometry.rays import pixel_rays
 
 _MEMORY = 31
 """Pointmaps whose fitted cameras are remembered."""
+CAMERAS = 4
+"""Cameras whose rays are kept; frames of one camera share them."""
+
+
+@lru_cache(maxsize=CAMERAS)
+def camera_rays(camera: Intrinsics) -> np.ndarray:
+    """(h, w, 3) float32 rays of depth 1 through the pixels, shared by all who ask: not to be
+    changed."""
+    rays = pixel_rays(camera).numpy()
+    rays.flags.writeable = False
+    return rays
 
 
 def rays_at(pixels: np.ndarray, camera: Intrinsics) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
@@ -48,15 +49,16 @@ class Canonical:
             self.folds += _CARRIED * source.folds
 
     def fold(self, points: np.ndarray, confidence: np.ndarray, config: FusionConfig) -> None:
-        """Take in one more prediction (h, w, 3), in this keyframe's frame and unit."""
+        """Take in one more prediction, in this keyframe's frame and unit; see `take`."""
         self.take(points, np.maximum(confidence - 1, 0), config)
         self.folds += 1
         self.folds = self.folds if config.mode == "weighted" else 1
 
     def take(self, points: np.ndarray, weight: np.ndarray, config: FusionConfig) -> None:
-        """Move the points towards `points` by the weights (h, w)."""
-        depth = points[..., 2]
-        weight = np.where(depth > 1e-6, weight, 0)
+        """Move the points towards `points` (h, w, 3) by the weights (h, w); where they are pinned,
+        the depths (h, w) are enough."""
+        depth = points if points.ndim == 2 else points[..., 2]
+        weight = weight * (depth > 1e-6)
         if config.mode == "latest":
             share = (weight > 0).astype(np.float32)
             self.weight = np.where(weight > 0, weight, self.weight)
@@ -66,7 +68,7 @@ class Canonical:
             self.weight = np.minimum(total, config.max_weight)
         if self.rays is not None:
             mixed = self.points[..., 2] + share * (depth - self.points[..., 2])
-            np.multiply(self.rays, mixed[..., None], out=self.points)
+            np.multiply(self.rays, cv2.merge((mixed, mixed, mixed)), out=self.points)
         else:
             self.points += share[..., None] * (points - self.points)
 
@@ -92,30 +94,31 @@ def carried(
 
     Each point goes to its nearest pixel, the nearest point wins; weight is 0 where none fell.
     """
-    T = T_target_source.astype(np.float32)
-    moved = source.points.reshape(-1, 3) @ T[:3, :3].T + T[:3, 3]
-    depth = moved[:, 2]
-    ahead = (source.weight.ravel() > 0) & (depth > 1e-6)
-    depth = np.where(ahead, depth, 1)
-    x = np.rint(moved[:, 0] / depth * np.float32(camera.fx) + np.float32(camera.cx))
-    y = np.rint(moved[:, 1] / depth * np.float32(camera.fy) + np.float32(camera.cy))
+    moved = cv2.transform(source.points, T_target_source[:3].astype(np.float32))
+    x, y, depth = cv2.split(moved)
+    ahead = (source.weight > 0) & (depth > 1e-6)
+    nearness = 1 / np.where(ahead, depth, np.float32(1))
+    x = np.rint(x * nearness * np.float32(camera.fx) + np.float32(camera.cx))
+    y = np.rint(y * nearness * np.float32(camera.fy) + np.float32(camera.cy))
     seen = ahead & (x >= 0) & (y >= 0) & (x < camera.width) & (y < camera.height)
     used = np.flatnonzero(seen)
-    used = used[_far_first(depth[used])]
-    target = y[used].astype(np.intp) * camera.width + x[used].astype(np.intp)
+    used = used[_far_first(nearness.ravel()[used])]
+    winner = np.full(camera.height * camera.width, -1)
+    row, column = y.ravel()[used].astype(np.intp), x.ravel()[used].astype(np.intp)
+    winner[row * camera.width + column] = used
+    hit = np.flatnonzero(winner >= 0)
     points = np.zeros((camera.height, camera.width, 3), np.float32)
     weight = np.zeros((camera.height, camera.width), np.float32)
-    points.reshape(-1, 3)[target] = moved[used]
-    weight.ravel()[target] = np.float32(share) * source.weight.ravel()[used]
+    points.reshape(-1, 3)[hit] = moved.reshape(-1, 3).take(winner[hit], axis=0)
+    weight.ravel()[hit] = np.float32(share) * source.weight.ravel()[winner[hit]]
     return points, weight
 
 
-def _far_first(depth: np.ndarray) -> np.ndarray:
-    """(N,) order of depths (N,) > 0, far to near, to a 65,000th of the range of inverse depth:
-    short integers are sorted many times faster than floats."""
-    if not len(depth):
+def _far_first(nearness: np.ndarray) -> np.ndarray:
+    """(N,) order of inverse depths (N,), far to near, to a 65,000th of their range: short integers
+    are sorted many times faster than floats."""
+    if not len(nearness):
         return np.zeros(0, int)
-    nearness = 1 / depth
     low, high = nearness.min(), nearness.max()
     steps = (nearness - low) * (65535 / max(high - low, 1e-12))
     return np.argsort(steps.astype(np.uint16), kind="stable")

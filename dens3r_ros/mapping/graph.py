@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 
-from dens3r_ros.geometry import sim3
+from dens3r_ros.mapping import tangents
 
 _VISIBLE = 2e-3
 """Change of a pose, in map units and radians, that can be seen."""
@@ -162,8 +161,9 @@ class PoseGraph:
         """S_i_j by the present poses."""
         return np.linalg.inv(self.poses[i]) @ self.poses[j]
 
-    def chained(self, i: int, j: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """S_i_j and its (7, 7) covariance along the surest chain of edges; None without one."""
+    def chained(self, i: int, j: int, most: float = np.inf) -> tuple[np.ndarray, np.ndarray] | None:
+        """S_i_j and its (7, 7) covariance along the surest chain of edges; None without one whose
+        edges' doubts sum up to less than `most`."""
         best: dict[int, float] = {i: 0.0}
         came: dict[int, tuple[int, Edge]] = {}
         queue = [(0.0, i)]
@@ -176,7 +176,7 @@ class PoseGraph:
             for edge in self._of[here].values():
                 there = edge.i + edge.j - here
                 further = cost + edge.doubt
-                if further < best.get(there, np.inf):
+                if further < best.get(there, most):
                     best[there], came[there] = further, (here, edge)
                     heapq.heappush(queue, (further, there))
         return None
@@ -201,11 +201,6 @@ class PoseGraph:
         return S, covariance
 
 
-def tangent_of(S: np.ndarray) -> np.ndarray:
-    """(7,) translation, rotation, logarithm of scale."""
-    return sim3.sim3_log(torch.from_numpy(S)).numpy()
-
-
 def scale_of(S: np.ndarray) -> float:
     """The length in the outer frame of one unit of the inner one."""
     return float(np.cbrt(np.linalg.det(S[:3, :3])))
@@ -220,5 +215,5 @@ def rigid(S: np.ndarray) -> np.ndarray:
 
 def moved_covariance(covariance: np.ndarray, S: np.ndarray) -> np.ndarray:
     """Covariance of a motion seen from the other side of S."""
-    adjoint = sim3.adjoint(torch.from_numpy(S)).numpy()
+    adjoint = tangents.adjoint(S)
     return adjoint @ covariance @ adjoint.T

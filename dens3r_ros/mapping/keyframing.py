@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+import cv2
 import numpy as np
 
 from dens3r_ros.engines.protocol import Engine, Features
-from dens3r_ros.geometry.rays import pixel_rays
+from dens3r_ros.mapping.cameras import camera_rays
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.fusion import canonical_from, carried
 from dens3r_ros.mapping.graph import PoseGraph
@@ -38,7 +39,7 @@ class KeyframeMaker:
     ) -> Keyframe:
         """A keyframe whose pointmap is one prediction of its own view, times `scale`."""
         assert view.texture is not None
-        rays = pixel_rays(view.camera).numpy() if view.calibrated else None
+        rays = camera_rays(view.camera) if view.calibrated else None
         canonical = canonical_from(points, confidence, scale, rays)
         grey = view.texture.grey
         texture = Texture(grey, textured_pixels(grey), view.texture.doubt)
@@ -106,8 +107,9 @@ class KeyframeMaker:
         """Take the prediction (frame, keyframe) into the keyframe's pointmap."""
         if found.scale is None:
             return
-        T = found.T_keyframe_pair
-        turned = (found.scale * T[:3, :3]).astype(np.float32)
-        points = seen.keyframe_points @ turned.T + T[:3, 3].astype(np.float32)
+        S = found.T_keyframe_pair[:3].astype(np.float32)
+        S[:, :3] *= found.scale
+        rows = S if keyframe.canonical.rays is None else S[2:]
+        points = cv2.transform(seen.keyframe_points, rows)
         keyframe.canonical.fold(points, seen.keyframe_confidence, self._config.fusion)
         keyframe.revision += 1

@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.mapping import tangents
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.fusion import Canonical
-from dens3r_ros.mapping.graph import Edge, rigid, scale_of, tangent_of
+from dens3r_ros.mapping.graph import Edge, rigid, scale_of
 from dens3r_ros.mapping.keyframe import Keyframe
-from dens3r_ros.mapping.matching import inside, project, sample_nearest
+from dens3r_ros.mapping.matching import inside, median, project, sample_nearest
 from dens3r_ros.mapping.observation import Observation
 from dens3r_ros.mapping.tracker import Track, View, grid_pixels, track, track_again
 
@@ -73,11 +74,17 @@ def tracked_link(found: Track, by_pixels: bool, i: Keyframe, j: Keyframe, metric
     return Link(edge, found, i, j, by_pixels)
 
 
-def remeasured(old: Link, config: MapperConfig, metric: bool) -> Edge:
-    """The edge again, now that both keyframes' points are better known; the old one if it fails."""
-    T, covariance = track_again(old.track, old.i, old.by_pixels, config.tracking)
-    edge = _edge(old.i, old.j, T, covariance, metric, old.edge.loop)
-    return old.edge if isinstance(edge, str) else edge
+def remeasured(old: Link, matured: Keyframe, config: MapperConfig, metric: bool) -> Link:
+    """The link again, now that the points of one of its keyframes are better known; the old one if
+    that fails. The points of `j` tell only the scale."""
+    found = old.track
+    if matured is old.i:
+        T, covariance = track_again(found, old.i, old.by_pixels, config.tracking)
+        found = replace(found, T_keyframe_frame=T, covariance=covariance)
+    elif metric:
+        return old
+    edge = _edge(old.i, old.j, found.T_keyframe_frame, found.covariance, metric, old.edge.loop)
+    return old if isinstance(edge, str) else replace(old, edge=edge, track=found)
 
 
 def _edge(
@@ -122,18 +129,19 @@ def relative_scale(
     sure = sample_nearest(target.weight, pixels) > 0.5 * target.folds
     there = np.linalg.norm(sample_nearest(target.points, pixels[sure]), axis=1)
     ratios = np.log(np.linalg.norm(moved[sure], axis=1) / there.clip(1e-9))
-    middle = np.median(ratios) if len(ratios) else 0.0
-    ratios = ratios[np.abs(ratios - middle) < 0.3]
+    if not len(ratios):
+        return None
+    ratios = ratios[np.abs(ratios - median(ratios)) < 0.3]
     if len(ratios) < 20:
         return None
-    middle = float(np.median(ratios))
-    spread = 1.4826 * float(np.median(np.abs(ratios - middle)))
+    middle = median(ratios)
+    spread = 1.4826 * median(np.abs(ratios - middle))
     return float(np.exp(middle)), spread / np.sqrt(_CELLS)
 
 
 def agree(forth: Link, back: Link, depth: float) -> bool:
     """Whether both directions tell the same motion, for a scene about `depth` away."""
-    off = tangent_of(forth.edge.S_i_j @ back.edge.S_i_j)
+    off = tangents.log(forth.edge.S_i_j @ back.edge.S_i_j)
     shift = np.linalg.norm(off[:3]) / scale_of(forth.edge.S_i_j)
     return bool(shift < 0.1 * depth and np.linalg.norm(off[3:6]) < 0.1 and abs(off[6]) < 0.2)
 

@@ -8,14 +8,20 @@ from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 import numpy as np
 
 from dens3r_ros.engines.protocol import Engine, Features
+from dens3r_ros.mapping import tangents
 from dens3r_ros.mapping.config import MapperConfig
-from dens3r_ros.mapping.graph import Edge, PoseGraph, tangent_of
+from dens3r_ros.mapping.graph import Edge, PoseGraph
 from dens3r_ros.mapping.interfaces import PlaceIndex
 from dens3r_ros.mapping.keyframe import Keyframe
 from dens3r_ros.mapping.keyframing import KeyframeMaker
 from dens3r_ros.mapping.linking import Link, agree, link
 from dens3r_ros.mapping.observation import Observation, observe
 from dens3r_ros.mapping.tracker import Track, View, track
+
+_TIED = 4.0
+"""Doubts of a keyframe's surest edge up to which a chain of edges counts as short."""
+_LOOPS_THERE = 4
+"""Loops of a keyframe from which on a short chain to it is as good as another loop."""
 
 Recall = Callable[[int], "Keyframe | None"]
 
@@ -46,26 +52,40 @@ class LoopCloser:
         self._places.add(keyframe.id, keyframe.features.frame.image)
 
     def close(self, made: Keyframe, graph: PoseGraph) -> Iterator[None]:
-        """Find what loops a new keyframe closes, and add their edges; yields between decodings."""
+        """Find what loops a new keyframe closes, and add their edges; yields between decodings.
+
+        What is tied well already counts as found: another loop there would tell little.
+        """
         settings = self._config.loops
         if not settings.enabled:
             return
         linked = {edge.i + edge.j - made.id for edge in graph.edges_of(made.id)}
         found = 0
         for candidate in self._older(made, linked):
-            yield
-            older = self._recall(candidate)
-            edges = None if older is None else (yield from self._verified(made, older))
-            if edges is None or candidate not in graph.poses:
-                continue
-            if contradiction(edges[0], graph) > settings.max_contradiction:
-                self.refused += 1
-                continue
-            graph.add_edges(edges)
-            self.closed += 1
-            found += 1
             if found == settings.enough:
                 return
+            if _well_tied(made.id, candidate, graph):
+                found += 1
+                continue
+            yield
+            edges = yield from self._checked(made, candidate, graph)
+            if edges is not None:
+                graph.add_edges(edges)
+                self.closed += 1
+                found += 1
+
+    def _checked(
+        self, made: Keyframe, candidate: int, graph: PoseGraph
+    ) -> Generator[None, None, list[Edge] | None]:
+        """A loop's edges, if there is one and the graph does not contradict."""
+        older = self._recall(candidate)
+        edges = None if older is None else (yield from self._verified(made, older))
+        if edges is None or candidate not in graph.poses:
+            return None
+        if contradiction(edges[0], graph) > self._config.loops.max_contradiction:
+            self.refused += 1
+            return None
+        return edges
 
     def relocalise(
         self, features: Features, view: View, recent: Sequence[int]
@@ -116,14 +136,14 @@ class LoopCloser:
         """Both directions of a loop, if there is one; the way back only if the way there is."""
         there = observe(self._engine, [(made.features, candidate.features)])[0]
         forth = link(there, candidate, made, None, self._config, self._metric, loop=True)
-        if not self._enough(forth):
+        if isinstance(forth, str) or not self._enough(forth):
             return None
         yield
         back = observe(self._engine, [(candidate.features, made.features)])[0]
-        home = link(back, made, candidate, None, self._config, self._metric, loop=True)
-        if not self._convinces(forth, home, candidate):
+        start = np.linalg.inv(forth.edge.S_i_j)
+        home = link(back, made, candidate, start, self._config, self._metric, loop=True)
+        if isinstance(home, str) or not self._convinces(forth, home, candidate):
             return None
-        assert isinstance(forth, Link) and isinstance(home, Link)
         return [forth.edge, home.edge]
 
     def _convinces(self, forth: Link | str, home: Link | str, keyframe: Keyframe) -> bool:
@@ -141,12 +161,20 @@ class LoopCloser:
         )
 
 
+def _well_tied(made: int, candidate: int, graph: PoseGraph) -> bool:
+    """Whether a new keyframe is near one that many loops hold in place."""
+    if candidate not in graph.poses or len(graph.partners(candidate)) < _LOOPS_THERE:
+        return False
+    doubt = min(edge.doubt for edge in graph.edges_of(made))
+    return graph.chained(made, candidate, _TIED * doubt) is not None
+
+
 def contradiction(edge: Edge, graph: PoseGraph) -> float:
     """How far a new edge lies from what the graph believes, in standard deviations."""
     chained = graph.chained(edge.i, edge.j)
     if chained is None:
         return 0.0
     S, covariance = chained
-    off = tangent_of(np.linalg.inv(S) @ edge.S_i_j)
+    off = tangents.log(np.linalg.inv(S) @ edge.S_i_j)
     spread = covariance + edge.covariance
     return float(np.sqrt(off @ np.linalg.solve(spread, off) / len(off)))

@@ -63,7 +63,7 @@ class Maps:
         )
 
     def _restored(self, maps: np.ndarray, fill: float = float("nan")) -> np.ndarray:
-        batch = torch.from_numpy(np.ascontiguousarray(maps))[None]
+        batch = torch.from_numpy(np.require(maps, requirements=["C", "W"]))[None]
         return restore(batch, upright(self.placement), fill)[0].numpy()
 
 

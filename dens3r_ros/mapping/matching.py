@@ -9,11 +9,12 @@ from dens3r_ros.geometry.camera import Intrinsics
 
 
 def sample(image: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """(N, C) bilinear samples of an (h, w, C) image at (N, 2) pixels (x, y), clamped inside."""
-    corners, fraction = _corners(image, pixels)
-    fx, fy = fraction[:, :1], fraction[:, 1:]
-    upper = corners[0] * (1 - fx) + corners[1] * fx
-    return upper * (1 - fy) + (corners[2] * (1 - fx) + corners[3] * fx) * fy
+    """(N, 3) bilinear samples of an (h, w, 3) image at (N, 2) pixels (x, y), clamped inside."""
+    limit = (image.shape[1] - 1.001, image.shape[0] - 1.001)
+    corners, fx, fy = _corners(image, pixels.clip(0, limit).T)
+    upper = corners[:, 0] + fx * (corners[:, 1] - corners[:, 0])
+    lower = corners[:, 2] + fx * (corners[:, 3] - corners[:, 2])
+    return (upper + fy * (lower - upper)).T
 
 
 def sample_nearest(image: np.ndarray, pixels: np.ndarray) -> np.ndarray:
@@ -28,6 +29,14 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     """The same directions at length 1."""
     x, y, z = (vectors[..., axis] for axis in range(3))
     return vectors / np.maximum(np.sqrt(x * x + y * y + z * z), 1e-12)[..., None]
+
+
+def median(values: np.ndarray) -> float:
+    """The middle value, without what `np.median` spends on looking at its arguments."""
+    upper = values.size // 2
+    lower = (values.size - 1) // 2
+    sorted_there = np.partition(values, (lower, upper), axis=None)
+    return float(sorted_there[lower] + sorted_there[upper]) / 2
 
 
 def project(points: np.ndarray, camera: Intrinsics) -> np.ndarray:
@@ -77,7 +86,7 @@ def match_rays(
 
 def _squared(vectors: np.ndarray) -> np.ndarray:
     """(...) squared lengths of (3, ...)."""
-    return vectors[0] ** 2 + vectors[1] ** 2 + vectors[2] ** 2
+    return np.einsum("i...,i...->...", vectors, vectors)
 
 
 def _ray_error(
@@ -85,34 +94,33 @@ def _ray_error(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(3, N) differences of the rays at (2, N) pixels inside from (3, N) directions, and their
     (2, 3, N) derivative by the pixel."""
-    height, width = pointmap.shape[:2]
-    x, y = pixels.astype(np.int64)
-    fx, fy = pixels[0] - x, pixels[1] - y
-    right = (x + 1 < width).astype(np.int64)
-    down = width * (y + 1 < height)
-    first = y * width + x
-    where = np.stack((first, first + right, first + down, first + down + right))
-    points = pointmap.reshape(-1, 3)[where].transpose(2, 0, 1).astype(np.float64, order="C")
-    rays = points / np.maximum(np.sqrt(_squared(points)), 1e-12)
-    upper = rays[:, 0] + fx * (rays[:, 1] - rays[:, 0])
-    lower = rays[:, 2] + fx * (rays[:, 3] - rays[:, 2])
-    by_x = (rays[:, 1] - rays[:, 0]) * (1 - fy) + (rays[:, 3] - rays[:, 2]) * fy
-    return upper + fy * (lower - upper) - directions, np.stack((by_x, lower - upper))
+    rays, fx, fy = _corners(pointmap, pixels)
+    rays /= np.maximum(np.sqrt(_squared(rays)), 1e-12)
+    along = rays[:, 1::2] - rays[:, ::2]
+    edges = rays[:, ::2] + fx * along
+    J = np.empty((2, *directions.shape))
+    J[0] = along[:, 0] + fy * (along[:, 1] - along[:, 0])
+    np.subtract(edges[:, 1], edges[:, 0], out=J[1])
+    return edges[:, 0] + fy * J[1] - directions, J
 
 
 def _newton_step(J: np.ndarray, error: np.ndarray, damping: np.ndarray) -> np.ndarray:
     """(2, N) damped Gauss-Newton steps."""
-    a, c = _squared(J[0]) + damping, _squared(J[1]) + damping
-    b, gx, gy = ((p * q).sum(0) for p, q in ((J[0], J[1]), (J[0], error), (J[1], error)))
+    (a, c), b = np.einsum("ain,ain->an", J, J) + damping, np.einsum("in,in->n", J[0], J[1])
+    gx, gy = np.einsum("ain,in->an", J, error)
     determinant = np.maximum(a * c - b * b, 1e-20)
     return np.stack((b * gy - c * gx, b * gx - a * gy)) / determinant
 
 
-def _corners(image: np.ndarray, pixels: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-    height, width = image.shape[:2]
-    inside_pixels = pixels.clip(0, (width - 1.001, height - 1.001))
-    whole = inside_pixels.astype(int)
-    x, y = whole[:, 0], whole[:, 1]
-    right, down = np.minimum(x + 1, width - 1), np.minimum(y + 1, height - 1)
-    corners = [image[y, x], image[y, right], image[down, x], image[down, right]]
-    return corners, inside_pixels - whole
+def _corners(pointmap: np.ndarray, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(3, 4, N) float64 values around (2, N) pixels inside: upper left and right, lower left and
+    right; and how far (N,) each pixel lies to the right and down."""
+    height, width = pointmap.shape[:2]
+    x, y = whole = pixels.astype(np.int64)
+    fx, fy = pixels - whole
+    where = np.empty((4, len(x)), np.int64)
+    where[0] = y * width + x
+    where[1] = where[0] + (x + 1 < width)
+    where[2:] = where[:2] + width * (y + 1 < height)
+    found = pointmap.reshape(-1, 3).take(where, axis=0)
+    return np.ascontiguousarray(found.transpose(2, 0, 1), np.float64), fx, fy

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dens3r_ros.mapping.archive import archive_bytes
+from dens3r_ros.mapping.cameras import CAMERAS
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.merging import EDGES_PER_KEYFRAME
 from dens3r_ros.mapping.records import CHUNK, RECORD_BYTES
@@ -11,8 +12,10 @@ from dens3r_ros.mapping.records import CHUNK, RECORD_BYTES
 _NODE_BYTES = 1024
 _EDGE_BYTES = 1200
 """Of Python's graph; the solver's process holds some half of that again."""
-_PIXEL_BYTES = 33
-"""Of a live keyframe, a pixel of its maps: points, weight, rays, and image twice over."""
+_PIXEL_BYTES = 21
+"""Of a live keyframe, a pixel of its maps: points, weight, and image twice over."""
+_RAY_BYTES = 12
+"""Of a camera, a pixel of its maps."""
 _TRACKS_BYTES = 8 * 80
 """Of a live keyframe, a sampled pixel of its maps: the frames it was tracked by."""
 
@@ -27,7 +30,7 @@ def window_bytes(config: MapperConfig, image: tuple[int, int], maps: tuple[int, 
     pixels = maps[0] * maps[1]
     samples = pixels // config.tracking.stride**2
     one = _PIXEL_BYTES * pixels + 3 * image[0] * image[1] + _TRACKS_BYTES * samples
-    return config.window.keyframes * one
+    return config.window.keyframes * one + CAMERAS * _RAY_BYTES * pixels
 
 
 def map_bytes(

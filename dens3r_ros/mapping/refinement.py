@@ -51,14 +51,14 @@ def follow(
     home again."""
     if not len(pixels):
         return start, np.zeros(0, bool)
-    there, found = _flow(source, target, pixels, start)
-    back, returned = _flow(target, source, there, pixels)
+    there, found = _flow(source, target, pixels, start, _LEVELS)
+    back, returned = _flow(target, source, there, pixels, 0)
     home = np.abs(back - pixels).max(1) < 0.5
     return there, found & returned & home
 
 
 def _flow(
-    source: Texture, target: Texture, pixels: np.ndarray, start: np.ndarray
+    source: Texture, target: Texture, pixels: np.ndarray, start: np.ndarray, levels: int
 ) -> tuple[np.ndarray, np.ndarray]:
     there, status, _ = cv2.calcOpticalFlowPyrLK(
         source.grey,
@@ -66,7 +66,7 @@ def _flow(
         pixels.astype(np.float32).copy(),
         start.astype(np.float32).copy(),
         winSize=_WINDOW,
-        maxLevel=_LEVELS,
+        maxLevel=levels,
         criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 15, 0.02),
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )

@@ -6,8 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from dens3r_ros.engines.preprocess import resample
-from dens3r_ros.geometry.rays import pixel_rays
-from dens3r_ros.mapping.cameras import at_input
+from dens3r_ros.mapping.cameras import at_input, camera_rays
 from dens3r_ros.mapping.graph import PoseGraph, rigid, scale_of
 from dens3r_ros.mapping.interfaces import Shown
 from dens3r_ros.mapping.keyframe import Keyframe
@@ -105,6 +104,6 @@ def _maps(step: Step, unit: float) -> Maps | None:
         step.seen.frame_confidence,
         scale * unit,
         step.features.placement,
-        pixel_rays(step.view.camera).numpy() if step.view.calibrated else None,
+        camera_rays(step.view.camera) if step.view.calibrated else None,
         step.seen.frame_normals,
     )

@@ -5,18 +5,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import poselib
-import torch
-from scipy.spatial.transform import Rotation
 
-from dens3r_ros.geometry.sim3 import se3_exp, se3_log
+from dens3r_ros.mapping import tangents
 from dens3r_ros.mapping.config import TrackingConfig
+from dens3r_ros.mapping.matching import median
 
 MIN_MATCHES = 12
 """Fewer matches determine no pose that could be trusted."""
 _CELLS = (3, 4)
 """Rows and columns of the view within which errors are taken to be correlated."""
+_SAMPLES = 100
+"""Minimal solutions that are tried at least; many more only where few matches agree."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +59,9 @@ class Resection:
 
 def agreed(first: Resection, second: Resection) -> tuple[np.ndarray, np.ndarray]:
     """T_frame_keyframe and covariance of two independent solutions together."""
-    apart = torch.from_numpy(second.T_frame_keyframe @ np.linalg.inv(first.T_frame_keyframe))
+    apart = second.T_frame_keyframe @ np.linalg.inv(first.T_frame_keyframe)
     gain = first.covariance @ np.linalg.inv(first.covariance + second.covariance)
-    step = gain @ se3_log(apart).numpy()
-    T = se3_exp(torch.from_numpy(step)).numpy() @ first.T_frame_keyframe
+    T = tangents.exp(gain @ tangents.log(apart)[:6]) @ first.T_frame_keyframe
     return T, (np.eye(6) - gain) @ first.covariance
 
 
@@ -72,22 +73,23 @@ def resect(matches: Matches, start: np.ndarray, sigma: float, config: TrackingCo
     """
     T = start.copy()
     sight = _Sight.of(matches)
-    cost, H, g = _linearised(T, sight, sigma, config)
+    best = _linearised(T, sight, sigma, config)
     damping = 1e-4
     for _ in range(config.pose_iterations):
-        step = np.linalg.solve(H + damping * np.diag(np.diag(H)) + 1e-12 * np.eye(6), -g)
+        H = best.H
+        step = np.linalg.solve(H + damping * np.diag(np.diag(H)) + 1e-12 * np.eye(6), -best.g)
         moved = _step(step) @ T
-        new_cost, new_H, new_g = _linearised(moved, sight, sigma, config)
-        if new_cost >= cost:
+        new = _linearised(moved, sight, sigma, config)
+        if new.cost >= best.cost:
             damping = max(damping, 1e-6) * 10
             if damping > 1e4:
                 break
             continue
-        done = cost - new_cost < 1e-4 * cost
-        T, cost, H, g, damping = moved, new_cost, new_H, new_g, damping * 0.1
+        done = best.cost - new.cost < 1e-4 * best.cost
+        T, best, damping = moved, new, damping * 0.1
         if done:
             break
-    return _solved(T, sight, sigma, config)
+    return _solved(T, sight, best, sigma)
 
 
 def resect_from_scratch(
@@ -104,7 +106,7 @@ def resect_from_scratch(
         list(seen),
         list(matches.points[some]),
         camera,
-        {"max_reproj_error": 4 * sigma, "seed": config.seed},
+        {"max_reproj_error": 4 * sigma, "seed": config.seed, "min_iterations": _SAMPLES},
         {},
     )
     start = np.eye(4)
@@ -117,7 +119,7 @@ def resect_from_scratch(
 @dataclass(frozen=True, eq=False)
 class _Sight:
     """Matches laid out by component, which is many times faster: points and rays (3, N), across
-    (2, 3, N) two directions across each ray, weights (N,)."""
+    (3, 2, N) two directions across each ray, weights (N,)."""
 
     points: np.ndarray
     rays: np.ndarray
@@ -129,26 +131,36 @@ class _Sight:
         """The same matches."""
         x, y, z = rays = np.ascontiguousarray(matches.rays.T)
         flat, none = np.abs(x) < 0.9, np.zeros_like(x)
-        first = np.where(flat, np.stack((none, z, -y)), np.stack((-z, none, x)))
-        first /= _length(first)
-        across = np.stack((first, _cross(rays, first)))
+        across = np.empty((3, 2, len(matches)))
+        across[:, 0] = np.where(flat, (none, z, -y), (-z, none, x))
+        across[:, 0] /= np.sqrt(_dot(across[:, 0], across[:, 0]))
+        _cross(rays, across[:, 0], across[:, 1])
         return _Sight(np.ascontiguousarray(matches.points.T), rays, across, matches.weights)
 
 
-def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(3, N) of (3, N) each."""
-    return np.stack(
-        (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
-    )
+@dataclass(frozen=True, eq=False)
+class _Linearised:
+    """What the errors say at one pose: whitened errors (2, N) and their sizes (N,), robust weights
+    (N,), the robust cost, and its normal equations for a small motion."""
+
+    off: np.ndarray
+    size: np.ndarray
+    weights: np.ndarray
+    cost: float
+    H: np.ndarray
+    g: np.ndarray
+
+
+def _cross(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
+    """(3, ..., N) of (3, N) and (3, ..., N)."""
+    np.subtract(a[1] * b[2], a[2] * b[1], out=out[0])
+    np.subtract(a[2] * b[0], a[0] * b[2], out=out[1])
+    np.subtract(a[0] * b[1], a[1] * b[0], out=out[2])
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(N,) of (3, N) each."""
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-
-
-def _length(a: np.ndarray) -> np.ndarray:
-    return np.sqrt(_dot(a, a))
+    """(N,) of (D, N) each."""
+    return np.einsum("in,in->n", a, b)
 
 
 def shown_by_depth(matches: Matches, T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -159,68 +171,55 @@ def shown_by_depth(matches: Matches, T: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _angles(T: np.ndarray, sight: _Sight) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(2, N) angles off; the rays (3, N) on which the points should be seen; the angles by those
-    points (2, 3, N), and by the logarithm of their depth in the keyframe (2, N)."""
+    """(2, N) angles off; the points (3, N) in the frame; the angles by those points (3, 2, N), and
+    by the logarithm of their depth in the keyframe (2, N)."""
     seen = T[:3, :3] @ sight.points + T[:3, 3:]
-    nearness = 1 / np.maximum(_length(seen), 1e-9)
+    nearness = 1 / np.maximum(np.sqrt(_dot(seen, seen)), 1e-9)
     ray = seen * nearness
-    off = np.stack([_dot(across, ray) for across in sight.across])
-    by_point = (sight.across - off[:, None] * ray) * nearness
-    by_depth = -np.tensordot(by_point, T[:3, 3], (1, 0))
-    return off, ray, by_point, by_depth
+    off = np.einsum("ian,in->an", sight.across, ray)
+    by_point = sight.across - off * ray[:, None]
+    by_point *= nearness
+    by_depth = (-T[:3, 3] @ by_point.reshape(3, -1)).reshape(off.shape)
+    return off, seen, by_point, by_depth
 
 
 def _residuals(
     T: np.ndarray, sight: _Sight, sigma: float, depth_sigma: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Whitened errors (2, N), and their derivative (6, 2, N) by a small motion applied on the left
-    (translation, rotation)."""
-    off, ray, by_point, by_depth = _angles(T, sight)
+    """Whitened errors (2, N), and their derivative (6, 2, N), times sigma, by a small motion
+    applied on the left (translation, rotation)."""
+    off, seen, by_point, by_depth = _angles(T, sight)
+    behind = _dot(seen, sight.rays) <= 0
+    if behind.any():
+        off[:, behind] = np.where(off[:, behind] < 0, -1.0, 1.0)
+    shown = _dot(by_depth, by_depth).clip(1e-24)
+    shrink = (1 / np.sqrt(1 + (depth_sigma / sigma) ** 2 * shown) - 1) / shown
+    line = shrink * by_depth
+    off += line * _dot(by_depth, off)
+    by_point += line * np.einsum("an,ian->in", by_depth, by_point)[:, None]
     J = np.empty((6, *off.shape))
-    J[:3] = by_point.transpose(1, 0, 2)
-    for axis, across in enumerate(sight.across):
-        J[3:, axis] = _cross(ray, across)
-    behind = _dot(ray, sight.rays) <= 0
-    off[:, behind] = np.where(off[:, behind] < 0, -1.0, 1.0)
-    length = np.sqrt(by_depth[0] ** 2 + by_depth[1] ** 2).clip(1e-12)
-    line = by_depth / length
-    shrink = line * (1 / np.sqrt(1 + (depth_sigma * length / sigma) ** 2) - 1)
-    off += shrink * (line * off).sum(0)
-    J += shrink * (line * J).sum(1)[:, None]
-    return off / sigma, J / sigma
+    J[:3] = by_point
+    _cross(seen, by_point, J[3:])
+    return off / sigma, J
 
 
-def _huber_weights(size: np.ndarray, weights: np.ndarray, limit: float) -> np.ndarray:
-    return weights * np.minimum(1.0, limit / size.clip(1e-12))
-
-
-def _normal_equations(
-    off: np.ndarray, J: np.ndarray, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _linearised(T: np.ndarray, sight: _Sight, sigma: float, config: TrackingConfig) -> _Linearised:
+    off, J = _residuals(T, sight, sigma, config.sigma_depth)
+    size = np.sqrt(_dot(off, off))
+    bounded = np.minimum(size, config.huber)
+    cost = float(sight.weights @ (bounded * (size - 0.5 * bounded)))
+    weights = sight.weights * bounded / np.maximum(size, 1e-12)
     weighed = (J * weights).reshape(6, -1)
-    return weighed @ J.reshape(6, -1).T, weighed @ off.reshape(-1)
+    H = weighed @ J.reshape(6, -1).T / sigma**2
+    return _Linearised(off, size, weights, cost, H, weighed @ off.ravel() / sigma)
 
 
-def _linearised(
-    T: np.ndarray, sight: _Sight, sigma: float, config: TrackingConfig
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Robust cost, and its normal equations for a small motion."""
-    off, J = _residuals(T, sight, sigma, config.sigma_depth)
-    size, limit = np.sqrt(off[0] ** 2 + off[1] ** 2), config.huber
-    cost = np.where(size < limit, 0.5 * size**2, limit * (size - 0.5 * limit))
-    H, g = _normal_equations(off, J, _huber_weights(size, sight.weights, limit))
-    return float(sight.weights @ cost), H, g
-
-
-def _solved(T: np.ndarray, sight: _Sight, sigma: float, config: TrackingConfig) -> Resection:
-    off, J = _residuals(T, sight, sigma, config.sigma_depth)
-    size = np.sqrt(off[0] ** 2 + off[1] ** 2)
-    weights = _huber_weights(size, sight.weights, config.huber)
-    H, _ = _normal_equations(off, J, weights)
-    spread = max(1.4826 * float(np.median(np.abs(off))), 0.1)
-    variance = spread**2 * _shared(off / spread, weights, sight.rays)
+def _solved(T: np.ndarray, sight: _Sight, best: _Linearised, sigma: float) -> Resection:
+    spread = max(1.4826 * median(np.abs(best.off)), 0.1)
+    variance = spread**2 * _shared(best.off / spread, best.weights, sight.rays)
+    H = best.H
     covariance = variance * np.linalg.inv(H + 1e-9 * np.trace(H) / 6 * np.eye(6))
-    return Resection(T, covariance, size < 3 * max(spread, 1.0), spread * sigma)
+    return Resection(T, covariance, best.size < 3 * max(spread, 1.0), spread * sigma)
 
 
 def _shared(off: np.ndarray, weights: np.ndarray, rays: np.ndarray) -> float:
@@ -244,6 +243,6 @@ def _shared(off: np.ndarray, weights: np.ndarray, rays: np.ndarray) -> float:
 
 def _step(tangent: np.ndarray) -> np.ndarray:
     T = np.eye(4)
-    T[:3, :3] = Rotation.from_rotvec(tangent[3:]).as_matrix()
+    T[:3, :3] = cv2.Rodrigues(tangent[3:])[0]
     T[:3, 3] = tangent[:3]
     return T

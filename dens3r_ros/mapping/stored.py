@@ -13,7 +13,7 @@ from dens3r_ros.engines.protocol import Engine, Features, Placement
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.rays import pixel_rays
-from dens3r_ros.mapping.cameras import at_input
+from dens3r_ros.mapping.cameras import at_input, camera_rays
 from dens3r_ros.mapping.fusion import Canonical
 from dens3r_ros.mapping.keyframe import Keyframe
 from dens3r_ros.mapping.refinement import Texture, textured_pixels
@@ -131,7 +131,7 @@ def unpack(stored: Stored, engine: Engine) -> Keyframe:
     features = engine.encode([frame])[0]
     camera = intrinsics_at(at_input(stored.camera, stored.placement), upright(features.placement))
     depth, weight = _grown(stored, upright(features.placement))
-    rays = pixel_rays(camera).numpy()
+    rays = camera_rays(camera)
     pinned = rays if stored.calibrated else None
     canonical = Canonical(rays * depth[..., None], weight * stored.folds, stored.folds, pinned)
     return Keyframe(

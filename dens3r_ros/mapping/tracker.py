@@ -15,6 +15,7 @@ from dens3r_ros.mapping.keyframe import Keyframe
 from dens3r_ros.mapping.matching import (
     inside,
     match_rays,
+    median,
     project,
     sample,
     sample_nearest,
@@ -188,13 +189,20 @@ def _pairs(seen: Observation, view: View, keyframe: Keyframe, config: TrackingCo
     weights = np.sqrt(weight[sure])
     weights *= len(weights) / max(float(weights.sum()), 1e-9)
     sightings = Sightings(grid[sure], rays[sure], weights, sigma)
-    hit = np.unique(pixels[sure].astype(int) // config.stride, axis=0)
+    hit = _cells_hit(pixels[sure], seen.frame_confidence.shape, config.stride)
     some = seen.frame_confidence[:: config.stride, :: config.stride]
-    covered = len(hit) / max(int((some > config.min_confidence).sum()), len(hit), 1)
+    covered = hit / max(int((some > config.min_confidence).sum()), hit, 1)
     matched = float(sure.sum()) / max(len(grid), 1)
     return _Pairs(
         sightings, pixels[sure], matched if seen.pixels is not None else min(matched, covered)
     )
+
+
+def _cells_hit(pixels: np.ndarray, size: tuple[int, ...], side: int) -> int:
+    """In how many square cells of an image (N, 2) pixels lie."""
+    x, y = (pixels // side).astype(int).T
+    across = size[1] // side + 1
+    return int(np.count_nonzero(np.bincount(y * across + x)))
 
 
 def _matched_pixels(
@@ -278,7 +286,7 @@ def _pair_scale(
     sure_k = seen.keyframe_confidence[y, x] > config.min_confidence
     sure_f = sample_nearest(seen.frame_confidence, pairs.pixels) > config.min_confidence
     middles = [
-        float(np.median(np.log(expected[sure].clip(1e-9) / distance[sure].clip(1e-9))))
+        median(np.log(expected[sure].clip(1e-9) / distance[sure].clip(1e-9)))
         for sure, distance in ((sure_k, by_keyframe), (sure_f, by_frame))
         if sure.sum() >= MIN_MATCHES
     ]
@@ -288,4 +296,4 @@ def _pair_scale(
 def _parallax(matches: Matches, T: np.ndarray) -> float:
     """Median angle between the rays on which both views see a point."""
     here = unit(matches.points @ T[:3, :3].T)
-    return float(np.median(np.linalg.norm(here - matches.rays, axis=1)))
+    return median(np.linalg.norm(here - matches.rays, axis=1))

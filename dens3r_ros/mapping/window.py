@@ -57,12 +57,14 @@ class Window:
         for other in self._keyframes.values():
             if other.id != keyframe.id:
                 S_other = np.linalg.inv(graph.poses[other.id]) @ S_map_keyframe
-                share = _shared(other, keyframe, S_other)
-                shares.append((share, other.id))
+                shares.append((_shared(other, keyframe, S_other, least), other.id))
         shares.sort(reverse=True)
         return [self._keyframes[i] for share, i in shares[:most] if share >= least]
 
 
-def _shared(a: Keyframe, b: Keyframe, S_a_b: np.ndarray) -> float:
-    back = np.linalg.inv(S_a_b)
-    return min(expected_overlap(a, b.camera, S_a_b), expected_overlap(b, a.camera, back))
+def _shared(a: Keyframe, b: Keyframe, S_a_b: np.ndarray, least: float) -> float:
+    """Share of view in common, as far as it matters: exact only from `least` on."""
+    forth = expected_overlap(a, b.camera, S_a_b)
+    if forth < least:
+        return forth
+    return min(forth, expected_overlap(b, a.camera, np.linalg.inv(S_a_b)))

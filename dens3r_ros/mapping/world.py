@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -177,10 +177,12 @@ class World:
         if self.parts.config.fusion.mode == "weighted":
             straighten(keyframe, [*keyframe.tracks, *linked], self.parts.config.tracking)
         for link in [one for one in self._links if keyframe.id in (one.i.id, one.j.id)]:
-            yield
-            self._measure_again(link)
+            if link.i is keyframe:
+                yield
+            self._measure_again(link, keyframe)
 
-    def _measure_again(self, link: Link) -> None:
-        edge = remeasured(link, self.parts.config, self.parts.metric)
-        self.graph.replace_edge(link.edge, edge)
-        self._links[self._links.index(link)] = replace(link, edge=edge)
+    def _measure_again(self, link: Link, matured: Keyframe) -> None:
+        better = remeasured(link, matured, self.parts.config, self.parts.metric)
+        if better is not link:
+            self.graph.replace_edge(link.edge, better.edge)
+            self._links[self._links.index(link)] = better

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from dens3r_ros.geometry.sim3 import sim3_exp
-from dens3r_ros.mapping.graph import Edge, News, PoseGraph, scale_of, tangent_of
+from dens3r_ros.mapping import tangents
+from dens3r_ros.mapping.graph import Edge, News, PoseGraph, scale_of
 from dens3r_ros.mapping.loops import contradiction
 from dens3r_ros.mapping.solver import Solver, to_gtsam, to_matrix
 from dens3r_ros.mapping.solver_process import ChildSolver, InlineSolver
@@ -116,7 +117,7 @@ def test_a_chain_grows_unsure_as_simulated_errors_do() -> None:
         for n in range(5):
             step = np.linalg.inv(truth[n]) @ truth[n + 1]
             S = S @ step @ sim3_exp(torch.from_numpy(random.normal(0, 0.01, 7))).numpy()
-        ends.append(tangent_of(np.linalg.inv(truth[5]) @ S))
+        ends.append(tangents.log(np.linalg.inv(truth[5]) @ S))
     graph = PoseGraph()
     for keyframe_id, S in enumerate(truth):
         graph.add_keyframe(keyframe_id, S)
