@@ -12,10 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import torch
 
 from dens3r_ros.geometry.rotation import turn
-from dens3r_ros.geometry.sim3 import se3_log
+from dens3r_ros.mapping import tangents
 from dens3r_ros.mapping.refinement import NO_DOUBT
 from dens3r_ros.mapping.resection import Resection, agreed
 
@@ -114,7 +113,7 @@ def swing(T_one: np.ndarray, T_other: np.ndarray, depth: float) -> float:
 
 def _motion(T_from: np.ndarray, T_to: np.ndarray) -> np.ndarray:
     """(6,) small motion that takes one T_frame_keyframe to another."""
-    return se3_log(torch.from_numpy(T_to @ np.linalg.inv(T_from))).numpy()
+    return tangents.log(T_to @ np.linalg.inv(T_from))[:6]
 
 
 def _square(whitened: np.ndarray) -> float:
