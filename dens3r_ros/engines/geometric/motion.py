@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from dens3r_ros.engines.geometric.correspondence import Correspondence
@@ -19,11 +21,22 @@ _LEAST_KEYPOINTS = 12
 _CLEAR_AGREEMENT = 0.2
 _LEAST_CELLS = 0.15
 _CELLS_ALONG = 12
-_LEAST_RIVALRY, _LEAST_RIVALRY_UNCALIBRATED = 1.1, 1.2
-"""A mapper that knows its lens is better served by a few doubtful pairs than by none."""
-_LARGEST_TURN_SIGMA, _LARGEST_DIRECTION_SIGMA = 1.6, 6.0
+_LARGEST_DIRECTION_SIGMA = 6.0
 _LARGEST_FOCAL_CHANGE = 0.65
 """Of the logarithm of an assumed focal length: motions that err bend it out of all proportion."""
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """Largest standard deviation of the rotation in degrees, and least rivalry."""
+
+    turn_sigma: float
+    rivalry: float
+
+
+_CALIBRATED = _Limits(turn_sigma=1.6, rivalry=1.1)
+_UNCALIBRATED = _Limits(turn_sigma=1.0, rivalry=1.3)
+"""Stricter, as a lens that is not what it is taken for misleads beyond what tracks can tell."""
 
 
 def motion_between(
@@ -70,12 +83,12 @@ def _certain(found: Likeliest, pixels: np.ndarray, size: tuple[int, int], calibr
     filled = len(np.unique((pixels[found.view.inliers] // side).astype(int), axis=0))
     cells = min(1.0, filled * side**2 / (size[0] * size[1]))
     widened = 1 / np.sqrt(cells)
-    rivalry = _LEAST_RIVALRY if calibrated else _LEAST_RIVALRY_UNCALIBRATED
+    limits = _CALIBRATED if calibrated else _UNCALIBRATED
     return (
         cells > _LEAST_CELLS
-        and found.turn_sigma * widened < _LARGEST_TURN_SIGMA
+        and found.turn_sigma * widened < limits.turn_sigma
         and found.direction_sigma * widened < _LARGEST_DIRECTION_SIGMA
-        and found.rivalry > rivalry
+        and found.rivalry > limits.rivalry
         and (calibrated or _usual_view(found.view.K_a[0, 0], size))
     )
 
