@@ -31,8 +31,7 @@ class Session:
     """Places every frame in a world that grows with them; one camera owns `odom`."""
 
     def __init__(self, parts: Parts, epoch: int) -> None:
-        self._engine, self._config = parts.engine, parts.config
-        self.parts = parts
+        self.parts, self._engine, self._config = parts, parts.engine, parts.config
         self.world = World(parts, self._in_use)
         self.odometry = Odometry(epoch)
         self._streams: dict[str, Stream] = {}
