@@ -15,6 +15,7 @@ _LEAST_CONTRAST = 1.0
 _CELL = 16
 _HOMOGRAPHY_PIXELS = 12.0
 _NEAREST_TRACKS = 4
+_MOST_TRACKS = 150
 _LEAST_REACH = 15.0
 _TOWARDS_HOMOGRAPHY = 0.05
 
@@ -90,8 +91,10 @@ def flow_from_tracks(
     pixels_a: np.ndarray, pixels_b: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
     """(H, W, 2) float32 offsets that follow tracks (N, 2), N >= 4: a homography for all,
-    bent to the tracks nearby."""
+    bent to the tracks nearby. Of very many only some are used."""
     height, width = size
+    few = slice(None, None, -(-len(pixels_a) // _MOST_TRACKS))
+    pixels_a, pixels_b = pixels_a[few], pixels_b[few]
     H = _dominant_homography(pixels_a, pixels_b)
     columns, rows = np.meshgrid(
         *(np.arange(-(-side // _CELL)) * _CELL + (_CELL - 1) / 2 for side in (width, height))

@@ -17,12 +17,14 @@ Pose = tuple[np.ndarray, np.ndarray]
 INLIER_PIXELS = 1.5
 LEAST_TRACKS = 8
 _LOSS_PIXELS = 0.25
+_SEARCHED_TRACKS = 150
 _SEARCH: dict = {
     "max_epipolar_error": INLIER_PIXELS,
     "seed": 0,
     "max_iterations": 1000,
     "min_iterations": 100,
 }
+_SHORT_SEARCH = {**_SEARCH, "min_iterations": 30}
 _REFINED = {"loss_type": "CAUCHY", "loss_scale": _LOSS_PIXELS, "max_iterations": 50}
 
 
@@ -48,12 +50,17 @@ def consistent_tracks(
     they are known."""
     if len(pixels_a) < LEAST_TRACKS:
         return np.zeros(len(pixels_a), dtype=bool), None
+    few = slice(None, None, -(-len(pixels_a) // _SEARCHED_TRACKS))
     if cameras is None:
-        _, found = poselib.estimate_fundamental(pixels_a, pixels_b, _SEARCH, {})
-        return np.array(found["inliers"], dtype=bool), None
+        F, _ = poselib.estimate_fundamental(pixels_a[few], pixels_b[few], _SHORT_SEARCH, {})
+        return _epipolar_error(pixels_a, pixels_b, np.array(F)) < INLIER_PIXELS, None
     known = _camera(cameras[0]), _camera(cameras[1])
-    pose, found = poselib.estimate_relative_pose(pixels_a, pixels_b, *known, _SEARCH, {})
-    return np.array(found["inliers"], dtype=bool), unit_baseline(pose)
+    found = poselib.estimate_relative_pose(pixels_a[few], pixels_b[few], *known, _SHORT_SEARCH, {})
+    pose = unit_baseline(found[0])
+    if pose is None:
+        return np.zeros(len(pixels_a), dtype=bool), None
+    F = fundamental(pose, cameras)
+    return _epipolar_error(pixels_a, pixels_b, F) < INLIER_PIXELS, pose
 
 
 def sampled_pose(pixels_a: np.ndarray, pixels_b: np.ndarray, cameras: Cameras) -> Pose | None:
@@ -86,7 +93,7 @@ def refined_pose(
         return None
     T_b_a = np.eye(4)
     T_b_a[:3, :3], T_b_a[:3, 3] = found
-    inliers = _epipolar_error(pixels_a, pixels_b, found, cameras) < INLIER_PIXELS
+    inliers = _epipolar_error(pixels_a, pixels_b, fundamental(found, cameras)) < INLIER_PIXELS
     return TwoView(T_b_a, K_a, K_b, inliers)
 
 
@@ -106,16 +113,15 @@ def _camera(K: np.ndarray) -> dict:
     return {"model": "PINHOLE", "width": size[0], "height": size[1], "params": parameters}
 
 
-def _epipolar_error(
-    pixels_a: np.ndarray,
-    pixels_b: np.ndarray,
-    pose: Pose,
-    cameras: Cameras,
-) -> np.ndarray:
-    """(N,) Sampson errors in pixels of tracks under a pose."""
+def fundamental(pose: Pose, cameras: Cameras) -> np.ndarray:
+    """(3, 3) matrix F with b . F a = 0 for homogeneous pixels of a and b of one point."""
     R, t = pose
     K_a, K_b = cameras
-    F = np.linalg.inv(K_b).T @ np.cross(t, R, axisb=0, axisc=0) @ np.linalg.inv(K_a)
+    return np.linalg.inv(K_b).T @ np.cross(t, R, axisb=0, axisc=0) @ np.linalg.inv(K_a)
+
+
+def _epipolar_error(pixels_a: np.ndarray, pixels_b: np.ndarray, F: np.ndarray) -> np.ndarray:
+    """(N,) Sampson errors in pixels of tracks."""
     a = np.column_stack([pixels_a, np.ones(len(pixels_a))])
     b = np.column_stack([pixels_b, np.ones(len(pixels_b))])
     in_b, in_a = a @ F.T, b @ F

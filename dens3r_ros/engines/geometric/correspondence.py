@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dens3r_ros.engines.geometric.features import ImageFeatures, matched_keypoints
+from dens3r_ros.engines.geometric.features import ImageFeatures
+from dens3r_ros.engines.geometric.keypoints import Keypoints, matched
 from dens3r_ros.geometry.flow import TwoWayFlow, flow_from_tracks, likeness, two_way_flow
 from dens3r_ros.geometry.two_view import Cameras, Pose, consistent_tracks
 
@@ -16,9 +17,11 @@ _LEAST_CORNER = 1e-5
 _RETURN_PIXELS = 0.7
 _ALIKE = 0.6
 _LEAST_TRACKS = 12
-_MANY_TRACKS = 60
+_MANY_TRACKS = 70
+_COARSE_PIXELS = 2.0
 _FINE_SIDE = 400
 _POOR_AGREEMENT = 0.2
+_GOOD_AGREEMENT = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,26 +39,68 @@ class Correspondence:
 
 
 def correspond(a: ImageFeatures, b: ImageFeatures, cameras: Cameras | None) -> Correspondence:
-    """Flow from the matched keypoints on, or from rest where these are too few or mislead."""
-    matched_a, matched_b = matched_keypoints(a, b)
-    agreed, pose = consistent_tracks(matched_a, matched_b, cameras)
-    keypoints_a, keypoints_b = matched_a[agreed], matched_b[agreed]
-    finest = int(max(a.grey.shape) <= _FINE_SIDE)
-    flow = None
-    if len(keypoints_a) >= _LEAST_TRACKS:
-        size = a.grey.shape
-        there = flow_from_tracks(keypoints_a, keypoints_b, size)
-        back = flow_from_tracks(keypoints_b, keypoints_a, size)
-        flow = two_way_flow(a.grey, b.grey, (there, back), finest)
+    """Flow from matched keypoints on, quick ones if they do; from rest where all are too few or
+    mislead."""
+    quick = _tracks(a.quick, b.quick, cameras)
+    flow = _flow_from(quick, a, b) if len(quick) >= _MANY_TRACKS else None
+    if flow is not None and flow.agreement >= _GOOD_AGREEMENT:
+        return _correspondence(flow, a, b, _followed(quick, flow))
+    sturdy = _tracks(a.sturdy, b.sturdy, cameras)
+    flow = _flow_from(sturdy, a, b) if len(sturdy) >= _LEAST_TRACKS else None
     if flow is None or flow.agreement < _POOR_AGREEMENT:
-        from_rest = two_way_flow(a.grey, b.grey, None, finest)
+        from_rest = two_way_flow(a.grey, b.grey, None, _finest(a))
         flow = max(filter(None, (flow, from_rest)), key=lambda found: found.agreement)
+    return _correspondence(flow, a, b, sturdy)
+
+
+@dataclass(frozen=True, eq=False)
+class _Tracks:
+    """(N, 2) pixels of keypoints that agree with one motion, and its pose if it has one."""
+
+    pixels_a: np.ndarray
+    pixels_b: np.ndarray
+    pose: Pose | None
+
+    def __len__(self) -> int:
+        return len(self.pixels_a)
+
+
+def _tracks(a: Keypoints, b: Keypoints, cameras: Cameras | None) -> _Tracks:
+    pixels_a, pixels_b = matched(a, b)
+    agreed, pose = consistent_tracks(pixels_a, pixels_b, cameras)
+    return _Tracks(pixels_a[agreed], pixels_b[agreed], pose)
+
+
+def _flow_from(tracks: _Tracks, a: ImageFeatures, b: ImageFeatures) -> TwoWayFlow:
+    size = a.grey.shape
+    there = flow_from_tracks(tracks.pixels_a, tracks.pixels_b, size)
+    back = flow_from_tracks(tracks.pixels_b, tracks.pixels_a, size)
+    return two_way_flow(a.grey, b.grey, (there, back), _finest(a))
+
+
+def _finest(features: ImageFeatures) -> int:
+    return int(max(features.grey.shape) <= _FINE_SIDE)
+
+
+def _followed(quick: _Tracks, flow: TwoWayFlow) -> _Tracks:
+    """Quick keypoints, coarse as they are, where the flow puts them, if that is not far away."""
+    start = np.rint(quick.pixels_a)
+    x, y = start.astype(int).T
+    end = start + flow.forward[y, x]
+    strayed = np.linalg.norm(end - start - (quick.pixels_b - quick.pixels_a), axis=1)
+    kept = (strayed < _COARSE_PIXELS) & (flow.forward_error[y, x] < _RETURN_PIXELS)
+    return _Tracks(start[kept], end[kept], quick.pose)
+
+
+def _correspondence(
+    flow: TwoWayFlow, a: ImageFeatures, b: ImageFeatures, tracks: _Tracks
+) -> Correspondence:
     alike = likeness(a.grey, b.grey, flow.forward)
     samples_a, samples_b = _samples(flow, np.where(alike > _ALIKE, a.corners, 0))
-    pixels_a = np.concatenate([samples_a, keypoints_a])
-    pixels_b = np.concatenate([samples_b, keypoints_b])
-    sure = pose if len(keypoints_a) >= _MANY_TRACKS else None
-    return Correspondence(flow, pixels_a, pixels_b, len(keypoints_a), sure)
+    pixels_a = np.concatenate([samples_a, tracks.pixels_a])
+    pixels_b = np.concatenate([samples_b, tracks.pixels_b])
+    sure = tracks.pose if len(tracks) >= _MANY_TRACKS else None
+    return Correspondence(flow, pixels_a, pixels_b, len(tracks), sure)
 
 
 def _samples(flow: TwoWayFlow, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

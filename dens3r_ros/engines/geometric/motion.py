@@ -80,7 +80,8 @@ def _certain(found: Likeliest, pixels: np.ndarray, size: tuple[int, int], calibr
     Tracks of one place say the same: the fewer places, the larger the deviation.
     """
     side = max(size) / _CELLS_ALONG
-    filled = len(np.unique((pixels[found.view.inliers] // side).astype(int), axis=0))
+    columns, rows = (pixels[found.view.inliers] // side).astype(int).T
+    filled = len(np.unique(rows * _CELLS_ALONG + columns))
     cells = min(1.0, filled * side**2 / (size[0] * size[1]))
     widened = 1 / np.sqrt(cells)
     limits = _CALIBRATED if calibrated else _UNCALIBRATED
