@@ -82,7 +82,8 @@ class GraphConfig:
     """Edges between keyframes, and their solve in a child process."""
 
     neighbours: int = 4
-    """Window keyframes, the predecessor among them, that a new keyframe is linked to; 1 to 10."""
+    """Window keyframes, the predecessor among them, that a new keyframe is linked to both ways;
+    with 0 its tracking alone ties it; 0 to 10."""
     min_overlap: float = 0.15
     """Share of pixels matched both ways for an edge; 0 to 1."""
     apply_after: int = 2
@@ -96,10 +97,14 @@ class LoopConfig:
     """Places seen before."""
 
     enabled: bool = True
+    interval: int = 1
+    """One in so many keyframes looks for loops; 1 to 100."""
     candidates: int = 5
     """Most similar keyframes that are looked at; 1 to 20."""
     enough: int = 2
     """Loops of one keyframe after which no more candidates are looked at; 1 to 20."""
+    tried_when_lost: int = 5
+    """Most keyframes among which a lost frame is looked for; 1 to 20."""
     min_gap: int = 10
     """Keyframes between a keyframe and its earliest possible loop partner; 2 to 1000."""
     min_overlap: float = 0.2

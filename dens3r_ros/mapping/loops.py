@@ -57,7 +57,7 @@ class LoopCloser:
         What is tied well already counts as found: another loop there would tell little.
         """
         settings = self._config.loops
-        if not settings.enabled:
+        if not settings.enabled or made.id % settings.interval:
             return
         linked = {edge.i + edge.j - made.id for edge in graph.edges_of(made.id)}
         found = 0
@@ -92,9 +92,9 @@ class LoopCloser:
     ) -> tuple[Keyframe, Track, Observation] | None:
         """The frame's place against a keyframe that looks like it, or one seen lately.
 
-        No more keyframes are tried than `loops.candidates`, so that being lost costs little.
+        No more keyframes are tried than `loops.tried_when_lost`, so that being lost costs little.
         """
-        most = self._config.loops.candidates
+        most = self._config.loops.tried_when_lost
         similar = [i for i, _ in self._places.query(features.frame.image, most)]
         tried = dict.fromkeys([*recent[:1], *similar[:1], *recent, *similar])
         for candidate in list(tried)[:most]:

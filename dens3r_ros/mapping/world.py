@@ -95,9 +95,10 @@ class World:
         """Tie a new keyframe to all it sees, and solve; yields after every piece of work."""
         yield from self._mature(keyframe)
         maker, graph = self.parts.maker, self.graph
-        for forth in [one for one in self._links if one.i is keyframe and one.j is made]:
-            self._tie(maker.link_back(forth, graph))
-            yield
+        if self.parts.config.graph.neighbours:
+            for forth in [one for one in self._links if one.i is keyframe and one.j is made]:
+                self._tie(maker.link_back(forth, graph))
+                yield
         for other in others:
             self._tie((yield from maker.link_both(made, other, graph)))
             yield

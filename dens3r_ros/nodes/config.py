@@ -127,9 +127,18 @@ class MappingParameters:
         2000, "Keyframes remembered in all; bounds memory.", low=10, high=100_000
     )
     neighbours: int = setting(
-        3, "Keyframes that a new one is linked to; each costs two decodes.", low=1, high=10
+        3,
+        "Keyframes that a new one is linked to both ways, two decodes each; 0 is cheapest.",
+        low=0,
+        high=10,
     )
     loops: bool = setting(True, "Recognise places seen before.")
+    loop_candidates: int = setting(
+        5, "Keyframes looked at for loops of a new one; two decodes at most each.", low=1, high=20
+    )
+    loop_interval: int = setting(
+        1, "One in so many keyframes looks for loops; more is cheaper.", low=1, high=100
+    )
     level: str = setting("floor", "What makes map z-up.", choices=("base", "floor", "camera"))
     seed: int = setting(0, "Of every random choice.", low=0, high=2**31 - 1)
 

@@ -32,7 +32,11 @@ def mapper_config(config: NodeConfig, extrinsics: Mapping[str, np.ndarray]) -> M
         tracking=TrackingConfig(seed=mapping.seed),
         window=WindowConfig(keyframes=mapping.window),
         graph=GraphConfig(neighbours=mapping.neighbours),
-        loops=LoopConfig(enabled=mapping.loops),
+        loops=LoopConfig(
+            enabled=mapping.loops,
+            candidates=mapping.loop_candidates,
+            interval=mapping.loop_interval,
+        ),
         archive=ArchiveConfig(keyframes=mapping.archive),
         levelling=_levelling(config),
         cameras=CamerasConfig(odometry=config.input.cameras[0], extrinsics=extrinsics),

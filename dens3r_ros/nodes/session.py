@@ -33,7 +33,7 @@ from dens3r_ros.nodes.transforms import TransformUnknown
 from dens3r_ros.nodes.worker import Job, Worker
 
 MAP_SHARE = 0.1
-"""Of the worker's time that the map's topics may take while images wait."""
+"""Of the worker's time that the map's topics may take."""
 
 
 class Session:
@@ -108,8 +108,8 @@ class Session:
 
     def publish_map(self) -> None:
         """Let the worker publish the map, if anybody listens and it may have changed."""
-        busy = self.waiting() and time.monotonic() < self._map_rests_until
-        if self._map.wanted() and self._map_stamp and self._map_job.done() and not busy:
+        rested = time.monotonic() >= self._map_rests_until
+        if self._map.wanted() and self._map_stamp and self._map_job.done() and rested:
             self._map_job = self._worker.call(self._publish_map)
 
     def map_points(self) -> int:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from dens3r_ros.mapping.config import MapperConfig
+from dens3r_ros.mapping.config import LoopConfig, MapperConfig
 from dens3r_ros.mapping.graph import Edge, PoseGraph
 from dens3r_ros.mapping.loops import LoopCloser
 
@@ -39,10 +39,11 @@ def walked_often(*places: int) -> PoseGraph:
     return chain(31, (29, places[0]), *loops[1:])
 
 
-def looked_at(graph: PoseGraph, *alike: int) -> list[int]:
+def looked_at(graph: PoseGraph, *alike: int, **loops: int) -> list[int]:
     """Which of the keyframes that look like keyframe 30 are brought back to be verified."""
     asked: list[int] = []
-    closer = LoopCloser(None, MapperConfig(), True, LooksLike(*alike), None, asked.append)
+    config = MapperConfig(loops=LoopConfig(**loops))
+    closer = LoopCloser(None, config, True, LooksLike(*alike), None, asked.append)
     for _ in closer.close(SimpleNamespace(id=30), graph):
         pass
     return asked
@@ -62,6 +63,12 @@ def test_a_place_with_many_loops_is_left_alone_where_a_short_chain_leads_to_it()
 
 def test_two_such_places_are_enough() -> None:
     assert looked_at(walked_often(5, 6), 5, 6, 12) == []
+
+
+def test_a_small_computer_looks_for_loops_of_some_keyframes_only() -> None:
+    assert looked_at(chain(31), 5, 6, interval=3) == [5, 6]
+    assert looked_at(chain(31), 5, 6, interval=4) == []
+    assert looked_at(chain(31), 5, 6, candidates=1) == [5]
 
 
 def test_a_chain_surer_than_asked_for_is_found_and_no_other() -> None:

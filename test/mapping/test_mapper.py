@@ -187,6 +187,14 @@ def test_the_window_is_bounded(walk) -> None:
     assert max(update.counters.keyframes_in_window for update in updates) == 3
 
 
+def test_tracking_alone_ties_keyframes_where_nothing_more_is_asked_for(walk) -> None:
+    config = replace(INLINE, graph=GraphConfig(child_process=False, neighbours=0))
+    updates, mapper = mapped(walk, config)
+    counters = updates[-1].counters
+    assert counters.edges == counters.keyframes - 1 + 2 * counters.loops
+    assert errors(walk, mapper).ate_sim3_m < 0.06
+
+
 def test_going_back_and_forth_takes_up_older_keyframes(box_room, camera_pose) -> None:
     there = [camera_pose(0.3 * np.sin(n), 0, 0, 8 * n) for n in range(7)]
     once, _ = mapped(box_room(np.array(there)))
