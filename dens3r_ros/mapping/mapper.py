@@ -18,7 +18,7 @@ from dens3r_ros.mapping.parts import usual_parts
 from dens3r_ros.mapping.reporting import keyframe_view
 from dens3r_ros.mapping.saving import restored, to_save
 from dens3r_ros.mapping.session import Session
-from dens3r_ros.mapping.update import KeyframeView, TimedPose, Update
+from dens3r_ros.mapping.update import KeyframeView, TimedPose, Tracking, Update
 from dens3r_ros.mapping.world import Parts
 
 
@@ -38,11 +38,26 @@ class Mapper:
         self.config = config or MapperConfig()
         self._make_parts = make_parts
         self._session = Session(make_parts(engine, self.config), epoch=0)
+        self._lost_in_a_row = 0
+        self._from_file = False
         self.metric = self._session.parts.metric
 
     def step(self, frame: Frame) -> Update:
         """Take one frame in; frames of one camera come in the order of their stamps."""
-        return self._session.take(frame)
+        update = self._session.take(frame)
+        if self._hopeless(update):
+            self.reset()
+        return update
+
+    def _hopeless(self, update: Update) -> bool:
+        """Whether the camera is long gone from a map too small to be worth coming back to."""
+        limits = self.config.tracking
+        if update.state is Tracking.TRACKING:
+            self._lost_in_a_row = 0
+        elif update.state is not Tracking.INITIALISING:
+            self._lost_in_a_row += 1
+        small = update.counters.keyframes <= limits.hardly_begun and not self._from_file
+        return small and 0 < limits.start_over_after <= self._lost_in_a_row
 
     def catch_up(self) -> None:
         """Do now what the latest frame left for the next `step` to begin with: keyframes are tied
@@ -78,6 +93,8 @@ class Mapper:
         self._session.world.backend.close()
         parts = self._make_parts(self.engine, self.config)
         self._session = Session(parts, self._session.odometry.epoch + 1)
+        self._lost_in_a_row = 0
+        self._from_file = False
 
     @property
     def epoch(self) -> int:
@@ -101,6 +118,7 @@ class Mapper:
         session = restored(loaded, parts, self._session.odometry.epoch + 1)
         self._session.world.backend.close()
         self._session = session
+        self._from_file = True
         return len(loaded.keyframes)
 
     def close(self) -> None:
