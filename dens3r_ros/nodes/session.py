@@ -32,7 +32,7 @@ from dens3r_ros.nodes.statistics import Durations, FrameCounts, Rate
 from dens3r_ros.nodes.transforms import TransformUnknown
 from dens3r_ros.nodes.worker import Job, Worker
 
-MAP_SHARE = 0.1
+MAP_SHARE = 0.05
 """Of the worker's time that the map's topics may take."""
 
 
