@@ -10,6 +10,7 @@ than expected differs anew with every pair.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -31,16 +32,24 @@ _MOST = 50.0
 @dataclass(frozen=True, eq=False)
 class Difference:
     """How far the images' pose lies from the engine's: `off` (6,) in the frame's optical frame,
-    translation first; `root` (6, 6) lower triangular, of the covariance that it should have."""
+    translation first. Covariances (6, 6): the `engine`'s, and of what the images err by anew with
+    every frame (`fleeting`) and in common with the frames around it (`lasting`)."""
 
     off: np.ndarray
-    root: np.ndarray
+    engine: np.ndarray
+    fleeting: np.ndarray
+    lasting: np.ndarray
 
     @staticmethod
     def between(engine: Resection, image: Resection) -> Difference:
         """Of two independent solutions."""
-        root = np.linalg.cholesky(engine.covariance + image.covariance)
-        return Difference(_motion(engine.T_frame_keyframe, image.T_frame_keyframe), root)
+        off = _motion(engine.T_frame_keyframe, image.T_frame_keyframe)
+        return Difference(off, engine.covariance, image.covariance - image.floor, image.floor)
+
+    @cached_property
+    def root(self) -> np.ndarray:
+        """(6, 6) lower triangular, of the covariance that it should have."""
+        return np.linalg.cholesky(self.engine + self.fleeting + self.lasting)
 
     def whitened(self, off: np.ndarray) -> np.ndarray:
         """(6,) a difference in units of what is expected."""

@@ -86,7 +86,7 @@ class Mapper:
 
     def finish(self) -> None:
         """Do all work that waits, wait for the solves that are under way, and follow them."""
-        self._session.world.finish()
+        self._session.finish()
 
     def reset(self) -> None:
         """Forget the map and begin a new epoch."""

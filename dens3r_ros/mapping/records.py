@@ -52,21 +52,27 @@ class Records:
                     int(row["epoch"]),
                 )
 
-    def append(self, record: Record) -> None:
-        """One more frame."""
+    def append(self, record: Record) -> int:
+        """One more frame, and its number from now on."""
         if self._count == CHUNK * len(self._chunks):
             self._chunks.append(np.zeros(CHUNK, _ROW))
         camera = self._cameras.setdefault(record.camera, len(self._cameras))
-        rotation = Rotation.from_matrix(record.T_keyframe_frame[:3, :3]).as_quat()
-        self._chunks[-1][self._count % CHUNK] = (
-            record.stamp,
-            record.keyframe_id,
-            record.epoch,
-            camera,
-            rotation,
-            record.T_keyframe_frame[:3, 3],
-        )
-        self._count += 1
+        number, self._count = self._count, self._count + 1
+        rows, place = self._chunks[-1], number % CHUNK
+        rows["stamp"][place], rows["epoch"][place] = record.stamp, record.epoch
+        rows["camera"][place] = camera
+        self.move(number, record.keyframe_id, record.T_keyframe_frame)
+        return number
+
+    def keyframe_of(self, number: int) -> int:
+        """The keyframe that a frame is kept relative to."""
+        return int(self._chunks[number // CHUNK]["keyframe"][number % CHUNK])
+
+    def move(self, number: int, keyframe_id: int, T_keyframe_frame: np.ndarray) -> None:
+        """Give a frame another place, relative to any keyframe."""
+        rows, place = self._chunks[number // CHUNK], number % CHUNK
+        rows["keyframe"][place], rows["position"][place] = keyframe_id, T_keyframe_frame[:3, 3]
+        rows["rotation"][place] = Rotation.from_matrix(T_keyframe_frame[:3, :3]).as_quat()
 
     def extend(self, records: Iterable[Record]) -> None:
         """Many more frames."""

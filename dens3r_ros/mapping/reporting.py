@@ -14,13 +14,14 @@ from dens3r_ros.mapping.maps import Maps
 from dens3r_ros.mapping.odometry import Odometry, in_map
 from dens3r_ros.mapping.step import Step
 from dens3r_ros.mapping.update import Counters, KeyframeView, Tracking, Update
+from dens3r_ros.mapping.world import World
 
 
 def report(
     step: Step,
     odometry: Odometry,
     graph: PoseGraph,
-    counters: Counters,
+    totals: Counters,
     metric: bool,
     levelled_by: str,
 ) -> Update:
@@ -56,8 +57,24 @@ def report(
         matched=step.found.matched if step.found else float(tracked),
         reason=step.reason,
         timings=dict(step.watch.milliseconds),
-        counters=counters,
+        counters=totals,
         levelled_by=levelled_by,
+    )
+
+
+def counters(world: World, frames: int, lost: int) -> Counters:
+    """Running totals, after so many frames of which so many were lost."""
+    return Counters(
+        frames=frames,
+        tracked=len(world.records),
+        lost=lost,
+        keyframes=world.next_id,
+        keyframes_in_window=len(world.window),
+        keyframes_in_archive=len(world.parts.archive),
+        edges=world.graph.edge_count,
+        loops=world.loops.closed,
+        loops_refused=world.loops.refused,
+        solves=world.backend.solves,
     )
 
 

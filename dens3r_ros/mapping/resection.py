@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -38,13 +38,15 @@ class Resection:
     """A solved pose.
 
     T_frame_keyframe (4, 4); covariance (6, 6) of a small motion of the frame in its own optical
-    frame, translation first; agree (N,) bool: matches within three sigma; sigma: radians.
+    frame, translation first; agree (N,) bool: matches within three sigma; sigma: radians; floor
+    (6, 6): what of the covariance no number of matches averages out.
     """
 
     T_frame_keyframe: np.ndarray
     covariance: np.ndarray
     agree: np.ndarray
     sigma: float
+    floor: np.ndarray = field(default_factory=lambda: np.zeros((6, 6)))
 
     @property
     def inliers(self) -> float:
@@ -54,7 +56,8 @@ class Resection:
     def with_floor(self, error: tuple[float, float], depth: float) -> Resection:
         """Never surer than `error`: a share of the scene's depth, and radians."""
         floors = np.array([error[0] * depth] * 3 + [error[1]] * 3)
-        return replace(self, covariance=self.covariance + np.diag(floors**2))
+        floor = np.diag(floors**2)
+        return replace(self, covariance=self.covariance + floor, floor=floor)
 
 
 def agreed(first: Resection, second: Resection) -> tuple[np.ndarray, np.ndarray]:

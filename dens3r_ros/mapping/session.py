@@ -9,18 +9,19 @@ from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.rotation import turn
 from dens3r_ros.mapping.cameras import fit_camera
+from dens3r_ros.mapping.history import History
 from dens3r_ros.mapping.initialiser import First, Initialiser
 from dens3r_ros.mapping.joining import join
 from dens3r_ros.mapping.keyframe import Keyframe
 from dens3r_ros.mapping.linking import tracked_link
 from dens3r_ros.mapping.observation import Observation, observe
 from dens3r_ros.mapping.odometry import Odometry
-from dens3r_ros.mapping.reporting import report
+from dens3r_ros.mapping.reporting import counters, report
 from dens3r_ros.mapping.step import Record, Step
 from dens3r_ros.mapping.stopwatch import Stopwatch
 from dens3r_ros.mapping.stream import Stream
 from dens3r_ros.mapping.tracker import Track, View, track
-from dens3r_ros.mapping.update import Counters, Tracking, Update
+from dens3r_ros.mapping.update import Tracking, Update
 from dens3r_ros.mapping.world import Parts, World
 
 _RECENT = 3
@@ -33,6 +34,7 @@ class Session:
     def __init__(self, parts: Parts, epoch: int) -> None:
         self.parts, self._engine, self._config = parts, parts.engine, parts.config
         self.world = World(parts, self._in_use)
+        self.history = History(self.world.records)
         self.odometry = Odometry(epoch)
         self._streams: dict[str, Stream] = {}
         self._owner = parts.config.cameras.odometry
@@ -65,14 +67,20 @@ class Session:
             self._start(step)
         else:
             self._join(step)
+        told = counters(self.world, self._number, self._lost)
         graph, metric = self.world.graph, self.parts.metric
-        return report(step, self.odometry, graph, self._counters(), metric, self.levelled_by)
+        return report(step, self.odometry, graph, told, metric, self.levelled_by)
 
     def catch_up(self) -> None:
         """Do the share of work that the latest frame left to do, unless that is done."""
         if self._worked < self._number:
             self._worked = self._number
             self.world.work(self._number)
+
+    def finish(self) -> None:
+        """Do all work that waits, and wait for the solves that are under way."""
+        self.world.finish()
+        self.history.finish()
 
     def _in_use(self) -> set[int]:
         """Keyframes by which cameras stand."""
@@ -243,6 +251,7 @@ class Session:
             world.grow(made, keyframe, forth)
             if step.owner:
                 self.odometry.hand_over(made.id, np.eye(4), T, np.eye(4))
+            self.history.became(step, made.id)
             step.made_keyframe(made.id)
         self._correct()
 
@@ -266,10 +275,9 @@ class Session:
         return True
 
     def _remember(self, step: Step) -> None:
-        stream, epoch = step.stream, self.odometry.epoch
-        assert stream.keyframe_id is not None
-        T = stream.T_keyframe_frame
-        self.world.records.append(Record.of(step.frame, stream.keyframe_id, T, epoch))
+        assert step.stream.keyframe_id is not None
+        keyframe = self.world.window[step.stream.keyframe_id]
+        self.history.remember(step, keyframe, self.odometry.epoch)
 
     def _learn_lens(self, step: Step, seen: Observation) -> None:
         if step.view.calibrated:
@@ -283,18 +291,3 @@ class Session:
         owner = self._streams.get(self._owner or "")
         if owner is not None and owner.keyframe_id is not None:
             self.odometry.correct(self.world.pose(owner.keyframe_id), owner.T_keyframe_frame)
-
-    def _counters(self) -> Counters:
-        world = self.world
-        return Counters(
-            frames=self._number,
-            tracked=len(world.records),
-            lost=self._lost,
-            keyframes=world.next_id,
-            keyframes_in_window=len(world.window),
-            keyframes_in_archive=len(self.parts.archive),
-            edges=world.graph.edge_count,
-            loops=world.loops.closed,
-            loops_refused=world.loops.refused,
-            solves=world.backend.solves,
-        )

@@ -55,6 +55,8 @@ class Step:
     found: Track | None = None
     """None also where the frame began the map and was tracked against nothing."""
     keyframe_made: bool = False
+    number: int = -1
+    """Among all frames that have a place, once it has one."""
 
     def made_keyframe(self, keyframe_id: int) -> None:
         """The frame is a keyframe now."""

@@ -27,7 +27,9 @@ def differences(bias: np.ndarray, noise: float, count: int) -> list[Difference]:
     random = np.random.default_rng(0)
     root = np.sqrt(np.diag(2 * SPREAD))
     return [
-        Difference(n % 10 * bias + noise * root * random.standard_normal(6), np.diag(root))
+        Difference(
+            n % 10 * bias + noise * root * random.standard_normal(6), SPREAD, SPREAD, 0 * SPREAD
+        )
         for n in range(count)
     ]
 
