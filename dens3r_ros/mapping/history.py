@@ -24,10 +24,7 @@ class History:
         with the first at another keyframe, those before are smoothed."""
         T = step.stream.T_keyframe_frame
         step.number = self._records.append(Record.of(step.frame, keyframe.id, T, epoch))
-        trail = self._trails.get(step.frame.camera)
-        if trail is None or trail.keyframe_id != keyframe.id:
-            self._smooth(trail)
-            trail = self._trails[step.frame.camera] = Trail(keyframe.id)
+        trail = self._trail(step.frame.camera, keyframe.id)
         if step.found is not None:
             trail.add(step.number, step.found, keyframe.canonical.median_depth)
         if trail.full:
@@ -42,8 +39,15 @@ class History:
         for trail in self._trails.values():
             self._smooth(trail)
 
-    def _smooth(self, trail: Trail | None) -> None:
-        for number, T_keyframe_frame in trail.smoothed() if trail is not None else []:
-            assert trail is not None
+    def _trail(self, camera: str, keyframe_id: int) -> Trail:
+        trail = self._trails.get(camera)
+        if trail is None or trail.keyframe_id != keyframe_id:
+            if trail is not None:
+                self._smooth(trail)
+            trail = self._trails[camera] = Trail(keyframe_id)
+        return trail
+
+    def _smooth(self, trail: Trail) -> None:
+        for number, T_keyframe_frame in trail.smoothed():
             if self._records.keyframe_of(number) == trail.keyframe_id:
                 self._records.move(number, trail.keyframe_id, T_keyframe_frame)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dens3r_ros.mapping import tangents
-from dens3r_ros.mapping.agreement import swing
+from dens3r_ros.mapping.agreement import Difference, swing
 from dens3r_ros.mapping.tracker import Track
 
 MOST_FRAMES = 64
@@ -35,11 +35,13 @@ class Belief:
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """A frame, what was expected of the images' error there, and what was believed of it with the
-    frame."""
+    """A frame that both witnesses saw: T_keyframe_frame (4, 4) by the engine alone, how far the
+    images were from that, and what was expected of the images' error before the frame and believed
+    with it."""
 
     number: int
-    found: Track
+    T_by_engine: np.ndarray
+    difference: Difference
     expected: Belief
     known: Belief
 
@@ -59,21 +61,21 @@ class Trail:
         return len(self._seen) >= MOST_FRAMES
 
     def add(self, number: int, found: Track, depth: float) -> None:
-        """One frame more, in a scene about `depth` away."""
+        """One frame more, in a scene about `depth` away; one witness alone tells nothing."""
+        difference = found.difference
+        if difference is None:
+            return
         T_frame_keyframe = np.linalg.inv(found.T_keyframe_frame)
         way = swing(T_frame_keyframe, self._T_frame_keyframe, depth)
-        self._T_frame_keyframe = T_frame_keyframe
-        expected = known = self._belief
-        if found.difference is not None:
-            lasting = found.difference.lasting * way / _REACH
-            doubt = found.difference.root @ found.doubt @ found.difference.root.T
-            expected = Belief(expected.mean, expected.covariance + lasting + doubt)
-            known = _with(expected, found)
-        self._belief = known
-        self._seen.append(_Seen(number, found, expected, known))
+        doubt = difference.root @ found.doubt @ difference.root.T
+        grown = self._belief.covariance + difference.lasting * way / _REACH + doubt
+        expected = Belief(self._belief.mean, grown)
+        self._T_frame_keyframe, self._belief = T_frame_keyframe, _with(expected, difference)
+        seen = _Seen(number, found.T_keyframe_pair, difference, expected, self._belief)
+        self._seen.append(seen)
 
     def smoothed(self) -> list[tuple[int, np.ndarray]]:
-        """T_keyframe_frame of every frame by its number, but for those that were placed by one
+        """T_keyframe_frame of the frames by their numbers, but for those that were placed by one
         witness alone; they are forgotten with that, and the next frames go on from the last."""
         poses = []
         later = expected_later = self._belief
@@ -84,15 +86,13 @@ class Trail:
             later = Belief(mean, seen.known.covariance + gain @ apart @ gain.T)
             expected_later = seen.expected
             if seen.known is not seen.expected:
-                poses.append((seen.number, _placed(seen.found, later)))
+                poses.append((seen.number, _placed(seen, later)))
         self._seen.clear()
         return poses[::-1]
 
 
-def _with(expected: Belief, found: Track) -> Belief:
+def _with(expected: Belief, difference: Difference) -> Belief:
     """What a frame tells of the images' error, joined with what was expected of it."""
-    difference = found.difference
-    assert difference is not None
     whole = expected.covariance + difference.engine + difference.fleeting
     surprise = difference.off - expected.mean
     solved = np.linalg.solve(whole, np.column_stack((surprise, expected.covariance)))
@@ -102,10 +102,8 @@ def _with(expected: Belief, found: Track) -> Belief:
     return Belief(mean, expected.covariance - expected.covariance @ solved[:, 1:])
 
 
-def _placed(found: Track, error: Belief) -> np.ndarray:
+def _placed(seen: _Seen, error: Belief) -> np.ndarray:
     """T_keyframe_frame by both witnesses, given how far the images are off."""
-    difference = found.difference
-    assert difference is not None
-    share = difference.engine @ np.linalg.inv(difference.engine + difference.fleeting)
-    motion = share @ (difference.off - error.mean)
-    return found.T_keyframe_pair @ tangents.exp(-motion)
+    engine, fleeting = seen.difference.engine, seen.difference.fleeting
+    share = engine @ np.linalg.inv(engine + fleeting)
+    return seen.T_by_engine @ tangents.exp(-share @ (seen.difference.off - error.mean))
