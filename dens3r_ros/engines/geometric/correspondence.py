@@ -21,7 +21,8 @@ _MANY_TRACKS = 70
 _COARSE_PIXELS = 2.0
 _FINE_SIDE = 400
 _POOR_AGREEMENT = 0.2
-_GOOD_AGREEMENT = 0.3
+_GOOD_AGREEMENT = 0.45
+"""Share of pixels that come back to themselves with which quick keypoints suffice."""
 
 
 @dataclass(frozen=True, eq=False)
