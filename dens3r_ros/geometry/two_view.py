@@ -59,7 +59,7 @@ def consistent_tracks(
     pose = unit_baseline(found[0])
     if pose is None:
         return np.zeros(len(pixels_a), dtype=bool), None
-    F = fundamental(pose, cameras)
+    F = _fundamental(pose, cameras)
     return _epipolar_error(pixels_a, pixels_b, F) < INLIER_PIXELS, pose
 
 
@@ -93,7 +93,7 @@ def refined_pose(
         return None
     T_b_a = np.eye(4)
     T_b_a[:3, :3], T_b_a[:3, 3] = found
-    inliers = _epipolar_error(pixels_a, pixels_b, fundamental(found, cameras)) < INLIER_PIXELS
+    inliers = _epipolar_error(pixels_a, pixels_b, _fundamental(found, cameras)) < INLIER_PIXELS
     return TwoView(T_b_a, K_a, K_b, inliers)
 
 
@@ -113,7 +113,7 @@ def _camera(K: np.ndarray) -> dict:
     return {"model": "PINHOLE", "width": size[0], "height": size[1], "params": parameters}
 
 
-def fundamental(pose: Pose, cameras: Cameras) -> np.ndarray:
+def _fundamental(pose: Pose, cameras: Cameras) -> np.ndarray:
     """(3, 3) matrix F with b . F a = 0 for homogeneous pixels of a and b of one point."""
     R, t = pose
     K_a, K_b = cameras

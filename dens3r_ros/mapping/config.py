@@ -42,10 +42,6 @@ class TrackingConfig:
     """Share of matched keyframe pixels below which a frame is lost; 0 to 1."""
     lost_inliers: float = 0.25
     """Share of matches that agree with the pose below which a frame is lost; 0 to 1."""
-    start_over_after: int = 10
-    """Frames lost in a row after which a map that has hardly begun is begun anew; 0 is never."""
-    hardly_begun: int = 3
-    """Most keyframes of a map that has hardly begun; from 1."""
 
 
 @dataclass(frozen=True)

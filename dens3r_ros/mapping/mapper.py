@@ -21,6 +21,11 @@ from dens3r_ros.mapping.session import Session
 from dens3r_ros.mapping.update import KeyframeView, TimedPose, Tracking, Update
 from dens3r_ros.mapping.world import Parts
 
+_LONG_LOST = 10
+"""Frames lost in a row after which a map that has hardly begun is begun anew."""
+_HARDLY_BEGUN = 30
+"""Most frames that have a place in such a map."""
+
 
 class Mapper:
     """Builds one consistent world from the frames of one or several cameras.
@@ -50,14 +55,13 @@ class Mapper:
         return update
 
     def _hopeless(self, update: Update) -> bool:
-        """Whether the camera is long gone from a map too small to be worth coming back to."""
-        limits = self.config.tracking
+        """Whether the camera is long gone from a map too young to be worth coming back to."""
         if update.state is Tracking.TRACKING:
             self._lost_in_a_row = 0
         elif update.state is not Tracking.INITIALISING:
             self._lost_in_a_row += 1
-        small = update.counters.keyframes <= limits.hardly_begun and not self._from_file
-        return small and 0 < limits.start_over_after <= self._lost_in_a_row
+        young = update.counters.tracked <= _HARDLY_BEGUN and not self._from_file
+        return young and self._lost_in_a_row >= _LONG_LOST
 
     def catch_up(self) -> None:
         """Do now what the latest frame left for the next `step` to begin with: keyframes are tied

@@ -178,6 +178,20 @@ def test_a_map_that_has_hardly_begun_is_begun_anew_where_the_camera_went(
     assert [pose.stamp for pose in mapper.trajectory()] == [room[n].stamp for n in range(13, 17)]
 
 
+def test_a_robot_that_stood_still_keeps_its_map_while_somebody_stands_before_it(
+    box_room, camera_pose
+) -> None:
+    room = box_room(np.array([camera_pose(0, 0, -2, 0)] * 46))
+    mapper = Mapper(CoveredOracle(room, long_side=160), INLINE)
+    for index in range(46):
+        frame = room[index]
+        if 32 <= index < 45:
+            frame = replace(frame, image=np.zeros_like(frame.image))
+        update = mapper.step(frame)
+    assert update.state is Tracking.TRACKING
+    assert update.epoch == 0 and update.counters.tracked == 33
+
+
 def test_reset_forgets_and_counts_an_epoch(walk) -> None:
     mapper = Mapper(oracle(walk), INLINE)
     for index in range(6):
