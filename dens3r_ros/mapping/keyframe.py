@@ -41,6 +41,12 @@ class Keyframe:
         self.tracks.sort(key=lambda track: -track.parallax)
         del self.tracks[_MOST_TRACKS:]
 
+    def learn_lens(self, camera: Intrinsics) -> None:
+        """Take over what has become known of a lens that was not given."""
+        known = (camera.width, camera.height) == (self.camera.width, self.camera.height)
+        if known and not self.calibrated:
+            self.camera = camera
+
     @property
     def stamp(self) -> int:
         """Nanoseconds."""

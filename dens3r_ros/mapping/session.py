@@ -104,7 +104,7 @@ class Session:
         self.world.begin(first.keyframe, S)
         self.odometry.begin(first.keyframe.id, S)
         step.made_keyframe(first.keyframe.id)
-        self._learn_lens(step, first.seen)
+        self._learn_lens(step, first.seen, first.keyframe)
         if first.found is not None:
             self._place_waiting(first)
             self._found(step, first.keyframe, first.seen, first.found)
@@ -160,7 +160,7 @@ class Session:
         with step.watch.stage("decode"):
             pair = (step.features, keyframe.features)
             seen = observe(self._engine, [pair], normals=True)[0]
-        self._learn_lens(step, seen)
+        self._learn_lens(step, seen, keyframe)
         with step.watch.stage("track"):
             start = None if step.stream.lost else step.stream.T_keyframe_frame
             found = self._tracked(seen, step.view, keyframe, start)
@@ -279,12 +279,14 @@ class Session:
         keyframe = self.world.window[step.stream.keyframe_id]
         self.history.remember(step, keyframe, self.odometry.epoch)
 
-    def _learn_lens(self, step: Step, seen: Observation) -> None:
+    def _learn_lens(self, step: Step, seen: Observation, keyframe: Keyframe) -> None:
         if step.view.calibrated:
             return
         step.stream.estimate.add(fit_camera(seen.frame_points, seen.frame_confidence))
         camera, given = step.stream.camera_for(step.features, self._config.calibrated)
         step.view = View(camera, given, step.view.texture)
+        if keyframe.camera_name == step.frame.camera:
+            keyframe.learn_lens(camera)
 
     def _correct(self) -> None:
         """Let `map` to `odom` follow the graph."""

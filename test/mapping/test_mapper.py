@@ -59,6 +59,13 @@ def test_every_frame_of_a_walk_is_placed(walk, calibrated) -> None:
     assert updates[-1].intrinsics_estimated is not calibrated
 
 
+def test_the_first_keyframe_learns_its_lens_like_the_others(walk) -> None:
+    """Coming back to the start is a loop only if the start is understood as well as the rest."""
+    _, mapper = mapped(walk, calibrated=False)
+    first = min(mapper.keyframes(), key=lambda keyframe: keyframe.id)
+    assert first.intrinsics.fx == pytest.approx(walk.camera.fx, rel=0.02)
+
+
 def test_metric_engines_give_metres(walk) -> None:
     updates, mapper = mapped(walk, metric=True)
     assert errors(walk, mapper).scale == pytest.approx(1, abs=0.03)
