@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 import rclpy
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
@@ -16,10 +18,15 @@ from dens3r_ros.sources import SourceError, open_source
 FRAME_ID = "camera_optical_frame"
 TRUE_WORLD = "ground_truth/world"
 TRUE_CAMERA = "ground_truth/camera_optical_frame"
+_PATIENCE_S = 10.0
+"""How long the first image waits for somebody to see it."""
 
 
 class SimulatedCamera(Node):
-    """Publishes image, camera_info and ground-truth TF; stamps are the time of publishing."""
+    """Publishes image, camera_info and ground-truth TF; stamps are the time of publishing.
+
+    The first image waits for a subscriber, so that a short sequence is seen whole.
+    """
 
     def __init__(self) -> None:
         super().__init__("simulated_camera")
@@ -31,18 +38,26 @@ class SimulatedCamera(Node):
         self._infos = self.create_publisher(CameraInfo, "camera_info", images_in("reliable", 2))
         self._transforms = TransformPublisher(self)
         self._next = 0
+        self._began = time.monotonic()
         self.create_timer(1.0 / rate, self._play)
         self.get_logger().info(
             f"playing {self._source.name}: {len(self._source)} frames at {rate:g} Hz"
         )
 
     def _play(self) -> None:
+        if not self._next and not self._seen():
+            return
         if self._next == len(self._source):
             if not self._loop:
                 raise EndOfSource
             self._next = 0
         self._publish(self._next)
         self._next += 1
+
+    def _seen(self) -> bool:
+        """Whether somebody subscribes to the images, or nobody seems to come."""
+        waited = time.monotonic() - self._began
+        return waited > _PATIENCE_S or self._images.get_subscription_count() > 0
 
     def _publish(self, index: int) -> None:
         frame, truth = self._source[index], self._source.truth(index)
