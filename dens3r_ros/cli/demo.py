@@ -15,8 +15,8 @@ WHY_TINY = (
     "machine computes in bfloat16, so it is quick enough (compare: --engine geometric)."
 )
 WHY_GEOMETRIC = (
-    "Engine: geometric. This machine does not compute in bfloat16; on one such it tracked 10 frames "
-    "a second, dens3r-tiny 4 (compare: --engine torch --model dens3r-tiny)."
+    "Engine: geometric. This machine does not compute in bfloat16; on one such it tracked 10 "
+    "frames a second, dens3r-tiny 4 (compare: --engine torch --model dens3r-tiny)."
 )
 
 

@@ -28,6 +28,8 @@ class EngineInfo:
     normals: bool
     descriptors: bool
     device: str
+    guided: bool = False
+    """Whether it sees better where frames bring intrinsics."""
 
 
 @dataclass(frozen=True)

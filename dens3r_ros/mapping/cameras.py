@@ -83,6 +83,18 @@ class CameraEstimate:
         self._fits.append(camera)
 
     @property
+    def count(self) -> int:
+        """How many fits are remembered."""
+        return len(self._fits)
+
+    @property
+    def doubt(self) -> float:
+        """Standard deviation of the logarithm of the focal length, robustly."""
+        focals = np.log([fit.fx for fit in self._fits])
+        spread = 1.4826 * np.median(np.abs(focals - np.median(focals)))
+        return float(spread / np.sqrt(len(focals)))
+
+    @property
     def current(self) -> Intrinsics | None:
         """None before anything is known."""
         if not self._fits:

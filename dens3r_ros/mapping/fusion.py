@@ -40,6 +40,11 @@ class Canonical:
         known = self.weight[::8, ::8] > 0
         return float(np.median(self.points[::8, ::8, 2][known])) if known.any() else 1.0
 
+    def pin(self, rays: np.ndarray) -> None:
+        """Keep the depths, on other rays (h, w, 3) of z = 1, from now on."""
+        self.rays = rays
+        self.points = rays * self.points[..., 2:]
+
     def inherit(
         self, source: Canonical, points: np.ndarray, weight: np.ndarray, config: FusionConfig
     ) -> None:

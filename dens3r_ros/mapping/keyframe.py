@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dens3r_ros.engines.protocol import Features
+from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.mapping.cameras import camera_rays
 from dens3r_ros.mapping.fusion import Canonical
 from dens3r_ros.mapping.refinement import Texture
 
@@ -21,7 +23,8 @@ _MOST_TRACKS = 8
 class Keyframe:
     """A keyframe of the window, with everything live; its pose is the graph's.
 
-    `camera` sees `canonical`'s pixels; `calibrated` tells whether it was given. `revision` grows
+    `camera` sees `canonical`'s pixels; `calibrated` tells whether they are pinned to its rays, as
+    where it was given. `revision` grows
     whenever the pointmap changes.
     """
 
@@ -46,6 +49,16 @@ class Keyframe:
         known = (camera.width, camera.height) == (self.camera.width, self.camera.height)
         if known and not self.calibrated:
             self.camera = camera
+
+    def pin(self, frame: Frame, camera: Intrinsics) -> None:
+        """Look along the rays of a lens that was learned: `frame` brings it at the image's size,
+        `camera` at this one's."""
+        if (camera.width, camera.height) != (self.camera.width, self.camera.height):
+            return
+        self.features = replace(self.features, frame=frame, intrinsics=camera)
+        self.camera, self.calibrated = camera, True
+        self.canonical.pin(camera_rays(camera))
+        self.revision += 1
 
     @property
     def stamp(self) -> int:

@@ -53,7 +53,7 @@ def report(
         metric=metric,
         maps=_maps(step, unit) if tracked else None,
         intrinsics=at_input(step.view.camera, step.features.placement) if tracked else None,
-        intrinsics_estimated=not step.view.calibrated,
+        intrinsics_estimated=step.frame.intrinsics is None,
         matched=step.found.matched if step.found else float(tracked),
         reason=step.reason,
         timings=dict(step.watch.milliseconds),

@@ -59,5 +59,6 @@ def restored(loaded: LoadedMap, parts: Parts, epoch: int) -> Session:
     session.world.trim()
     session.levelled_by = loaded.info.levelled_by
     for keyframe in loaded.keyframes:
-        session.expect_lens(keyframe.stored.camera_name, keyframe.stored.camera)
+        stored = keyframe.stored
+        session.expect_lens(stored.camera_name, stored.camera, stored.intrinsics)
     return session

@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.rotation import turn
-from dens3r_ros.mapping.cameras import fit_camera
 from dens3r_ros.mapping.history import History
 from dens3r_ros.mapping.initialiser import First, Initialiser
 from dens3r_ros.mapping.joining import join
 from dens3r_ros.mapping.keyframe import Keyframe
+from dens3r_ros.mapping.lens import WIDE, glance, look_at_lens
 from dens3r_ros.mapping.linking import tracked_link
 from dens3r_ros.mapping.observation import Observation, observe
 from dens3r_ros.mapping.odometry import Odometry
@@ -50,11 +52,12 @@ class Session:
             self.catch_up()
         self._number += 1
         self._owner = self._owner or frame.camera
-        with watch.stage("encode"):
-            features = self._engine.encode([frame])[0]
         stream = self._streams.setdefault(frame.camera, Stream(frame.camera))
+        frame = frame if self._config.calibrated else replace(frame, intrinsics=None)
+        with watch.stage("encode"):
+            features = self._engine.encode([stream.lens.told(frame)])[0]
         with watch.stage("image"):
-            view = stream.view(features, self._config.calibrated)
+            view = stream.view(features)
         step = Step(frame, features, stream, watch, view, frame.camera == self._owner)
         with watch.stage("solve"):
             if self.world.backend.apply(self._number):
@@ -87,9 +90,12 @@ class Session:
         standing = {stream.keyframe_id for stream in self._streams.values()}
         return {i for i in (*standing, self.odometry.keyframe_id) if i is not None}
 
-    def expect_lens(self, camera_name: str, camera: Intrinsics) -> None:
-        """What lens a camera had before, until it is known better."""
-        self._streams.setdefault(camera_name, Stream(camera_name)).estimate.add(camera)
+    def expect_lens(self, name: str, camera: Intrinsics, whole: Intrinsics | None) -> None:
+        """What lens a camera had: of the engine's pixels, and of the image's if surely known."""
+        stream = self._streams.setdefault(name, Stream(name))
+        stream.estimate.add(camera)
+        if self._engine.info.guided and whole is not None:
+            stream.lens.known = whole
 
     def _start(self, step: Step) -> None:
         """The first keyframe."""
@@ -104,7 +110,7 @@ class Session:
         self.world.begin(first.keyframe, S)
         self.odometry.begin(first.keyframe.id, S)
         step.made_keyframe(first.keyframe.id)
-        self._learn_lens(step, first.seen, first.keyframe)
+        step.view = step.stream.learn(step.view, step.features, first.seen, first.keyframe)
         if first.found is not None:
             self._place_waiting(first)
             self._found(step, first.keyframe, first.seen, first.found)
@@ -160,7 +166,7 @@ class Session:
         with step.watch.stage("decode"):
             pair = (step.features, keyframe.features)
             seen = observe(self._engine, [pair], normals=True)[0]
-        self._learn_lens(step, seen, keyframe)
+        step.view = step.stream.learn(step.view, step.features, seen, keyframe)
         with step.watch.stage("track"):
             start = None if step.stream.lost else step.stream.T_keyframe_frame
             found = self._tracked(seen, step.view, keyframe, start)
@@ -185,13 +191,18 @@ class Session:
         if self._leaves(found):
             with step.watch.stage("keyframe"):
                 self._change_keyframe(step, keyframe, seen, found)
+        if self._learns(step, keyframe) and not step.view.calibrated and found.parallax > WIDE:
+            glance(step.stream.lens, step.features, keyframe, seen, self.world.window)
+
+    def _learns(self, step: Step, keyframe: Keyframe) -> bool:
+        """Whether the pair may tell of a lens that the engine would like to know."""
+        own = keyframe.camera_name == step.frame.camera
+        return own and self._engine.info.guided and step.frame.intrinsics is None
 
     def _rescue(self, step: Step, keyframe: Keyframe) -> bool:
         """Where the frame before could still be placed, let it be the keyframe, after the fact."""
         last, step.stream.last = step.stream.last, None
-        if last is None or last.seen is None or last.found is None:
-            return False
-        if last.frame is keyframe.features.frame:
+        if last is None or last.seen is None or last.found is None or last.stands_for(keyframe):
             return False
         with step.watch.stage("rescue"):
             self._change_keyframe(last, keyframe, last.seen, last.found)
@@ -252,6 +263,9 @@ class Session:
             if step.owner:
                 self.odometry.hand_over(made.id, np.eye(4), T, np.eye(4))
             self.history.became(step, made.id)
+            if self._learns(step, keyframe) and step.view.calibrated:
+                pair, lens = (step.features, keyframe), step.stream.lens
+                world.chores.add(look_at_lens(self._engine, lens, *pair, world.window))
             step.made_keyframe(made.id)
         self._correct()
 
@@ -278,15 +292,6 @@ class Session:
         assert step.stream.keyframe_id is not None
         keyframe = self.world.window[step.stream.keyframe_id]
         self.history.remember(step, keyframe, self.odometry.epoch)
-
-    def _learn_lens(self, step: Step, seen: Observation, keyframe: Keyframe) -> None:
-        if step.view.calibrated:
-            return
-        step.stream.estimate.add(fit_camera(seen.frame_points, seen.frame_confidence))
-        camera, given = step.stream.camera_for(step.features, self._config.calibrated)
-        step.view = View(camera, given, step.view.texture)
-        if keyframe.camera_name == step.frame.camera:
-            keyframe.learn_lens(camera)
 
     def _correct(self) -> None:
         """Let `map` to `odom` follow the graph."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from dens3r_ros.engines.protocol import Features
 from dens3r_ros.frame import Frame
+from dens3r_ros.mapping.keyframe import Keyframe
 from dens3r_ros.mapping.observation import Observation
 from dens3r_ros.mapping.odometry import in_map
 from dens3r_ros.mapping.stopwatch import Stopwatch
@@ -57,6 +58,11 @@ class Step:
     keyframe_made: bool = False
     number: int = -1
     """Among all frames that have a place, once it has one."""
+
+    def stands_for(self, keyframe: Keyframe) -> bool:
+        """Whether the keyframe was made of its frame."""
+        own = (self.frame.stamp, self.frame.camera)
+        return own == (keyframe.stamp, keyframe.camera_name)
 
     def made_keyframe(self, keyframe_id: int) -> None:
         """The frame is a keyframe now."""

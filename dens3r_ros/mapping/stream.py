@@ -13,7 +13,10 @@ from dens3r_ros.engines.preprocess import resample
 from dens3r_ros.engines.protocol import Features
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.agreement import Witness
-from dens3r_ros.mapping.cameras import CameraEstimate
+from dens3r_ros.mapping.cameras import CameraEstimate, fit_camera
+from dens3r_ros.mapping.keyframe import Keyframe
+from dens3r_ros.mapping.lens import Lens
+from dens3r_ros.mapping.observation import Observation
 from dens3r_ros.mapping.refinement import NO_PIXELS, Texture
 from dens3r_ros.mapping.tracker import View
 
@@ -33,6 +36,7 @@ class Stream:
     last: Step | None = None
     """The last frame that was placed."""
     estimate: CameraEstimate = field(default_factory=CameraEstimate)
+    lens: Lens = field(default_factory=Lens)
     witness: Witness = field(default_factory=Witness)
 
     @property
@@ -44,9 +48,9 @@ class Stream:
         """The camera is here."""
         self.keyframe_id, self.T_keyframe_frame = keyframe_id, T_keyframe_frame
 
-    def camera_for(self, features: Features, calibrated: bool) -> tuple[Intrinsics, bool]:
-        """The camera of the engine's pixels, and whether it was given."""
-        if calibrated and features.intrinsics is not None:
+    def camera_for(self, features: Features) -> tuple[Intrinsics, bool]:
+        """The camera of the engine's pixels, and whether pixels are pinned to its rays."""
+        if features.intrinsics is not None:
             return features.intrinsics, True
         height, width = features.placement.size
         current = self.estimate.current
@@ -55,9 +59,20 @@ class Stream:
         focal = 0.85 * max(height, width)
         return Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height), False
 
-    def view(self, features: Features, calibrated: bool) -> View:
+    def learn(self, view: View, features: Features, seen: Observation, keyframe: Keyframe) -> View:
+        """The view anew, where the lens was not given and the engine's rays show more of it; so
+        learns the keyframe."""
+        if view.calibrated:
+            return view
+        self.estimate.add(fit_camera(seen.frame_points, seen.frame_confidence))
+        camera, pinned = self.camera_for(features)
+        if keyframe.camera_name == self.name:
+            keyframe.learn_lens(camera)
+        return View(camera, pinned, view.texture)
+
+    def view(self, features: Features) -> View:
         """What the tracker needs of a frame."""
-        camera, given = self.camera_for(features, calibrated)
+        camera, given = self.camera_for(features)
         image = resample(features.frame.image, features.placement)
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         return View(camera, given, Texture(grey, NO_PIXELS, self.witness.doubt))

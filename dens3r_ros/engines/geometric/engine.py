@@ -48,6 +48,7 @@ class GeometricEngine:
             normals=True,
             descriptors=False,
             device="cpu",
+            guided=True,
         )
 
     def encode(self, frames: Sequence[Frame]) -> list[Features]:
