@@ -24,8 +24,7 @@ class Keyframe:
     """A keyframe of the window, with everything live; its pose is the graph's.
 
     `camera` sees `canonical`'s pixels; `calibrated` tells whether they are pinned to its rays, as
-    where it was given. `revision` grows
-    whenever the pointmap changes.
+    where it was given. `revision` grows whenever the pointmap changes.
     """
 
     id: int

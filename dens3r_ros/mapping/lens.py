@@ -24,8 +24,6 @@ _DOUBT = 0.03
 """Standard deviation of the logarithm of its focal length up to which it is."""
 _MOVED = 0.015
 """Change of that logarithm from which on everybody is told anew."""
-
-
 WIDE = 0.05
 """Radians between two views' rays from which on they tell something of their lens."""
 

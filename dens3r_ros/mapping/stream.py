@@ -72,7 +72,7 @@ class Stream:
 
     def view(self, features: Features) -> View:
         """What the tracker needs of a frame."""
-        camera, given = self.camera_for(features)
+        camera, pinned = self.camera_for(features)
         image = resample(features.frame.image, features.placement)
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        return View(camera, given, Texture(grey, NO_PIXELS, self.witness.doubt))
+        return View(camera, pinned, Texture(grey, NO_PIXELS, self.witness.doubt))
