@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint clean
+.PHONY: help setup demo test test-slow lint docs clean
 export PYTHON PIP_ARGS
 
 # Every recipe but setup's runs in the environment that `source scripts/activate` gives.
@@ -30,6 +30,12 @@ test-slow: setup  ## the tests that build, install, load full-size networks or f
 
 lint: setup  ## ruff, mypy, codespell
 	@$(IN_VENV) ruff check . && ruff format --check . && mypy && codespell
+
+docs: setup  ## the documentation as a site in build/docs; warnings are errors
+	@$(IN_VENV) python -m pip install -q --disable-pip-version-check -r requirements/docs.lock
+	@$(IN_VENV) python docs/tools/reference.py --check
+	@$(IN_VENV) python -m sphinx -q -n -W --keep-going -b html docs build/docs
+	@echo "build/docs/index.html"
 
 clean:  ## what was built; .venv with its downloads stays (rm -r .venv removes that too)
 	rm -rf build install log dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
