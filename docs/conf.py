@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The documentation as a site: `make docs`, and rosdoc2 by rosdoc2.yaml."""
 
-import tomllib
 from pathlib import Path
+
+import tomllib
 
 project = "dens3r_ros"
 author = "dens3r_ros maintainers"
