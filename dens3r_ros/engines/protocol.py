@@ -30,6 +30,8 @@ class EngineInfo:
     device: str
     guided: bool = False
     """Whether it sees better where frames bring intrinsics."""
+    precision: str = "fp32"
+    """Number type of most of its work."""
 
 
 @dataclass(frozen=True)
