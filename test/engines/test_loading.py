@@ -71,8 +71,7 @@ def test_what_runs_where_nobody_chose_is_what_the_record_says(
     preferred: str, named: tuple[str, str], chosen: tuple[str, str], monkeypatch
 ) -> None:
     """Demo, node and command line ask here alone: else a user compares two different things."""
-    known = None if preferred == "geometric" else preferred
-    monkeypatch.setattr("dens3r_ros.engines.loading.preferred_model", lambda: known)
+    monkeypatch.setattr("dens3r_ros.model_store.choice.default_model", lambda: preferred)
     found = choose_engine(*named)
     assert (found.engine, found.model) == chosen and found.why
     assert isinstance(found, Choice)
