@@ -60,8 +60,8 @@ def load_engine(
 
     "torch" and "onnx" run `model`: a path, a name of `dens3r models list`, or `random:NAME` for a
     published network without its weights. "geometric" needs none. "auto" is as `choose_engine` has
-    it. "module:factory" is called without arguments. `max_side` is the long side in pixels to work at, 0 the engine's own choice. Errors are
-    ValueErrors with a sentence.
+    it. "module:factory" is called without arguments. `max_side` is the long side in pixels to work
+    at, 0 the engine's own choice. Errors are ValueErrors with a sentence.
     """
     chosen = choose_engine(name, model)
     if ":" in chosen.engine:
