@@ -112,7 +112,13 @@ def mapping(
 @app.command()
 def node(
     frames: Annotated[
-        int, typer.Option(min=20, max=20000, help="Images that are listened to; 5000 for memory.")
+        int,
+        typer.Option(
+            min=20,
+            max=20000,
+            help="Images that are listened to; 5000 for memory. With fewer than 300, the times of "
+            "stages hold those of the idle ones too.",
+        ),
     ] = 1000,
     idle_frames: Annotated[
         int, typer.Option(min=20, max=300, help="Images before, to which nobody listens.")

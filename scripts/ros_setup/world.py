@@ -57,8 +57,9 @@ def other_checkouts(environment: Mapping[str, str], root: Path) -> list[Path]:
     Their `.venv` holds an rclpy and stands in AMENT_PREFIX_PATH, but is no ROS to build on.
     """
     named = [environment.get(name, "") for name in (*PATH_VARIABLES, "VIRTUAL_ENV")]
-    entries = [Path(entry) for text in named for entry in text.split(os.pathsep) if entry]
-    found = {checkout for entry in entries if (checkout := _checkout_of(entry, root))}
+    entries = [Path(entry) for text in named for entry in text.split(os.pathsep)]
+    whole = [entry for entry in entries if entry.is_absolute()]
+    found = {checkout for entry in whole if (checkout := _checkout_of(entry, root))}
     return sorted(found - {root})
 
 

@@ -87,9 +87,14 @@ def test_another_activated_checkout_is_not_taken_for_a_sourced_ros(
     assert not seen[0].sourced and not seen[0].python.startswith(str(other))
 
 
-def test_only_checkouts_that_setup_made_are_left_aside(other: Path, tmp_path: Path) -> None:
+def test_only_checkouts_that_setup_made_are_left_aside(
+    other: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert other_checkouts(activated(other), tmp_path / "own") == [other]
     assert other_checkouts(activated(other), other) == []
+    relative = {"PYTHONPATH": "scripts"}  # as the Makefile has it
+    monkeypatch.chdir(other)
+    assert other_checkouts(relative, other) == []
     mine = tmp_path / "workspace"
     (mine / ".venv" / "bin").mkdir(parents=True)
     assert other_checkouts(activated(mine) | SOURCED, tmp_path / "own") == []
