@@ -44,6 +44,10 @@ def pair(
     within rounds. On random weights times are those of trained ones.
     """
     from dens3r_ros.engines.bench_pair import BenchOptions, bench_pair
+    from dens3r_ros.engines.precision import choose_device, choose_precision
+
+    with plain_errors():
+        choose_precision(precision, choose_device(device))
 
     wanted = None if size is None else size.rows_first
     options = BenchOptions(model, device, precision, wanted, rounds, threads, compiled, onnx, plain)

@@ -131,6 +131,8 @@ def test_a_gpu_that_is_not_there_is_told_first(tmp_path, monkeypatch) -> None:
     path = tmp_path / "gpu.yaml"
     path.write_text("/**: {ros__parameters: {engine.device: cuda}}")
     refused(dens3r("demo", "--config", path, "--out", tmp_path), "sees no CUDA device")
+    refused(dens3r("bench", "pair", "--device", "cuda"), "sees no CUDA device")
+    refused(dens3r("bench", "pair", "--precision", "int4"), "is not one of")
     training = ("train", "--config", "config/training/tiny-cpu.yaml", "--out", tmp_path / "run")
     refused(dens3r(*training, "--device", "cuda"), "sees no CUDA device")
 

@@ -15,17 +15,6 @@ from dens3r_ros.cli.common.errors import stop
 STDOUT = Path("-")
 
 
-def readable(path: Path | None) -> Path | None:
-    """A file that can be read, or the end."""
-    if path is not None:
-        try:
-            with path.open("rb") as file:
-                file.read(1)
-        except OSError as error:
-            stop(error)
-    return path
-
-
 def writable(path: Path | None) -> Path | None:
     """A file that can be written in a folder that is there, or the end."""
     if path is None or path == STDOUT:
