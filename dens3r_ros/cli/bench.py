@@ -8,6 +8,12 @@ from typing import Annotated
 
 import typer
 
+from dens3r_ros.cli.common.errors import FAILED, plain_errors, stop
+from dens3r_ros.cli.common.files import STDOUT, JsonFile, write_json
+from dens3r_ros.cli.common.progress import following
+from dens3r_ros.cli.common.size import ImageSize, OwnImageSize, Size
+
+USUAL = Size(512, 384)
 app = typer.Typer(no_args_is_help=True, help="Measure what things cost on this machine.")
 
 
@@ -18,7 +24,7 @@ def pair(
     ] = "random:dust3r-512-dpt",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
-    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT; as trained unless given.")] = "",
+    size: OwnImageSize = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often every stage is measured.")] = 5,
     threads: Annotated[int, typer.Option(min=0, help="Of the CPU; 0 is one per core.")] = 0,
     compiled: Annotated[
@@ -30,9 +36,7 @@ def pair(
     plain: Annotated[
         bool, typer.Option("--plain", help="Also time a pair the published way, in float32.")
     ] = False,
-    json: Annotated[
-        Path | None, typer.Option(help="Write the figures to this file; - is standard output.")
-    ] = None,
+    json: JsonFile = None,
 ) -> None:
     """Time encoding, decoding and heads of a pair, and a new frame against three keyframes.
 
@@ -40,41 +44,27 @@ def pair(
     within rounds. On random weights times are those of trained ones.
     """
     from dens3r_ros.engines.bench_pair import BenchOptions, bench_pair
+    from dens3r_ros.engines.precision import choose_device, choose_precision
 
-    options = BenchOptions(
-        model, device, precision, _parsed(size), rounds, threads, compiled, onnx, plain
-    )
-    try:
+    with plain_errors():
+        choose_precision(precision, choose_device(device))
+
+    wanted = None if size is None else size.rows_first
+    options = BenchOptions(model, device, precision, wanted, rounds, threads, compiled, onnx, plain)
+    with following("bench pair"), plain_errors():
         figures = bench_pair(options, lambda line: typer.echo(line, err=True))
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
     _write(figures, json)
 
 
 def _write(figures: dict[str, object], target: Path | None) -> None:
     from json import dumps
 
-    text = dumps(figures, indent=2)
-    if target is None or str(target) != "-":
+    if target != STDOUT:
         for name, value in figures.items():
             typer.echo(
                 f"{name:<28} {value:.4g}" if isinstance(value, float) else f"{name:<28} {value}"
             )
-    if target is not None:
-        if str(target) == "-":
-            typer.echo(text)
-        else:
-            target.write_text(text + "\n", encoding="utf-8")
-
-
-def _parsed(size: str) -> tuple[int, int] | None:
-    from dens3r_ros.cli.export import parsed_size
-
-    try:
-        return parsed_size(size)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+    write_json(dumps(figures, indent=2), target)
 
 
 @app.command()
@@ -82,9 +72,7 @@ def preprocess(
     images: Annotated[Path, typer.Argument(help="A folder of images of one size.")],
     model: Annotated[str, typer.Option(help="Path, name, or random:NAME.")],
     count: Annotated[int, typer.Option(min=2, help="How many of the images, evenly spread.")] = 6,
-    json: Annotated[
-        Path | None, typer.Option(help="Write the figures to this file; - is standard output.")
-    ] = None,
+    json: JsonFile = None,
 ) -> None:
     """Compare the fast preprocessing with the published one: time, pixels, and a model's outputs.
 
@@ -97,55 +85,50 @@ def preprocess(
     from dens3r_ros.engines.bench_preprocess import bench_preprocess
     from dens3r_ros.engines.loading import load_named_network
 
-    try:
+    with following("bench preprocess"), plain_errors():
         paths = sorted(path for path in images.iterdir() if path.suffix in (".jpg", ".png"))
         if len(paths) < 2:
             raise ValueError(f"{images} holds {len(paths)} .jpg or .png images; two are needed")
         chosen = [paths[index] for index in np.linspace(0, len(paths) - 1, count).astype(int)]
         pixels = [np.array(Image.open(path).convert("RGB")) for path in chosen]
         figures = bench_preprocess(load_named_network(model), pixels)
-    except (ValueError, OSError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
     _write(figures, json)
 
 
 @app.command()
 def mapping(
-    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the frames.")] = "512x384",
+    size: ImageSize = USUAL,
     frames: Annotated[int, typer.Option(min=20, help="How many are mapped.")] = 2000,
-    json: Annotated[
-        Path | None, typer.Option(help="Write the figures to this file; - is standard output.")
-    ] = None,
+    json: JsonFile = None,
 ) -> None:
     """Time mapping without its engine, frame by frame, on a procedural walk back and forth.
 
     Keyframes are made on and on, as on a long way. Times are milliseconds on this machine as
     loaded; stages named decode, encode and keyframe contain the oracle engine's own time.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
     from dens3r_ros.evaluation.bench_mapping import BenchSize, bench_mapping
 
-    chosen = _parsed(size)
-    options = BenchSize(chosen or (384, 512), frames)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("mapping", total=frames)
-        figures = bench_mapping(options, lambda done: progress.update(task, completed=done))
+    with following("bench mapping", frames) as tell:
+        figures = bench_mapping(BenchSize(size.rows_first, frames), tell)
     _write(figures, json)
 
 
 @app.command()
 def node(
     frames: Annotated[
-        int, typer.Option(min=20, max=20000, help="Images that are listened to; 5000 for memory.")
+        int,
+        typer.Option(
+            min=20,
+            max=20000,
+            help="Images that are listened to; 5000 for memory. With fewer than 300, the times of "
+            "stages hold those of the idle ones too.",
+        ),
     ] = 1000,
     idle_frames: Annotated[
         int, typer.Option(min=20, max=300, help="Images before, to which nobody listens.")
     ] = 100,
     rate: Annotated[float, typer.Option(min=1, max=200, help="Most images a second.")] = 30.0,
-    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the images.")] = "512x384",
+    size: ImageSize = USUAL,
     domain: Annotated[int, typer.Option(min=0, max=232, help="DDS domain to measure in.")] = 87,
     plain_camera: Annotated[
         bool, typer.Option("--plain-camera", help="A camera without any of our DDS settings.")
@@ -153,9 +136,7 @@ def node(
     plain_listener: Annotated[
         bool, typer.Option("--plain-listener", help="A listener without any of our settings.")
     ] = False,
-    json: Annotated[
-        Path | None, typer.Option(help="Write the figures to this file; - is standard output.")
-    ] = None,
+    json: JsonFile = None,
 ) -> None:
     """Measure the node itself: camera, node and listener are processes that talk over DDS.
 
@@ -178,15 +159,10 @@ def node(
     try:
         from dens3r_ros.nodes.bench.run import BenchError, BenchOptions, bench_node
     except ModuleNotFoundError as error:
-        typer.echo(f"this needs ROS 2, and {error.name} is missing: run make setup", err=True)
-        raise typer.Exit(1) from error
-    height, width = _parsed(size) or (384, 512)
+        stop(f"this needs ROS 2, and {error.name} is missing: run make setup")
     options = BenchOptions(
-        frames, idle_frames, rate, width, height, domain, plain_camera, plain_listener
+        frames, idle_frames, rate, size.width, size.height, domain, plain_camera, plain_listener
     )
-    try:
+    with following("bench node"), plain_errors(BenchError, code=FAILED):
         figures = bench_node(options, lambda line: typer.echo(line, err=True))
-    except BenchError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
     _write(figures, json)

@@ -5,9 +5,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from dens3r_ros.cli.common.errors import FAILED, plain_errors, stop
+from dens3r_ros.cli.common.files import writable_folder
+from dens3r_ros.cli.common.progress import following
+
+if TYPE_CHECKING:
+    from dens3r_ros.nodes.demo.run import DemoOptions
 
 DEFAULT_OUTPUT = Path("demo_output")
 
@@ -29,11 +36,7 @@ def demo(
     model: Annotated[str, typer.Option(help="Name or path of a model, for torch and onnx.")] = "",
     config: Annotated[
         Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            help="Parameters of the node; config/cpu.yaml if not given.",
-        ),
+        typer.Option(help="Parameters of the node; config/cpu.yaml if not given."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = DEFAULT_OUTPUT,
     rate: Annotated[float, typer.Option(help="Images a second.", min=0.1, max=240)] = 30.0,
@@ -43,16 +46,11 @@ def demo(
     from rich.console import Console
 
     console = Console()
-    from dens3r_ros.engines.loading import choose_engine
-
-    chosen = choose_engine(engine, model)
-    console.print(f"Engine: {chosen.engine} {chosen.model}".rstrip() + f" ({chosen.why}).")
     try:
         from dens3r_ros.nodes.demo.run import DemoError, DemoOptions, run_demo
         from dens3r_ros.nodes.demo.viewer import open_viewer
     except ModuleNotFoundError as error:
-        console.print(f"The demo needs ROS 2, and {error.name} is missing: run `make setup`.")
-        raise typer.Exit(1) from error
+        stop(f"the demo needs ROS 2, and {error.name} is missing: run make setup")
     options = DemoOptions(
         source=source or _shipped("demo/walk.mp4"),
         output=out,
@@ -62,18 +60,37 @@ def demo(
         rate=rate,
         seconds=seconds,
     )
+    with plain_errors():
+        console.print(_checked(options))
+    writable_folder(out)
     console.print(f"Playing {options.source} at {rate:g} Hz; results go to {out}/")
-    out.mkdir(parents=True, exist_ok=True)
     viewer = open_viewer(os.environ, out / "viewer.log")
     if viewer.name:
         console.print(f"{viewer.name} shows it")
     try:
-        with console.status("starting") as line:
-            values = run_demo(options, lambda s, t: line.update(_line(s, t)), viewer)
+        with following("demo", seconds) as tell:
+            values = run_demo(options, lambda s, t: tell(t, None, _line(s)), viewer)
     except DemoError as error:
         console.print(f"The demo failed: {error}", style="red")
-        raise typer.Exit(1) from error
+        raise typer.Exit(FAILED) from error
     _print_summary(console, values, out)
+
+
+def _checked(options: DemoOptions) -> str:
+    """Which engine will run; ValueError or OSError for what the node or the camera would refuse."""
+    from dens3r_ros.engines.loading import choose_engine
+    from dens3r_ros.engines.precision import choose_device
+    from dens3r_ros.engines.random_weights import PREFIX
+    from dens3r_ros.model_store.manifest import resolve_model
+    from dens3r_ros.nodes.parameter_file import read_parameters
+    from dens3r_ros.sources import open_source
+
+    choose_device(read_parameters(options.config).engine.device)
+    open_source(options.source)
+    chosen = choose_engine(options.engine, options.model)
+    if chosen.model and not chosen.model.startswith(PREFIX):
+        resolve_model(chosen.model)
+    return f"Engine: {chosen.engine} {chosen.model}".rstrip() + f" ({chosen.why})."
 
 
 def _shipped(name: str) -> Path:
@@ -82,12 +99,12 @@ def _shipped(name: str) -> Path:
     return resource_dir("config") / name
 
 
-def _line(status: Any, seconds: float) -> str:
+def _line(status: Any) -> str:
     states = ("inactive", "initialising", "tracking", "lost", "relocalising", "paused", "failed")
     latency = dict(zip(status.stages, status.latency_p50_ms, strict=True)).get("total", 0.0)
     keyframes = status.keyframes_in_window + status.keyframes_in_archive
     return (
-        f"{seconds:4.0f} s  {states[status.tracking]:<12}  {status.frames_per_second:4.1f} fps  "
+        f"{states[status.tracking]:<12}  {status.frames_per_second:4.1f} fps  "
         f"{latency:4.0f} ms  {keyframes} keyframes  {status.loops} loops  "
         f"{status.images_processed} frames, {status.images_dropped} dropped"
     )

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from dens3r_ros.cli.common.progress import following
 from dens3r_ros.cli.health.finding import Finding, Level
 
 COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red"}
@@ -19,7 +20,8 @@ def doctor(
     """Look at Python, ROS 2, torch, models and disk; exit code 1 where something is broken."""
     from dens3r_ros.cli.health.report import as_json, examine, exit_code
 
-    findings = examine()
+    with following("doctor"):
+        findings = examine()
     if json:
         typer.echo(as_json(findings))
     else:

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dens3r_ros.cli.common.errors import plain_errors, stop
+from dens3r_ros.cli.common.files import STDOUT, JsonFile, write_json
+from dens3r_ros.cli.common.progress import following
+from dens3r_ros.cli.common.size import ImageSize, Size
 from dens3r_ros.cli.evaluate_cloud import cloud
 from dens3r_ros.cli.evaluate_places import places
 from dens3r_ros.cli.evaluate_sequences import sequences
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from dens3r_ros.evaluation.pair_sets import PairSet
 
+SMALL = Size(320, 240)
 app = typer.Typer(no_args_is_help=True, help="Measure engines and the mapper against the truth.")
 app.command()(sequences)
 app.command()(places)
@@ -34,9 +38,7 @@ def pairs(
     seeds: Annotated[
         str | None, typer.Option(help="Procedural pairs instead, from seed A to before B: A:B.")
     ] = None,
-    size: Annotated[
-        str, typer.Option(help="Size of procedural images, as WIDTHxHEIGHT.")
-    ] = "320x240",
+    size: ImageSize = SMALL,
     overlap: Annotated[
         str, typer.Option(help="Only procedural pairs whose views overlap so much, as LOW:HIGH.")
     ] = "0:1",
@@ -57,9 +59,7 @@ def pairs(
     confidence: Annotated[
         float, typer.Option(min=1.0, help="Above it a pixel counts as confident.")
     ] = 1.5,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this file, - for stdout.")
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Depth, points, normals, poses, matches and focal lengths of image pairs.
 
@@ -68,14 +68,11 @@ def pairs(
     from dens3r_ros.evaluation.engines import engine_named
     from dens3r_ros.evaluation.pairs import evaluate_pairs
 
-    try:
-        chosen = engine_named(engine, model, max_side)
+    with plain_errors():
         pair_set = _pair_set(source, seeds, size, overlap, gap, every)
+        chosen = engine_named(engine, model, max_side)
         scored = evaluate_pairs(chosen, pair_set, calibrated, confidence)
         scores, whole = _collected(scored, pair_set)
-    except ValueError as error:
-        typer.echo(f"dens3r evaluate pairs: {error}", err=True)
-        raise typer.Exit(1) from error
     heading = {"engine": engine, "model": chosen.info.model, "set": pair_set.name}
     _conclude(heading | {"calibrated": calibrated}, scores, whole, json_file)
 
@@ -87,8 +84,7 @@ def _conclude(
     from dens3r_ros.evaluation.pair_table import summary
 
     if not scores and whole:
-        typer.echo(f"dens3r evaluate pairs: {heading['set']}: there are none.", err=True)
-        raise typer.Exit(1)
+        stop(f"{heading['set']}: there are none")
     if scores:
         _report(heading | summary(scores), json_file)
     if not whole:
@@ -96,7 +92,7 @@ def _conclude(
 
 
 def _pair_set(
-    source: Path | None, seeds: str | None, size: str, overlap: str, gap: int, every: int
+    source: Path | None, seeds: str | None, size: Size, overlap: str, gap: int, every: int
 ) -> PairSet:
     from dens3r_ros.evaluation.pair_sets import ProceduralPairs, SequencePairs
     from dens3r_ros.sources import open_source
@@ -105,11 +101,10 @@ def _pair_set(
         raise typer.BadParameter("give either --source FOLDER or --seeds A:B.")
     if source is not None:
         return SequencePairs(open_source(source), gap, every)
-    start, stop = _two_numbers(seeds or "", ":", "--seeds", "A:B with A less than B")
-    width, height = _two_numbers(size, "x", "--size", "WIDTHxHEIGHT")
-    if stop <= start:
+    start, end = _two_numbers(seeds or "", ":", "--seeds", "A:B with A less than B")
+    if end <= start:
         raise typer.BadParameter(f"--seeds {seeds}: A:B with A less than B.")
-    return ProceduralPairs(range(start, stop), (height, width), _shares(overlap))
+    return ProceduralPairs(range(start, end), size.rows_first, _shares(overlap))
 
 
 def _shares(text: str) -> tuple[float, float]:
@@ -131,16 +126,12 @@ def _two_numbers(text: str, between: str, option: str, form: str) -> tuple[int, 
 
 def _collected(scores: Iterator[dict], pair_set: PairSet) -> tuple[list[dict], bool]:
     """All scores; on Ctrl-C those so far, and False."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    done = []
+    done: list[dict] = []
     try:
-        with Progress(console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task(pair_set.name, total=len(pair_set))
+        with following(pair_set.name, len(pair_set)) as tell:
             for score in scores:
                 done.append(score)
-                progress.advance(task)
+                tell(len(done))
     except KeyboardInterrupt:
         typer.echo(f"Stopped: {len(done)} of {len(pair_set)} pairs were evaluated.", err=True)
         return done, False
@@ -149,13 +140,9 @@ def _collected(scores: Iterator[dict], pair_set: PairSet) -> tuple[list[dict], b
 
 def _report(figures: dict, json_file: Path | None) -> None:
     """The table, and the file where one is wanted; with `-` the JSON alone."""
-    text = json.dumps(figures, indent=2)
-    if json_file == Path("-"):
-        sys.stdout.write(text + "\n")
-        return
-    if json_file is not None:
-        json_file.write_text(text + "\n")
-    _print_table(figures)
+    if json_file != STDOUT:
+        _print_table(figures)
+    write_json(json.dumps(figures, indent=2), json_file)
 
 
 def _print_table(figures: dict) -> None:

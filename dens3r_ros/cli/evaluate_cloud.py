@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from dens3r_ros.cli.common.errors import plain_errors
+from dens3r_ros.cli.common.progress import following
+
 
 def cloud(
     folder: Annotated[Path, typer.Argument(help="Where `dens3r demo` left map.ply.")],
@@ -21,11 +24,8 @@ def cloud(
     from dens3r_ros.evaluation.cloud import cloud_errors
     from dens3r_ros.sources.opening import open_source
 
-    try:
+    with following("evaluate cloud"), plain_errors():
         errors = cloud_errors(folder, open_source(source))
-    except (OSError, ValueError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
     typer.echo(f"cloud to truth  {errors.accuracy_m:.3f} m")
     typer.echo(f"truth to cloud  {errors.completeness_m:.3f} m")
     typer.echo(f"chamfer         {errors.chamfer_m:.3f} m")

@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from dens3r_ros.cli.common.errors import plain_errors
+from dens3r_ros.cli.common.files import STDOUT, JsonFile, write_json
+from dens3r_ros.cli.common.progress import following
 
 if TYPE_CHECKING:
     from dens3r_ros.evaluation.places import PlaceFigures
@@ -25,9 +28,7 @@ def places(
         float, typer.Option(min=0.01, max=1, help="Share of the view that makes a revisit.")
     ] = 0.25,
     first: Annotated[int, typer.Option(min=1, help="Candidates that are looked at.")] = 5,
-    json: Annotated[
-        Path | None, typer.Option(help="Write the figures to this file; - is standard output.")
-    ] = None,
+    json: JsonFile = None,
 ) -> None:
     """Ask for every keyframe among those before it, and count the true places found.
 
@@ -37,36 +38,17 @@ def places(
     from dataclasses import asdict
     from json import dumps
 
-    from rich.console import Console
-    from rich.progress import Progress
-
     from dens3r_ros.evaluation.places import PlaceOptions, evaluate_places
     from dens3r_ros.sources.opening import open_source
-    from dens3r_ros.sources.source import SourceError
 
     options = PlaceOptions(every, gap, overlap, first)
-    console = Console(stderr=True)
-    try:
-        found = []
-        for sequence in sequences:
-            with Progress(console=console, transient=True) as bar:
-                task = bar.add_task(sequence)
-                found.append(
-                    evaluate_places(
-                        open_source(sequence),
-                        options,
-                        lambda done, total, bar=bar, task=task: bar.update(  # type: ignore[misc]
-                            task, completed=done, total=total
-                        ),
-                    )
-                )
-    except SourceError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
-    if json is None or str(json) != "-":
+    found = []
+    for sequence in sequences:
+        with following(sequence) as tell, plain_errors():
+            found.append(evaluate_places(open_source(sequence), options, tell))
+    if json != STDOUT:
         _print_table(found, first)
-    if json is not None:
-        _write(dumps([asdict(one) for one in found], indent=2), json)
+    write_json(dumps([asdict(one) for one in found], indent=2), json)
 
 
 def _print_table(found: Sequence[PlaceFigures], first: int) -> None:
@@ -79,10 +61,3 @@ def _print_table(found: Sequence[PlaceFigures], first: int) -> None:
         shares = (f"{one.recall:.1%}", f"{one.recall_at_1:.1%}", f"{one.ms_per_keyframe:.1f}")
         table.add_row(one.sequence, *counts, *shares)
     Console().print(table)
-
-
-def _write(text: str, file: Path) -> None:
-    if str(file) == "-":
-        typer.echo(text)
-    else:
-        file.write_text(text + "\n", encoding="utf-8")

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
-import sys
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from dens3r_ros.cli.common.errors import plain_errors, stop
+from dens3r_ros.cli.common.files import STDOUT, JsonFile, writable_folder, write_json
+from dens3r_ros.cli.common.progress import following
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,9 +36,9 @@ def sequences(
     metric: Annotated[bool, typer.Option(help="The oracle knows metres.")] = False,
     seed: Annotated[int, typer.Option(help="First seed of the oracle's noise.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="Runs, each with the next seed.")] = 1,
-    size: Annotated[
-        int | None, typer.Option(min=64, help="Long side to work at; the oracle's is 512.")
-    ] = None,
+    max_side: Annotated[
+        int, typer.Option(min=0, help="Long side to work at; 0 is the engine's, 512 the oracle's.")
+    ] = 0,
     every: Annotated[int, typer.Option(min=1, help="Take each N-th frame.")] = 1,
     chained: Annotated[
         bool, typer.Option(help="Also chain the poses of neighbouring pairs, for comparison.")
@@ -43,10 +47,11 @@ def sequences(
         bool, typer.Option(help="Fuse predictions; off keeps only the latest one.")
     ] = True,
     loops: Annotated[bool, typer.Option(help="Close loops.")] = True,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this file; - is stdout.")
+    json_file: JsonFile = None,
+    plots: Annotated[
+        Path | None,
+        typer.Option(callback=writable_folder, help="Write pictures into this folder."),
     ] = None,
-    plots: Annotated[Path | None, typer.Option(help="Write pictures into this folder.")] = None,
 ) -> None:
     """Trajectory, depth, normals, surface and cost of the mapper on whole sequences."""
     options = _options(calibrated, every, chained)
@@ -56,7 +61,7 @@ def sequences(
         for name in sequence:
             for number in range(seed, seed + seeds):
                 source = _source(name)
-                chosen = _engine(engine, model, source, number, metric, size)
+                chosen = _engine(engine, model, source, number, metric, max_side)
                 yield _measure(source, chosen, config, options)
 
     rows, whole = _finished(runs(), plots)
@@ -69,16 +74,14 @@ def _finished(runs: Iterator[Measured], plots: Path | None) -> tuple[list[dict[s
     """The figures of all runs; on Ctrl-C those so far, and False."""
     rows: list[dict[str, object]] = []
     try:
-        for measured in runs:
-            rows.append(measured.figures)
-            if plots is not None:
-                _plot(measured, plots)
+        with plain_errors():
+            for measured in runs:
+                rows.append(measured.figures)
+                if plots is not None:
+                    _plot(measured, plots)
     except KeyboardInterrupt:
         typer.echo(f"Stopped: {len(rows)} run(s) were finished.", err=True)
         return rows, False
-    except ValueError as error:
-        typer.echo(f"dens3r evaluate sequences: {error}", err=True)
-        raise typer.Exit(1) from error
     return rows, True
 
 
@@ -88,13 +91,9 @@ def _report(rows: list[dict[str, object]], json_file: Path | None) -> None:
 
     from dens3r_ros.evaluation.sequence_table import as_json, table
 
-    if json_file == Path("-"):
-        sys.stdout.write(as_json(rows) + "\n")
-        return
-    if json_file is not None:
-        json_file.write_text(as_json(rows) + "\n")
-    if rows:
+    if rows and json_file != STDOUT:
         Console().print(table(rows))
+    write_json(as_json(rows), json_file)
 
 
 def _options(calibrated: bool, every: int, chained: bool) -> SequenceOptions:
@@ -102,8 +101,7 @@ def _options(calibrated: bool, every: int, chained: bool) -> SequenceOptions:
         from dens3r_ros.evaluation.sequences import SequenceOptions
     except ImportError as error:
         hint = "pip install 'dens3r_ros[evaluate]' brings evo and matplotlib."
-        typer.echo(f"dens3r evaluate sequences: {error}. {hint}", err=True)
-        raise typer.Exit(1) from error
+        stop(f"{error}. {hint}")
     return SequenceOptions(calibrated=calibrated, every=every, chained=chained)
 
 
@@ -122,28 +120,25 @@ def _source(name: str) -> Source:
 
 
 def _engine(
-    name: str, model: str, source: Source, seed: int, metric: bool, size: int | None
+    name: str, model: str, source: Source, seed: int, metric: bool, max_side: int
 ) -> Engine:
     if name == "oracle":
         from dens3r_ros.evaluation.oracle import OracleEngine
 
-        return OracleEngine(source, seed=seed, metric=metric, long_side=size or 512)
+        return OracleEngine(source, seed=seed, metric=metric, long_side=max_side or 512)
     from dens3r_ros.engines.loading import load_engine
 
-    return load_engine(name, model, max_side=size or 0)
+    return load_engine(name, model, max_side=max_side)
 
 
 def _measure(
     source: Source, engine: Engine, config: MapperConfig, options: SequenceOptions
 ) -> Measured:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from dens3r_ros.evaluation.sequences import evaluate_sequence
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(source.name, total=len(range(0, len(source), options.every)))
-        return evaluate_sequence(source, engine, config, options, lambda: progress.advance(task))
+    frames = count(1)
+    with following(source.name, len(range(0, len(source), options.every))) as tell:
+        return evaluate_sequence(source, engine, config, options, lambda: tell(next(frames)))
 
 
 def _plot(measured: Measured, folder: Path) -> None:

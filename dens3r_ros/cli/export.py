@@ -8,39 +8,41 @@ from typing import Annotated
 
 import typer
 
+from dens3r_ros.cli.common.errors import FAILED, plain_errors
+from dens3r_ros.cli.common.files import writable_folder
+from dens3r_ros.cli.common.progress import following
+from dens3r_ros.cli.common.size import OwnImageSize, Size
+
 
 def export(
     model: Annotated[str, typer.Option(help="Path, name of `dens3r models list`, or random:NAME.")],
     out: Annotated[Path, typer.Option(help="Folder to make; must be empty or absent.")],
     precision: Annotated[str, typer.Option(help="Of the backbone: fp32 or fp16.")] = "fp32",
-    size: Annotated[
-        str, typer.Option(help="WIDTHxHEIGHT of images, as trained unless given.")
-    ] = "",
+    size: OwnImageSize = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare with PyTorch; exit code 1 if too far off.")
     ] = False,
 ) -> None:
     """Write encoder, decoder and heads of a network as ONNX files, for the onnx engine."""
-    try:
-        _export(model, out, precision, size, verify)
-    except (ValueError, OSError, ImportError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+    writable_folder(out.absolute().parent)
+    with following("export"):
+        with plain_errors():
+            _export(model, out, precision, size)
+        if verify:
+            with plain_errors(ValueError, code=FAILED):
+                verify_export(model, out, precision)
 
 
-def _export(model: str, out: Path, precision: str, size: str, verify: bool) -> None:
+def _export(model: str, out: Path, precision: str, size: Size | None) -> None:
     from dens3r_ros.engines.loading import load_named_network
     from dens3r_ros.engines.onnx_export import export_network
 
     network = load_named_network(model)
-    wanted = parsed_size(size)
+    wanted = None if size is None else size.rows_first
     name = model if ":" in model else Path(model).stem
     manifest = export_network(network, out, name, wanted, precision, typer.echo)
     height, width = manifest.size
     typer.echo(f"{out}: {len(manifest.parts)} files, {width}x{height}, {precision}")
-    if verify:
-        del network
-        verify_export(model, out, precision)
 
 
 def verify_export(model: str, out: Path, precision: str) -> None:
@@ -59,14 +61,3 @@ def verify_export(model: str, out: Path, precision: str) -> None:
     if max(errors.values()) > allowed:
         raise ValueError(f"the export differs by more than {allowed:.0e}: do not use it")
     typer.echo(f"all within {allowed:.0e}")
-
-
-def parsed_size(size: str) -> tuple[int, int] | None:
-    """(height, width) of "WIDTHxHEIGHT"."""
-    if not size:
-        return None
-    try:
-        width, height = (int(side) for side in size.lower().split("x"))
-    except ValueError:
-        raise ValueError(f"size {size!r} is not WIDTHxHEIGHT, as in 512x384") from None
-    return height, width

@@ -3,26 +3,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from dens3r_ros.cli.common.errors import plain_errors
+from dens3r_ros.cli.common.files import STDOUT, JsonFile, writable, write_json
+from dens3r_ros.cli.common.progress import following
 
 if TYPE_CHECKING:
     from dens3r_ros.mapping.map_file import LoadedMap
 
 app = typer.Typer(no_args_is_help=True, help="Look into saved maps, and export them.")
-T = TypeVar("T")
 MapPath = Annotated[Path, typer.Argument(metavar="MAP", help="A file that ~/save_map wrote.")]
 
 
 @app.command()
 def info(
     path: MapPath,
-    json: Annotated[
-        Path | None, typer.Option(help="Write it to this file; - is standard output.")
-    ] = None,
+    json: JsonFile = None,
 ) -> None:
     """Verify a map and say what it holds."""
     from dataclasses import asdict
@@ -34,25 +34,25 @@ def info(
     said["cameras"] = sorted({record.camera for record in loaded.records})
     said["path_length"] = round(_path_length(loaded), 3)
     said["bytes"] = path.stat().st_size
-    if json is None or str(json) != "-":
+    if json != STDOUT:
         unit = "metres" if loaded.info.metric else "a free unit"
         for name, value in (said | {"lengths are in": unit}).items():
             shown = ", ".join(value) if isinstance(value, list) else value
             typer.echo(f"{name:<16} {shown}")
-    if json is not None:
-        text = dumps(said, indent=2)
-        if str(json) == "-":
-            typer.echo(text)
-        else:
-            json.write_text(text + "\n", encoding="utf-8")
+    write_json(dumps(said, indent=2), json)
 
 
 @app.command()
 def export(
     path: MapPath,
-    ply: Annotated[Path | None, typer.Option(help="Write a coloured cloud to this file.")] = None,
+    ply: Annotated[
+        Path | None, typer.Option(callback=writable, help="Write a coloured cloud to this file.")
+    ] = None,
     mesh: Annotated[
-        Path | None, typer.Option(help="Write a mesh to this file (.ply, .obj); needs open3d.")
+        Path | None,
+        typer.Option(
+            callback=writable, help="Write a mesh to this file (.ply, .obj); needs open3d."
+        ),
     ] = None,
     voxel: Annotated[
         float | None,
@@ -70,45 +70,24 @@ def export(
 
     loaded = _loaded(path)
     side = usual_voxel(loaded) if voxel is None else voxel
-    try:
+    with plain_errors(OSError, MeshUnavailable):
         if ply is not None:
-            points, colours = _followed(
-                "cloud", lambda progress: cloud(loaded, min_confidence, side, progress)
-            )
+            with following("cloud") as tell:
+                points, colours = cloud(loaded, min_confidence, side, tell)
             write_ply(ply, points, colours)
             typer.echo(f"{ply}: {len(points)} points, one per {side:.4g}", err=True)
         if mesh is not None:
             size = side or usual_voxel(loaded)
-            triangles = _followed(
-                "mesh", lambda progress: write_mesh(mesh, loaded, min_confidence, size, progress)
-            )
+            with following("mesh") as tell:
+                triangles = write_mesh(mesh, loaded, min_confidence, size, tell)
             typer.echo(f"{mesh}: {triangles} triangles", err=True)
-    except (OSError, MeshUnavailable) as error:
-        _fail(error)
-
-
-def _followed(title: str, work: Callable[[Callable[[int, int], None]], T]) -> T:
-    """Do the work behind a progress bar."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title)
-        return work(lambda done, total: bar.update(task, completed=done, total=total))
 
 
 def _loaded(path: Path) -> LoadedMap:
     from dens3r_ros.mapping.map_reading import read_map
 
-    try:
+    with following(f"reading {path}"), plain_errors():
         return read_map(path)
-    except (OSError, ValueError) as error:
-        _fail(error)
-
-
-def _fail(error: Exception) -> NoReturn:
-    typer.echo(str(error), err=True)
-    raise typer.Exit(1) from error
 
 
 def _path_length(loaded: LoadedMap) -> float:

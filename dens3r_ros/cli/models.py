@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dens3r_ros.cli.common.errors import FAILED, plain_errors, stop
+from dens3r_ros.cli.common.progress import following
+
 if TYPE_CHECKING:
     from dens3r_ros.model_store.manifest import ModelEntry
 
@@ -48,10 +51,8 @@ def info(
     """Tell all that is known of one network, its licence in plain words among it."""
     from dens3r_ros.model_store.manifest import ModelError, find_entry
 
-    try:
+    with plain_errors(ModelError):
         entry = find_entry(name)
-    except ModelError as error:
-        raise _stop(str(error)) from error
     for label, value in _facts(entry):
         typer.echo(f"{label:<11} {value}")
 
@@ -86,16 +87,16 @@ def fetch(
     """Fetch a network's weights; a download that was cut goes on where it stopped."""
     from dens3r_ros.model_store.manifest import ModelError, find_entry
 
-    try:
+    with plain_errors(ModelError):
         entry = find_entry(name)
+    try:
         if entry.path is None:
             _agree(entry, accept_license)
-            _fetch_showing_progress(entry)
+            with plain_errors(ModelError, code=FAILED):
+                _fetch_showing_progress(entry)
         typer.echo(str(entry.path))
-    except ModelError as error:
-        raise _stop(str(error)) from error
     except KeyboardInterrupt:
-        raise _stop("stopped; what came is kept, and the same command goes on from there") from None
+        stop("stopped; what came is kept, and the same command goes on from there", FAILED)
 
 
 @app.command()
@@ -120,29 +121,16 @@ def _agree(entry: ModelEntry, accepted: bool) -> None:
     if accepted or terms.free:
         return
     if not sys.stdin.isatty():
-        raise _stop("nothing was fetched: add --accept-license if you agree to these terms")
+        stop("nothing was fetched: add --accept-license if you agree to these terms")
     if not typer.confirm("Do you agree?", err=True):
-        raise _stop("nothing was fetched")
+        stop("nothing was fetched", FAILED)
 
 
 def _fetch_showing_progress(entry: ModelEntry) -> None:
-    from rich import progress
-    from rich.console import Console
-
     from dens3r_ros.model_store.fetch import fetch as fetch_file
 
-    columns = (
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.DownloadColumn(),
-        progress.TransferSpeedColumn(),
-        progress.TimeRemainingColumn(),
-    )
-    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(entry.name, total=None)
-        fetch_file(entry, lambda done, total: bar.update(task, completed=done, total=total))
+    def megabytes(done: int, total: int | None) -> None:
+        tell(done / 1e6, None if total is None else total / 1e6, f"({done / 1e6:.0f} MB)")
 
-
-def _stop(message: str) -> typer.Exit:
-    typer.echo(message, err=True)
-    return typer.Exit(1)
+    with following(entry.name) as tell:
+        fetch_file(entry, megabytes)

@@ -8,6 +8,10 @@ from typing import Annotated
 
 import typer
 
+from dens3r_ros.cli.common.errors import plain_errors
+from dens3r_ros.cli.common.files import writable
+from dens3r_ros.cli.common.progress import following
+
 
 def render(
     source: Annotated[
@@ -17,21 +21,22 @@ def render(
             "'procedural:loop?seed=7&frames=1800&size=640x480'."
         ),
     ],
-    out: Annotated[Path, typer.Argument(help="Video to write: .mp4, .mkv or .avi.")],
+    out: Annotated[
+        Path, typer.Argument(callback=writable, help="Video to write: .mp4, .mkv or .avi.")
+    ],
     rate: Annotated[float, typer.Option(help="Frames a second.", min=1, max=240)] = 30.0,
 ) -> None:
     """Write frames as a video that `dens3r demo --source` and the simulated camera play."""
-    from rich.progress import track
-
-    from dens3r_ros.sources import SourceError, open_source
+    from dens3r_ros.sources import open_source
     from dens3r_ros.sources.video_writer import VideoWriter
 
-    try:
+    with plain_errors():
         frames = open_source(source)
-        with VideoWriter(out, rate) as writer:
-            for index in track(range(len(frames)), description=f"rendering {frames.name}"):
+        with (
+            following(f"rendering {frames.name}", len(frames)) as tell,
+            VideoWriter(out, rate) as writer,
+        ):
+            for index in range(len(frames)):
                 writer.add(frames[index], frames.truth(index))
-    except SourceError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+                tell(index + 1)
     typer.echo(f"Wrote {out} ({out.stat().st_size / 1e6:.1f} MB), poses and intrinsics beside it.")

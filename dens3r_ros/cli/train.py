@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dens3r_ros.cli.common.errors import plain_errors
+from dens3r_ros.cli.common.files import writable, writable_folder
+from dens3r_ros.cli.common.progress import following
+from dens3r_ros.cli.common.size import ImageSize, Size
+
 if TYPE_CHECKING:
     from dens3r_ros.training.trainer import Progress as Standing
     from dens3r_ros.training.trainer import Watch
 
+SMALL = Size(160, 120)
 app = typer.Typer(help="Train a network on procedural scenes, or look at the scenes.")
 
 Changes = Annotated[
@@ -35,7 +41,8 @@ def train(
     resume: Annotated[
         Path | None,
         typer.Option(
-            help="Go on from the state in this folder; if it is --out, begin where there is none."
+            help="Go on from the state in this folder, by its own configuration unless --config "
+            "names another; if it is --out, begin where there is none."
         ),
     ] = None,
     minutes: Annotated[
@@ -47,18 +54,19 @@ def train(
 ) -> None:
     """Train a network on procedural scenes, or look at the scenes.
 
-    `dens3r train --config FILE` trains; Ctrl-C saves and ends. The commands below do the rest.
+    `dens3r train --config FILE` trains; Ctrl-C saves and ends, `dens3r train --resume RUN` goes on.
+    The commands below do the rest.
     """
     if context.invoked_subcommand is not None:
         return
-    if config is None:
+    if config is None and resume is None:
         typer.echo(context.get_help())
         raise typer.Exit(0)
     from dens3r_ros.training.entry import Request
     from dens3r_ros.training.entry import train as run
 
     request = Request(config, out, resume, minutes, tuple(changes or ()), device, threads)
-    with _progress("Training") as watch, _plain_errors():
+    with _progress("Training") as watch, plain_errors():
         run(request, watch)
     typer.echo(f"{request.folder}: state, weights.safetensors, log.csv, heldout.png")
 
@@ -85,7 +93,8 @@ def ablate(
     names = [measure.removeprefix("held_") for measure in MEASURES]
     table = Table("variant", "seconds", *names, title=f"{config.stem}, {pairs} pairs each")
     runs = out / f"{config.stem}-{pairs}"
-    with _progress("Ablation") as watch, _plain_errors():
+    writable_folder(runs)
+    with _progress("Ablation") as watch, plain_errors():
         for outcome in run(read_config(config, changes), pairs, runs, device, watch):
             errors = [outcome.errors.get(measure) for measure in MEASURES]
             shown = ["-" if error is None else f"{error:.3g}" for error in errors]
@@ -95,40 +104,26 @@ def ablate(
 
 @contextmanager
 def _progress(title: str) -> Iterator[Watch]:
-    """A bar with the time left, and the log's lines above it."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
+    """How far it is, with the log's lines above."""
     from dens3r_ros.training.journal import spoken
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.1f}%"))
-    with Progress(*columns, TimeRemainingColumn()) as bar:
-        task = bar.add_task(title)
+    with following(title) as tell:
 
         def watch(progress: Standing) -> None:
-            bar.update(task, completed=progress.pairs, total=progress.total_pairs)
+            tell(progress.pairs, progress.total_pairs, "pairs")
             if progress.row is not None:
-                bar.console.print(spoken(progress.row), highlight=False)
+                typer.echo(spoken(progress.row))
 
         yield watch
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """What does not fit is told in a sentence."""
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
 
 
 @app.command()
 def preview(
     seeds: Annotated[str, typer.Option(help="Which pairs, as FIRST:END.")] = "0:16",
-    size: Annotated[str, typer.Option(help="Size of each picture, as WIDTHxHEIGHT.")] = "160x120",
-    out: Annotated[Path, typer.Option(help="The picture to write, .jpg or .png.")] = Path(
-        "preview.png"
-    ),
+    size: ImageSize = SMALL,
+    out: Annotated[
+        Path, typer.Option(callback=writable, help="The picture to write, .jpg or .png.")
+    ] = Path("preview.png"),
     columns: Annotated[int, typer.Option(min=1, help="Pairs side by side.")] = 2,
     world: Annotated[
         str | None, typer.Option(help="Only this kind: rooms, outdoors, ... ; default all.")
@@ -141,18 +136,19 @@ def preview(
     from dens3r_ros.scenes.sheet import contact_sheet
 
     first, last = _two(seeds, ":", "--seeds takes FIRST:END, for example 0:16")
-    width, height = _two(size, "x", "--size takes WIDTHxHEIGHT, for example 160x120")
     if first >= last:
         raise typer.BadParameter(f"{seeds} holds no pairs: END must be greater than FIRST")
     config = SceneConfig(worlds=((world, 1.0),)) if world else SceneConfig()
     try:
-        pairs = sample_pairs(range(first, last), height, width, config=config)
+        with following("preview"):
+            pairs = sample_pairs(range(first, last), *size.rows_first, config=config)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    Image.fromarray(contact_sheet(pairs, columns).numpy()).save(out, quality=88)
+    with plain_errors():
+        Image.fromarray(contact_sheet(pairs, columns).numpy()).save(out, quality=88)
     overlap = pairs.overlap
     typer.echo(
-        f"{out}: {last - first} pairs of {width}x{height}, "
+        f"{out}: {last - first} pairs of {size}, "
         f"overlap {overlap.min():.2f} to {overlap.max():.2f}, median {overlap.median():.2f}"
     )
 

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+from dens3r_ros.nodes.middleware import hidden_by_transports
 
 AGAIN_S = 0.25
 TOLD_EVERY_S = 10.0
@@ -104,7 +107,8 @@ class CameraSearch:
         if now - self._told < TOLD_EVERY_S:
             return [_again(self._look)]
         self._told = now
-        return [_told("no camera publishes yet; is its driver running?"), _again(self._look)]
+        why = f"no camera publishes yet; is its driver running?{hidden_by_transports(os.environ)}"
+        return [_told(why), _again(self._look)]
 
 
 def _again(look: Callable[[Any], list[Any]]) -> Any:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from dens3r_ros.nodes.config import InputParameters
+from dens3r_ros.nodes.middleware import hidden_by_transports
 from dens3r_ros.nodes.qos import CALIBRATION_IN, images_in
 from dens3r_ros.nodes.stamps import NANOSECONDS, StampGuard, StampVerdict
 from dens3r_ros.nodes.statistics import FrameCounts, Rate
@@ -246,6 +248,7 @@ class Intake:
             if f"{state.topic}/compressed" in images
             else ""
         )
+        hint += hidden_by_transports(os.environ)
         return f"nobody publishes {state.topic}; image topics that exist: {found}{hint}"
 
 

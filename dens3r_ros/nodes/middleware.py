@@ -37,6 +37,14 @@ def plain_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name not in ours}
 
 
+def hidden_by_transports(environment: Mapping[str, str]) -> str:
+    """Half a sentence on processes that other transports than the default ones keep unseen."""
+    transports = environment.get(TRANSPORTS, "")
+    if transports in ("", "DEFAULT"):
+        return ""
+    return f"; {TRANSPORTS}={transports} is set here, and may hide what was started without it"
+
+
 def tune_this_process() -> None:
     """The same for a process that runs already; DDS reads its part when a node is made."""
     mapped = os.environ.get("MALLOC_MMAP_THRESHOLD_")

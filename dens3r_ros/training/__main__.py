@@ -18,7 +18,7 @@ def main() -> int:
         train(_request(), _speak)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2
     return 0
 
 

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import json
 import types
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -14,6 +15,8 @@ import yaml
 from dens3r_ros.training.config import TrainingConfig
 
 T = TypeVar("T")
+CONFIG = "config.yaml"
+"""In a run's folder: what it is, with every change that was asked for."""
 
 
 def read_config(path: Path | str, changes: list[str] | None = None) -> TrainingConfig:
@@ -23,6 +26,8 @@ def read_config(path: Path | str, changes: list[str] | None = None) -> TrainingC
     """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text file, so no configuration") from error
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is no YAML: {error}") from error
     if not isinstance(values, dict):
@@ -33,6 +38,12 @@ def read_config(path: Path | str, changes: list[str] | None = None) -> TrainingC
         return build(TrainingConfig, values)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def write_config(path: Path, config: TrainingConfig) -> None:
+    """Write what `read_config` reads as the same configuration."""
+    plain = json.loads(json.dumps(asdict(config)))
+    path.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
 
 
 def build(kind: type[T], values: Any, where: str = "") -> T:

@@ -54,6 +54,11 @@ def joined_world(device: str) -> Iterator[World]:
     """The processes that torchrun started, or this one alone; `device` auto, cpu or cuda."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"device cuda is asked for, but this PyTorch ({torch.__version__}) sees no CUDA device;"
+            " use auto or cpu, or install a CUDA build of PyTorch and its driver"
+        )
     if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield World(0, 1, torch.device(device))
         return

@@ -31,12 +31,17 @@ class Interpreter(NamedTuple):
     include: str
 
 
-def probe(python: str) -> Interpreter | None:
-    """Ask a Python for its version and headers; None where it does not run."""
+def probe(python: str, environment: Mapping[str, str] | None = None) -> Interpreter | None:
+    """Ask a Python for its version and headers; None where it does not run.
+
+    `environment`: whose PATH it is looked for on, this process's own unless given.
+    """
     code = "import sys, sysconfig; print(sys.executable); print(*sys.version_info[:2])"
     code += "; print(sysconfig.get_paths()['include'])"
     try:
-        run = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60)
+        run = subprocess.run(
+            [python, "-c", code], env=environment, capture_output=True, text=True, timeout=60
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     lines = run.stdout.splitlines()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from ros_setup.checks import check_compiler, check_disk, check_platform, choose_python, probe
@@ -13,7 +14,7 @@ from ros_setup.plan import Plan
 from ros_setup.problem import SetupProblem
 from ros_setup.steps import is_done, keys, only_one, run_steps
 from ros_setup.venv import made_for
-from ros_setup.world import World, outside, sourced_world
+from ros_setup.world import World, other_checkouts, outside, sourced_world
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,7 +35,10 @@ def main() -> int:
 def _set_up(environment: dict[str, str]) -> None:
     asked = environment.get("PYTHON") or None
     pip_args = environment.get("PIP_ARGS", "")
-    clean = outside(environment, ROOT)
+    others = other_checkouts(environment, ROOT)
+    clean = environment
+    for checkout in (ROOT, *others):
+        clean = outside(clean, checkout)
     world = _world(clean, asked)
     plan = Plan(ROOT, world, clean, pip_args)
     steps = plan.steps()
@@ -44,6 +48,8 @@ def _set_up(environment: dict[str, str]) -> None:
     with only_one(ROOT):
         start = time.monotonic()
         print(f"Setting up {ROOT} with {world.describe()}", flush=True)
+        for checkout in others:
+            print(f"Note: this shell has {checkout} activated; it is left aside", flush=True)
         _look_around(plan, clean, pip_args)
         run_steps(steps)
         print(f"All set up in {time.monotonic() - start:.1f} s. `source scripts/activate` uses it.")
@@ -59,7 +65,8 @@ def _world(environment: dict[str, str], asked: str | None) -> World:
     world = sourced_world(environment, pythons)
     if world is None:
         kept = None if asked else _kept_python()
-        world = World(None, kept or choose_python(asked).path)
+        look = partial(probe, environment=environment)
+        world = World(None, kept or choose_python(asked, look).path)
     else:
         interpreter = probe(world.python)
         world = World(world.distro, interpreter.path if interpreter else world.python)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ros_setup.problem import SetupProblem
+from ros_setup.venv import made_for
 
 PATH_VARIABLES = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH")
 OUR_VARIABLES = ("VIRTUAL_ENV", "_ROS_WHEELS_BOOTSTRAP_COMPLETE", "PYTHONHOME")
@@ -48,6 +49,24 @@ def outside(environment: Mapping[str, str], root: Path) -> dict[str, str]:
         else:
             cleaned.pop(name, None)
     return cleaned
+
+
+def other_checkouts(environment: Mapping[str, str], root: Path) -> list[Path]:
+    """Checkouts of this package, not this one, whose `scripts/activate` was sourced in the shell.
+
+    Their `.venv` holds an rclpy and stands in AMENT_PREFIX_PATH, but is no ROS to build on.
+    """
+    named = [environment.get(name, "") for name in (*PATH_VARIABLES, "VIRTUAL_ENV")]
+    entries = [Path(entry) for text in named for entry in text.split(os.pathsep)]
+    whole = [entry for entry in entries if entry.is_absolute()]
+    found = {checkout for entry in whole if (checkout := _checkout_of(entry, root))}
+    return sorted(found - {root})
+
+
+def _checkout_of(path: Path, root: Path) -> Path | None:
+    """The nearest folder above that setup has made a `.venv` in."""
+    above = (path, *path.parents)
+    return next((p for p in above if p == root or made_for(p / ".venv") is not None), None)
 
 
 def _within(path: str, ours: Iterable[str]) -> bool:

@@ -67,4 +67,4 @@ def test_ratios_are_taken_within_rounds() -> None:
 
 def test_an_unknown_model_ends_in_one_line() -> None:
     result = CliRunner().invoke(app, ["bench", "pair", "--model", "mastr-512"])
-    assert result.exit_code == 1 and "mast3r-512" in result.stderr
+    assert result.exit_code == 2 and "mast3r-512" in result.stderr

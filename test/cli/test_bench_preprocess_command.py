@@ -36,4 +36,4 @@ def test_what_changes_is_told_beside_a_yardstick(tmp_path: Path) -> None:
 
 def test_a_folder_without_images_ends_in_one_line(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["bench", "preprocess", str(tmp_path), "--model", "x"])
-    assert result.exit_code == 1 and "0 .jpg or .png images" in result.stderr
+    assert result.exit_code == 2 and "0 .jpg or .png images" in result.stderr

@@ -41,7 +41,16 @@ def folder(walk, tmp_path) -> Path:
 
 
 def test_json_on_standard_output_is_nothing_but_json(folder) -> None:
-    command = ["evaluate", "sequences", str(folder), "--size", "160", "--calibrated", "--json", "-"]
+    command = [
+        "evaluate",
+        "sequences",
+        str(folder),
+        "--max-side",
+        "160",
+        "--calibrated",
+        "--json",
+        "-",
+    ]
     result = CliRunner().invoke(app, [*command, "--plots", str(folder / "plots")])
     assert result.exit_code == 0, result.output
     (figures,) = json.loads(result.stdout)
@@ -53,7 +62,7 @@ def test_json_on_standard_output_is_nothing_but_json(folder) -> None:
 
 def test_what_is_no_sequence_is_said_in_a_sentence(tmp_path) -> None:
     result = CliRunner().invoke(app, ["evaluate", "sequences", str(tmp_path / "nowhere")])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "does not exist" in result.stderr
     assert "Traceback" not in result.output
 
@@ -61,5 +70,5 @@ def test_what_is_no_sequence_is_said_in_a_sentence(tmp_path) -> None:
 def test_an_engine_that_is_not_there_is_said_in_a_sentence(folder) -> None:
     command = ["evaluate", "sequences", str(folder), "--engine", "geometrik"]
     result = CliRunner().invoke(app, command)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "geometrik" in result.stderr

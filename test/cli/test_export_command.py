@@ -41,7 +41,7 @@ def test_export_and_verify(weights: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_mistakes_end_in_one_line(weights: Path, tmp_path: Path) -> None:
-    for arguments in (["--size", "big"], ["--precision", "int8"], ["--model", "mastr-512"]):
+    for arguments in (["--precision", "int8"], ["--model", "mastr-512"]):
         command = ["export", "--model", str(weights), "--out", str(tmp_path / "x"), *arguments]
         result = CliRunner().invoke(app, command)
-        assert result.exit_code == 1 and result.stderr.count("\n") == 1, result.output
+        assert result.exit_code == 2 and result.stderr.count("\n") == 1, result.output

@@ -60,7 +60,7 @@ def test_an_exported_cloud_lies_on_the_walls(saved, tmp_path) -> None:
 def test_a_mesh_without_open3d_is_a_sentence(saved, tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "open3d", None)
     result = dens3r("export", saved, "--mesh", tmp_path / "room.obj")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "dens3r_ros[mesh]" in result.output
 
 
@@ -68,7 +68,7 @@ def test_what_is_no_map_and_what_asks_for_nothing_is_said(saved, tmp_path) -> No
     (tmp_path / "no.map").write_text("hello")
     for arguments in (("info", tmp_path / "no.map"), ("export", tmp_path / "gone", "--ply", "x")):
         result = dens3r(*arguments)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert "map" in result.output
         assert "Traceback" not in result.output
     assert dens3r("export", saved).exit_code == 2

@@ -31,14 +31,14 @@ def test_info_tells_the_licence_in_plain_words() -> None:
 
 def test_fetch_without_agreement_fetches_nothing(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["fetch", "mast3r-512"])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "--accept-license" in result.stderr and "non-commercial" in result.stderr
     assert list(tmp_path.rglob("*")) == []
 
 
 def test_an_unknown_name_ends_in_one_line() -> None:
     result = CliRunner().invoke(app, ["fetch", "mastr-512"])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr.count("\n") == 1 and "mast3r-512" in result.stderr
 
 

@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from dens3r_ros.nodes.middleware import LARGE_MESSAGES, plain_environment, tuned_environment
+from dens3r_ros.nodes.middleware import (
+    LARGE_MESSAGES,
+    hidden_by_transports,
+    plain_environment,
+    tuned_environment,
+)
 
 ROOT = Path(__file__).parents[2]
 NEW, OLD = "FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"
@@ -35,6 +40,12 @@ def test_transports_stay_the_default_ones() -> None:
     files = [f for folder in folders for f in (ROOT / folder).rglob("*") if f.is_file()]
     texts = {f: f.read_text() for f in files if f.suffix in (".py", ".xml", ".yaml", "")}
     assert [f for f, text in texts.items() if setting.search(text)] == []
+
+
+def test_who_sees_no_camera_hears_of_transports_that_hide_it() -> None:
+    setting = "FASTDDS_BUILTIN_TRANSPORTS"
+    assert hidden_by_transports({}) == hidden_by_transports({setting: "DEFAULT"}) == ""
+    assert f"{setting}=LARGE_DATA" in hidden_by_transports({setting: "LARGE_DATA"})
 
 
 def test_a_plain_environment_has_nothing_of_ours() -> None:

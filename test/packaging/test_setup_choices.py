@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
+from ros_setup import main
 from ros_setup.checks import (
     GIB,
     Interpreter,
@@ -16,7 +18,8 @@ from ros_setup.checks import (
 )
 from ros_setup.commands import explain
 from ros_setup.problem import SetupProblem
-from ros_setup.world import World, outside, sourced_world
+from ros_setup.venv import OURS
+from ros_setup.world import World, other_checkouts, outside, sourced_world
 
 ROOT = Path("/home/me/dens3r_ros")
 SOURCED = {"ROS_DISTRO": "jazzy", "AMENT_PREFIX_PATH": "/opt/ros/jazzy"}
@@ -38,6 +41,74 @@ def test_own_activated_environment_is_not_taken_for_a_sourced_ros() -> None:
 def test_a_neighbouring_checkout_is_left_alone() -> None:
     environment = {"PATH": f"{ROOT}2/bin:/usr/bin", "PYTHONPATH": "/home/me"}
     assert outside(environment, ROOT) == environment
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """Another checkout that was set up, with a Python of its own."""
+    checkout = tmp_path / "other"
+    (checkout / ".venv" / "bin").mkdir(parents=True)
+    (checkout / ".venv" / OURS).write_text("ROS 2 Kilted from PyPI")
+    python = checkout / ".venv" / "bin" / "python3"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    return checkout
+
+
+def activated(checkout: Path) -> dict[str, str]:
+    return {
+        "PATH": f"{checkout}/.venv/bin:/usr/bin:/bin",
+        "VIRTUAL_ENV": f"{checkout}/.venv",
+        "AMENT_PREFIX_PATH": f"{checkout}/install/dens3r_ros:{checkout}/.venv",
+        "CMAKE_PREFIX_PATH": f"{checkout}/.venv",
+        "PYTHONPATH": f"{checkout}:/mine",
+        "ROS_DISTRO": "kilted",
+    }
+
+
+def test_another_activated_checkout_is_not_taken_for_a_sourced_ros(
+    other: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its .venv imports rclpy, but nothing can be built on it: setup failed after minutes."""
+    monkeypatch.setattr(main, "ROOT", tmp_path / "own")
+    seen: list[World] = []
+
+    class Planned(Exception):
+        pass
+
+    def plan(root: Path, world: World, environment: dict[str, str], pip_args: str) -> None:
+        seen.append(world)
+        assert str(other) not in " ".join(environment.values())
+        raise Planned
+
+    monkeypatch.setattr(main, "Plan", plan)
+    with pytest.raises(Planned):
+        main._set_up(activated(other) | {"PYTHON": ""})
+    assert not seen[0].sourced and not seen[0].python.startswith(str(other))
+
+
+def test_only_checkouts_that_setup_made_are_left_aside(
+    other: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert other_checkouts(activated(other), tmp_path / "own") == [other]
+    assert other_checkouts(activated(other), other) == []
+    relative = {"PYTHONPATH": "scripts"}  # as the Makefile has it
+    monkeypatch.chdir(other)
+    assert other_checkouts(relative, other) == []
+    mine = tmp_path / "workspace"
+    (mine / ".venv" / "bin").mkdir(parents=True)
+    assert other_checkouts(activated(mine) | SOURCED, tmp_path / "own") == []
+    inside = other / "worktrees" / "own"
+    assert other_checkouts(activated(inside), inside) == []
+
+
+def test_a_ros_sourced_below_another_checkout_stays(other: Path, tmp_path: Path) -> None:
+    environment = activated(other)
+    environment["AMENT_PREFIX_PATH"] += ":/opt/ros/jazzy"
+    environment["ROS_DISTRO"] = "jazzy"
+    cleaned = outside(environment, other_checkouts(environment, tmp_path / "own")[0])
+    world = sourced_world(cleaned, ["python3"], lambda *_: True)
+    assert world == World("jazzy", "python3")
 
 
 def test_ros_distro_alone_proves_nothing() -> None:

@@ -28,7 +28,7 @@ def test_the_start_and_each_epoch_are_explained(start: Any, peer: Peer, tmp_path
 
     def why(epoch: int) -> str:
         assert peer.until(lambda: f"epoch {epoch} begins" in node.text(), 30), node.text()
-        return next(l for l in node.text().splitlines() if f"epoch {epoch} begins" in l)
+        return next(s for s in node.text().splitlines() if f"epoch {epoch} begins" in s)
 
     assert peer.call(Trigger, "dens3r/reset", Trigger.Request()).success
     stream.send(3)

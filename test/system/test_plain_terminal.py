@@ -56,9 +56,7 @@ def heard(log: Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("environment", [plain_terminal, launched])
-@pytest.mark.parametrize(
-    "size", [(640, 480), (1920, 1080)], ids=lambda size: f"{size[0]}x{size[1]}"
-)
+@pytest.mark.parametrize("size", [(640, 480), (1920, 1080)], ids=["640x480", "1920x1080"])
 def test_a_plain_camera_is_seen_and_a_plain_listener_hears(environment, size, tmp_path) -> None:
     log = tmp_path / "peer.log"
     node = [str(ROOT / "scripts" / "dens3r_node"), *WALL]

@@ -39,10 +39,25 @@ def test_a_configuration_is_trained_and_goes_on(config, tmp_path):
     assert done.exit_code == 0, done.output
     assert "pairs 4" in done.output and (tmp_path / "out/weights.safetensors").is_file()
     again = call("--config", config, "--out", tmp_path / "out")
-    assert again.exit_code == 1 and "--resume" in again.output
+    assert again.exit_code == 2 and "--resume" in again.output
     for out in ((), ("--out", tmp_path / "out2")):
         nothing = call("--config", config, "--resume", tmp_path / "none", *out)
-        assert nothing.exit_code == 1 and "none" in nothing.output
+        assert nothing.exit_code == 2 and "none" in nothing.output
+
+
+def test_a_run_goes_on_by_its_own_configuration(config, tmp_path):
+    """Weeks later nobody knows which file and which changes a run was begun with."""
+    run = tmp_path / "run"
+    begun = call("--config", config, "--out", run, "--device", "cpu", "--set", "phases.0.pairs=4")
+    assert begun.exit_code == 0, begun.output
+    assert read_config(run / "config.yaml").phases[0].pairs == 4
+    config.unlink()
+    done = call("--resume", run, "--device", "cpu")
+    assert done.exit_code == 0 and str(run) in done.output, done.output
+    (run / "config.yaml").unlink()
+    for folder in (run, tmp_path / "none"):
+        lost = call("--resume", folder)
+        assert lost.exit_code == 2 and "--config FILE" in lost.output, lost.output
 
 
 def test_one_command_begins_a_run_and_goes_on_with_it(config, tmp_path):

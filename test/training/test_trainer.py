@@ -202,4 +202,4 @@ def test_it_runs_from_a_bare_tree(config, tmp_path):
     refused = run(
         sys.executable, "-m", "dens3r_ros.training", "--config", str(config), "--out", str(out)
     )
-    assert refused.returncode == 1 and refused.stderr.startswith("error: ")
+    assert refused.returncode == 2 and refused.stderr.startswith("error: ")

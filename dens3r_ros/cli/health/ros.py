@@ -160,9 +160,7 @@ def _fast_dds_transport(environment: Mapping[str, str]) -> Finding:
         return warning(name, text, fix)
     if not profile:
         text = "default, 512 KB of shared memory: large messages of this shell's processes are late"
-        fix = (
-            f"export {PROFILES[0]}=<share/dens3r_ros>/config/fastdds.xml (our node does so itself)"
-        )
+        fix = f"export {PROFILES[0]}=<share/dens3r_ros>/config/fastdds.xml (the node does itself)"
         return warning(name, text, fix)
     return ok(name, f"default, {profile}, {_socket_buffers()}, {_shared_memory()}")
 
