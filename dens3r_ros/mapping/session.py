@@ -72,7 +72,7 @@ class Session:
         else:
             self._join(step)
         told = counters(self.world, self._number, self._lost)
-        graph, metric = self.world.graph, self.parts.metric
+        graph, metric = self.world.graph, self.parts.metric and self._engine.info.metric
         return report(step, self.odometry, graph, told, metric, self.levelled_by)
 
     def catch_up(self) -> None:
