@@ -64,9 +64,7 @@ class Odometry:
         before, T_odom_before = self._last
         seconds = (stamp - before) * 1e-9
         seen = np.linalg.inv(T_odom_before) @ measured
-        motion = self._pace.bounded(seen, seconds, depth * self._unit)
-        self.measured = motion is seen
-        self._pace.add(motion, seconds)
+        motion, self.measured = self._pace.go_on(seen, seconds, depth * self._unit)
         self._go_on(stamp, motion, T_keyframe_frame)
 
     def expect(self, stamp: int, T_keyframe_frame: np.ndarray) -> None:

@@ -14,12 +14,14 @@ _SHORTEST_S = 1 / 120
 _UNSEEN_S = 0.5
 """Longest time for which an unseen camera is taken to go on as before."""
 _FASTER = 1.5
-"""Times its largest recent speed that a camera may have from one frame to the next, besides what
-the accelerations below add."""
-_FIRST = np.array([3.0, 6.0])
+"""Times the speed that a camera has kept up lately which it may have in the next frame, besides
+what the accelerations below add."""
+_FIRST = np.array([1.5, 6.0])
 """Speed of a camera of which nothing is known: depths of the scene and radians a second."""
-_ACCELERATION = np.array([2.0, 20.0])
+_ACCELERATION = np.array([1.5, 20.0])
 """Depths of the scene and radians a second, gained a second."""
+_ABSURD = 2.0
+"""Times the largest motion that can be from which on one that was seen tells nothing at all."""
 
 
 class Pace:
@@ -29,27 +31,34 @@ class Pace:
     def __init__(self) -> None:
         self._twists: deque[np.ndarray] = deque(maxlen=_REMEMBERED)
 
-    def add(self, motion: np.ndarray, seconds: float) -> None:
-        """Remember a motion that took so long."""
-        self._twists.append(_vector(motion) / max(seconds, _SHORTEST_S))
+    def go_on(self, seen: np.ndarray, seconds: float, depth: float) -> tuple[np.ndarray, bool]:
+        """The motion that is believed where one was seen, and whether that is all of it, of a
+        camera `depth` away from what it sees."""
+        seconds = max(seconds, _SHORTEST_S)
+        vector = _vector(seen)
+        most = self._fastest(depth, seconds) * seconds
+        share = float(np.min(most / np.maximum(_sizes(vector), 1e-12)))
+        believed = seen if share >= 1 else _motion(share * vector)
+        if share * _ABSURD < 1:
+            believed = self.predicted(seconds)
+        # If it goes on like that it was true after all: so what is absurd soon is not any more.
+        self._twists.append(min(share, 1.0) * vector / seconds)
+        return believed, share >= 1
+
+    def _fastest(self, depth: float, seconds: float) -> np.ndarray:
+        """(2,) speeds in `odom`'s unit and radians a second that the camera can have by now."""
+        unit = np.array([depth, 1.0])
+        if not self._twists:
+            return unit * _FIRST
+        speeds = np.sort([_sizes(twist) for twist in self._twists], axis=0)
+        # The largest may be that of one frame that was placed wrongly.
+        kept_up = speeds[max(len(speeds) - 2, 0)]
+        return _FASTER * kept_up + unit * _ACCELERATION * min(seconds, _UNSEEN_S)
 
     def lengthen(self, factor: float) -> None:
         """What was seen has turned out to be `factor` times as large."""
         for twist in self._twists:
             twist[:3] *= factor
-
-    def bounded(self, motion: np.ndarray, seconds: float, depth: float) -> np.ndarray:
-        """The motion, or as much of it as a camera `depth` from what it sees can have made in so
-        many seconds."""
-        seconds = max(seconds, _SHORTEST_S)
-        unit = np.array([depth, 1.0])
-        fastest = unit * _FIRST
-        if self._twists:
-            gained = unit * _ACCELERATION * min(seconds, _UNSEEN_S)
-            fastest = _FASTER * np.max([_sizes(twist) for twist in self._twists], axis=0) + gained
-        vector = _vector(motion)
-        share = float(np.min(fastest * seconds / np.maximum(_sizes(vector), 1e-12)))
-        return motion if share >= 1 else _motion(share * vector)
 
     def predicted(self, seconds: float) -> np.ndarray:
         """Where a camera goes that nobody sees: on as before, but not for long."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""If these fail, a robot's TF tree breaks when the node joins it: a frame with two parents, or poses
-of another moment."""
+"""If these fail, a robot's TF tree breaks when the node joins it: a frame has two parents, or the
+pose of another moment."""
 
 from __future__ import annotations
 
