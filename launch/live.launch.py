@@ -6,6 +6,7 @@ from launch.actions import LogInfo, OpaqueFunction
 
 from dens3r_ros.nodes.camera_search import CameraSearch
 from dens3r_ros.nodes.launching import (
+    ROBOT,
     arguments,
     camera_topics,
     dens3r_node,
@@ -44,8 +45,11 @@ def with_image(values, image):
 def node_and_view(values, parameters, topics):
     simulated = truth(values, "use_sim_time")
     view = rviz_node(values, "live.rviz", simulated)
+    topics = {**topics, "odometry": values["odometry"]}
     return [dens3r_node(values, {"use_sim_time": simulated, **parameters}, topics), *view]
 
 
 def generate_launch_description():
-    return LaunchDescription([*environment(), *arguments(OWN), OpaqueFunction(function=start)])
+    return LaunchDescription(
+        [*environment(), *arguments({**ROBOT, **OWN}), OpaqueFunction(function=start)]
+    )

@@ -9,6 +9,7 @@ from launch.actions import ExecuteProcess, OpaqueFunction
 from dens3r_ros.nodes.bag_stepper import map_file
 from dens3r_ros.nodes.camera_search import once_subscribed
 from dens3r_ros.nodes.launching import (
+    ROBOT,
     arguments,
     camera_topics,
     dens3r_node,
@@ -34,6 +35,7 @@ def start(context):
     exact = truth(values, "exact")
     check(values, exact)
     topics, parameters = camera_topics(absolute(values["image"]), absolute(values["camera_info"]))
+    topics["odometry"] = absolute(values["odometry"])
     parameters = {"use_sim_time": not exact, **parameters}
     if exact:
         parameters |= {"input.policy": "every", "input.qos": "reliable"}
@@ -88,4 +90,6 @@ def stepper(values, camera_info):
 
 
 def generate_launch_description():
-    return LaunchDescription([*environment(), *arguments(OWN), OpaqueFunction(function=start)])
+    return LaunchDescription(
+        [*environment(), *arguments({**ROBOT, **OWN}), OpaqueFunction(function=start)]
+    )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from dens3r_ros.engines.preprocess import resample
-from dens3r_ros.mapping.cameras import at_input, camera_rays
+from dens3r_ros.mapping.cameras import camera_rays
 from dens3r_ros.mapping.graph import PoseGraph, rigid, scale_of
 from dens3r_ros.mapping.interfaces import Shown
 from dens3r_ros.mapping.keyframe import Keyframe
@@ -46,13 +46,14 @@ def report(
         T_map_camera=T_map_camera,
         T_map_odom=odometry.T_map_odom,
         covariance=_covariance(step, unit) if tracked else None,
+        motion_seen=odometry.measured,
         keyframe_made=step.keyframe_made,
         keyframe_id=keyframe_id,
         epoch=odometry.epoch,
         scale=scale,
         metric=metric,
         maps=_maps(step, unit) if tracked else None,
-        intrinsics=at_input(step.view.camera, step.features.placement) if tracked else None,
+        intrinsics=stream.intrinsics,
         intrinsics_estimated=step.frame.intrinsics is None,
         matched=step.found.matched if step.found else float(tracked),
         reason=step.reason,

@@ -10,6 +10,7 @@ import numpy as np
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.rotation import turn
+from dens3r_ros.mapping.going_on import go_on
 from dens3r_ros.mapping.history import History
 from dens3r_ros.mapping.initialiser import First, Initialiser
 from dens3r_ros.mapping.joining import join
@@ -71,7 +72,7 @@ class Session:
         else:
             self._join(step)
         told = counters(self.world, self._number, self._lost)
-        graph, metric = self.world.graph, self.parts.metric
+        graph, metric = self.world.graph, self.parts.metric and self._engine.info.metric
         return report(step, self.odometry, graph, told, metric, self.levelled_by)
 
     def catch_up(self) -> None:
@@ -116,6 +117,7 @@ class Session:
             self._found(step, first.keyframe, first.seen, first.found)
         else:
             step.saw(first.seen, None)
+            go_on(self.odometry, self.world, step, first.keyframe)
             self._remember(step)
 
     def _place_waiting(self, first: First) -> None:
@@ -230,23 +232,21 @@ class Session:
             return
         stream.lost = 0
         keyframe, found, seen = place
-        if step.owner:
-            before = self.world.pose(self.odometry.keyframe_id or 0)
-            self.odometry.resume(keyframe.id, self.world.pose(keyframe.id), before)
         self._found(step, self.world.bring_back(keyframe), seen, found)
 
     def _found(self, step: Step, keyframe: Keyframe, seen: Observation, found: Track) -> None:
         step.saw(seen, found)
         step.stream.stand(keyframe.id, found.T_keyframe_frame)
         step.stream.last = step
+        if step.owner:
+            go_on(self.odometry, self.world, step, keyframe)
         self._remember(step)
         self._correct()
 
     def _leaves(self, found: Track) -> bool:
         """Whether the frame has moved so far that another keyframe serves better."""
-        turned = np.rad2deg(turn(found.T_keyframe_frame[:3, :3]))
-        limits = self._config.keyframes
-        return found.matched < limits.min_matched or turned > limits.max_rotation_deg
+        turned, limits = turn(found.T_keyframe_frame[:3, :3]), self._config.keyframes
+        return found.matched < limits.min_matched or np.rad2deg(turned) > limits.max_rotation_deg
 
     def _change_keyframe(
         self, step: Step, keyframe: Keyframe, seen: Observation, found: Track

@@ -9,6 +9,7 @@ import numpy as np
 
 from dens3r_ros.engines.protocol import Features
 from dens3r_ros.frame import Frame
+from dens3r_ros.mapping.cameras import at_input
 from dens3r_ros.mapping.keyframe import Keyframe
 from dens3r_ros.mapping.observation import Observation
 from dens3r_ros.mapping.odometry import in_map
@@ -72,3 +73,4 @@ class Step:
     def saw(self, seen: Observation, found: Track | None) -> None:
         """The frame has a place."""
         self.state, self.seen, self.found = Tracking.TRACKING, seen, found
+        self.stream.intrinsics = at_input(self.view.camera, self.features.placement)

@@ -35,6 +35,10 @@ class Stream:
     """Frames since it was placed last."""
     last: Step | None = None
     """The last frame that was placed."""
+    focal: float = 0.0
+    """Focal length, in pixels of the engine's, by which it was; 0 before the first."""
+    intrinsics: Intrinsics | None = None
+    """By which it was, at the input's resolution."""
     estimate: CameraEstimate = field(default_factory=CameraEstimate)
     lens: Lens = field(default_factory=Lens)
     witness: Witness = field(default_factory=Witness)

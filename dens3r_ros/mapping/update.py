@@ -65,12 +65,15 @@ class Update:
     """Whether lengths are metres."""
     maps: Maps | None
     intrinsics: Intrinsics | None
-    """At the input's resolution; None before anything is known."""
+    """At the input's resolution, of the camera's last frame that has a place; None before one."""
     intrinsics_estimated: bool
     matched: float
     """Share of the keyframe's pixels that the frame still sees."""
     reason: str = ""
     """Why the state is what it is, where that is not plain."""
+    motion_seen: bool = True
+    """Whether `odom` went on by what was seen of the motion since the last frame with a place, and
+    not by what was expected of it."""
     timings: Mapping[str, float] = field(default_factory=dict)
     """Milliseconds per stage."""
     counters: Counters = field(default_factory=Counters)

@@ -25,6 +25,8 @@ TOPICS = {
     "points": PointCloud2,
 }
 
+WITH_LENGTHS = {"depth/image", "depth/camera_info", "points"}
+
 
 class CameraOutputs:
     """Publishers of one camera; maps that nobody reads are not computed."""
@@ -43,10 +45,15 @@ class CameraOutputs:
         return {t for t, p in self._publishers.items() if p.get_subscription_count()}
 
     def publish(
-        self, frame: Frame, update: Update, header: Header, output: OutputParameters
+        self,
+        frame: Frame,
+        update: Update,
+        header: Header,
+        output: OutputParameters,
+        lengths: bool,
     ) -> None:
-        """Publish a tracked frame's maps, small messages first."""
-        wanted = self.wanted()
+        """Publish a tracked frame's maps, small messages first; with `lengths` or without."""
+        wanted = self.wanted() - (set() if lengths else WITH_LENGTHS)
         maps = visible_maps(frame, update, output) if wanted else None
         if maps is None:
             return

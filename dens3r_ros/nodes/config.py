@@ -106,11 +106,23 @@ class FrameParameters:
         choices=("odom_and_map", "map_to_odom", "none"),
     )
     transform_tolerance: float = setting(
-        0.1, "Seconds by which transforms are dated ahead.", low=0.0, high=5.0, live=True
+        0.1,
+        "Seconds by which map->odom is dated ahead, besides its own stamp.",
+        low=0.0,
+        high=5.0,
+        live=True,
     )
     base_from_camera: tuple[float, ...] = setting(
         (0.0,), "Camera in the base frame, x y z qx qy qz qw, instead of looking it up in TF."
     )
+    prefix: str = setting(
+        "", "Put before map, odom and base, so that two nodes share one TF: robot1/."
+    )
+
+    def prefixed(self) -> FrameParameters:
+        """With the names as they stand in TF; not to be prefixed again."""
+        map, odom, base = (name and self.prefix + name for name in (self.map, self.odom, self.base))
+        return dataclasses.replace(self, map=map, odom=odom, base=base, prefix="")
 
 
 @dataclass(frozen=True)
@@ -165,8 +177,15 @@ class OutputParameters:
     point_normals: bool = setting(
         True, "Points carry normal_x/y/z, curvature and confidence.", live=True
     )
+    require_metric: bool = setting(
+        False, "Hold back whatever has a length until lengths are metres.", live=True
+    )
     map_voxel: float = setting(
-        0.05, "Side of the map's voxels, in odom's length unit.", low=0.001, high=10.0, live=True
+        0.05,
+        "Side of the map's voxels, metres; a share of the scene's depth where there are none.",
+        low=0.001,
+        high=10.0,
+        live=True,
     )
     map_rate: float = setting(1.0, "Map clouds a second, at most.", low=0.05, high=30.0, live=True)
     path_poses: int = setting(
@@ -184,6 +203,10 @@ class NodeConfig:
     frames: FrameParameters = field(default_factory=FrameParameters)
     mapping: MappingParameters = field(default_factory=MappingParameters)
     output: OutputParameters = field(default_factory=OutputParameters)
+
+    def in_tree(self) -> NodeConfig:
+        """With the frames' names as they stand in TF."""
+        return dataclasses.replace(self, frames=self.frames.prefixed())
 
 
 def parameter_table(config: NodeConfig) -> Iterator[tuple[str, Any, Rule]]:

@@ -3,12 +3,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from rclpy.node import Node
 
 from dens3r_ros.nodes.config import NodeConfig
 from dens3r_ros.nodes.poses import matrix_from_seven
 from dens3r_ros.nodes.transforms import TransformLookup, TransformUnknown
+
+
+@dataclass(frozen=True, eq=False)
+class Mounting:
+    """Where a further camera sits: T_first_camera (4, 4), `beside` being the first one's frame."""
+
+    beside: str
+    T_first_camera: np.ndarray
 
 
 class Extrinsics:
@@ -20,6 +30,7 @@ class Extrinsics:
         self._cameras = config.input.cameras
         self._first_frame = ""
         self.of_others = _given_others(config)
+        self._by_parameters = frozenset(self.of_others)
         needs_base = bool(self._frames.base) and len(self._given) != 7
         foreign_odometry = self._frames.tf_mode == "map_to_odom"
         others = len(self.of_others) < len(self._cameras) - 1
@@ -33,6 +44,13 @@ class Extrinsics:
         if self._tf is None:
             return matrix_from_seven(self._given)
         return self._tf.matrix(self._frames.base, camera_frame, stamp)
+
+    def given(self, camera: str) -> Mounting | None:
+        """How a further camera is mounted, where the parameters say so and the first one is known;
+        TF does not know of it."""
+        if camera not in self._by_parameters or not self._first_frame:
+            return None
+        return Mounting(self._first_frame, self.of_others[camera])
 
     def place(self, camera: str, camera_frame: str, stamp: int) -> None:
         """Look a further camera up beside the first one, where the parameters do not place it."""

@@ -13,7 +13,7 @@ from dens3r_ros.nodes.camera_search import COMPRESSED, raw_name
 from dens3r_ros.nodes.middleware import tuned_environment
 from dens3r_ros.resources import resource_dir
 
-PROFILES = ("default", "realtime", "quality", "cpu")
+PROFILES = ("default", "realtime", "quality", "cpu", "robot")
 COMMON: dict[str, tuple[str, str]] = {
     "namespace": ("", "Namespace of the node and of its relative topics."),
     "profile": ("default", f"Parameter file of this package: {', '.join(PROFILES)}."),
@@ -25,6 +25,14 @@ COMMON: dict[str, tuple[str, str]] = {
     "log_level": ("info", "debug, info, warn, error."),
 }
 """Arguments of every launch file: name to (default, description)."""
+ROBOT: dict[str, tuple[str, str]] = {
+    "base": ("", "Overrides frames.base: the body frame, for a camera that is part of a robot."),
+    "tf_mode": ("", "Overrides frames.tf_mode: odom_and_map, map_to_odom, none."),
+    "scale_from": ("", "Overrides input.scale_from: none, odometry, tf."),
+    "odometry": ("", "Topic of the robot's odometry, for scale_from:=odometry."),
+    "prefix": ("", "Overrides frames.prefix, put before map, odom and base: robot1/."),
+}
+"""Arguments of the launch files that may run on a robot."""
 
 
 def arguments(own: Mapping[str, tuple[str, str]]) -> list[Any]:
@@ -117,12 +125,16 @@ def rviz_node(values: Mapping[str, str], file: str, use_sim_time: bool) -> list[
     missing = _rviz_missing()
     if missing:
         return [LogInfo(msg=f"RViz is not opened: {missing}; rviz:=false spares this line")]
+    prefix = values.get("prefix")
     return [
         Node(
             package="rviz2",
             executable="rviz2",
             namespace=values["namespace"],
-            arguments=["-d", str(resource_dir("rviz") / file)],
+            arguments=[
+                *("-d", str(resource_dir("rviz") / file)),
+                *(("-f", f"{prefix}map") if prefix else ()),
+            ],
             parameters=[{"use_sim_time": use_sim_time}],
         )
     ]
@@ -192,6 +204,16 @@ def _rviz_missing() -> str:
     return "" if shown else "there is no screen (DISPLAY is not set)"
 
 
+_OVERRIDES = {
+    "engine.name": "engine",
+    "engine.model": "model",
+    "engine.device": "device",
+    "frames.base": "base",
+    "frames.tf_mode": "tf_mode",
+    "frames.prefix": "prefix",
+    "input.scale_from": "scale_from",
+}
+
+
 def _overrides(values: Mapping[str, str]) -> dict[str, str]:
-    named = {"engine.name": "engine", "engine.model": "model", "engine.device": "device"}
-    return {name: values[argument] for name, argument in named.items() if values[argument]}
+    return {name: values[given] for name, given in _OVERRIDES.items() if values.get(given)}

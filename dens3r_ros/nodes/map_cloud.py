@@ -53,6 +53,13 @@ class MapCloud:
         return key, points[kept], keyframe.colours[fit][kept]
 
 
+def median_depth(keyframe: KeyframeView, min_confidence: float) -> float:
+    """How far away what a keyframe sees is, in its own unit; 1 where it sees nothing."""
+    depth = keyframe.points[..., 2]
+    seen = depth[(keyframe.confidence >= min_confidence) & np.isfinite(depth) & (depth > 0)]
+    return float(np.median(seen)) if len(seen) else 1.0
+
+
 def first_of_each_voxel(points: np.ndarray, voxel: float) -> np.ndarray:
     """Indices of the first point in each cube of side `voxel`, in the order of the points."""
     cells = np.floor(points / voxel).astype(np.int64)

@@ -16,8 +16,8 @@ from visualization_msgs.msg import Marker, MarkerArray
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.update import KeyframeView, TimedPose
 from dens3r_ros.nodes import interfaces
-from dens3r_ros.nodes.config import NodeConfig
-from dens3r_ros.nodes.map_cloud import MapCloud
+from dens3r_ros.nodes.config import NodeConfig, OutputParameters
+from dens3r_ros.nodes.map_cloud import MapCloud, median_depth
 from dens3r_ros.nodes.packing import header_at, point_list_message
 from dens3r_ros.nodes.poses import pose_message
 from dens3r_ros.nodes.qos import LATCHED
@@ -36,6 +36,8 @@ class MapOutputs:
         self._map_frame = config.frames.map
         self._path_poses = config.output.path_poses
         self._cloud = MapCloud()
+        self._depth: tuple[int, float] | None = None
+        """An epoch, and how far away its first keyframe's points are."""
         self.point_count = 0
         self._points = node.create_publisher(PointCloud2, "~/map_points", LATCHED)
         self._path = node.create_publisher(Path, "~/path", LATCHED)
@@ -52,16 +54,22 @@ class MapOutputs:
         return any(p is not None and p.get_subscription_count() for p in publishers)
 
     def publish(
-        self, mapper: Mapper, stamp: int, epoch: int, config: NodeConfig, scale: float
+        self,
+        mapper: Mapper,
+        stamp: int,
+        epoch: int,
+        config: NodeConfig,
+        scale: float,
+        metric: bool,
     ) -> None:
-        """Publish the map as it stands at a stamp in nanoseconds, in the mapper's unit x scale."""
+        """Publish the map as it stands at a stamp in nanoseconds, in the mapper's unit x scale,
+        which makes metres if `metric`."""
         keyframes = mapper.keyframes()
         header = header_at(stamp, self._map_frame)
         if self._points.get_subscription_count():
             output = config.output
-            points, colours = self._cloud.update(
-                keyframes, output.map_voxel, output.min_confidence, scale
-            )
+            voxel = output.map_voxel if metric else self._share(output, keyframes, epoch)
+            points, colours = self._cloud.update(keyframes, voxel, output.min_confidence, scale)
             self.point_count = len(points)
             self._points.publish(point_list_message(points, colours, header))
         keyframes = [replace(k, T_map_camera=lengthened(k.T_map_camera, scale)) for k in keyframes]
@@ -77,6 +85,14 @@ class MapOutputs:
         for publisher in (self._points, self._path, self._markers, self._keyframes):
             if publisher is not None:
                 self._node.destroy_publisher(publisher)
+
+    def _share(
+        self, output: OutputParameters, keyframes: Sequence[KeyframeView], epoch: int
+    ) -> float:
+        """Side of the voxels where lengths are in a unit of the map's own."""
+        if keyframes and (self._depth is None or self._depth[0] != epoch):
+            self._depth = epoch, median_depth(keyframes[0], output.min_confidence)
+        return output.map_voxel * (self._depth[1] if self._depth else 1.0)
 
     def _path_message(self, trajectory: Sequence[TimedPose], stamp: int, scale: float) -> Path:
         thinning = -(-len(trajectory) // self._path_poses) or 1

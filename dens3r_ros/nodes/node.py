@@ -66,7 +66,7 @@ class Dens3rNode(LifecycleNode):
             return _FAILURE
         try:
             engine = load_beside(self.config.engine, self._stopping)
-            self._session = Session(self, self.config, engine)
+            self._session = Session(self, self.config.in_tree(), engine)
         except (EngineUnavailable, TransformUnknown) as error:
             self.get_logger().error(f"cannot configure: {error}")
             return _FAILURE
@@ -134,4 +134,4 @@ class Dens3rNode(LifecycleNode):
 
     def _on_live_change(self, config: NodeConfig) -> None:
         if self._session is not None:
-            self._session.config = config
+            self._session.config = config.in_tree()

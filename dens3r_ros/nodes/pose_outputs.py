@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +16,10 @@ from dens3r_ros.nodes.config import FrameParameters
 from dens3r_ros.nodes.packing import header_at
 from dens3r_ros.nodes.poses import UNKNOWN_VARIANCE, diagonal_covariance, pose_message
 from dens3r_ros.nodes.qos import POSES_OUT
-from dens3r_ros.nodes.transforms import TransformPublisher
+from dens3r_ros.nodes.transform_outputs import Lookup, TransformOutputs
 
-Lookup = Callable[[str, str, int], np.ndarray]
-"""(parent, child, stamp in nanoseconds) to T_parent_child."""
+_SHORTEST_S = 0.004
+"""Time between frames below which their poses tell no speed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +35,11 @@ class PoseOutputs:
     def __init__(self, node: Node, frames: FrameParameters, lookup: Lookup | None) -> None:
         self._node = node
         self._frames = frames
-        self._lookup = lookup
         self._odometry = node.create_publisher(Odometry, "~/odometry", POSES_OUT)
         self._pose = node.create_publisher(PoseWithCovarianceStamped, "~/pose", POSES_OUT)
-        self._transforms = None if frames.tf_mode == "none" else TransformPublisher(node)
+        self.transforms = None
+        if frames.tf_mode != "none":
+            self.transforms = TransformOutputs(node, frames, lookup)
         self._last: _Seen | None = None
 
     def publish(
@@ -55,15 +55,15 @@ class PoseOutputs:
         covariance = diagonal_covariance(update.covariance, T_odom_body[:3, :3])
         self._publish_odometry(update, body, T_odom_body, covariance)
         self._publish_pose(update, update.T_map_camera @ T_camera_body, covariance)
-        self._last = _Seen(update.stamp, update.epoch, T_odom_body)
-        self._publish_transforms(update, body, T_odom_body, tolerance_s)
+        if self.transforms is not None:
+            self.transforms.publish(update, body, T_odom_body, tolerance_s)
 
     def destroy(self) -> None:
         """Withdraw the topics."""
         self._node.destroy_publisher(self._odometry)
         self._node.destroy_publisher(self._pose)
-        if self._transforms is not None:
-            self._transforms.destroy()
+        if self.transforms is not None:
+            self.transforms.destroy()
 
     def _publish_odometry(
         self, update: Update, body: str, T_odom_body: np.ndarray, covariance: list[float]
@@ -81,14 +81,20 @@ class PoseOutputs:
     def _twist(
         self, update: Update, T_odom_body: np.ndarray
     ) -> tuple[list[float], list[float], float]:
-        last = self._last
+        """Speed and turn since the last frame, in the body's axes, and their variance."""
+        last, here = self._last, _Seen(update.stamp, update.epoch, T_odom_body)
+        unknown = [0.0] * 3, [0.0] * 3, UNKNOWN_VARIANCE
         if last is None or last.epoch != update.epoch or update.stamp <= last.stamp:
-            return [0.0] * 3, [0.0] * 3, UNKNOWN_VARIANCE
+            self._last = here
+            return unknown
         seconds = (update.stamp - last.stamp) * 1e-9
+        if seconds < _SHORTEST_S:
+            return unknown
+        self._last = here
         step = np.linalg.inv(last.T_odom_body) @ T_odom_body
         turn = Rotation.from_matrix(step[:3, :3]).as_rotvec()
-        variance = 1.0
-        if update.covariance is not None:
+        variance = UNKNOWN_VARIANCE
+        if update.covariance is not None and update.motion_seen:
             variance = float(2 * np.diag(update.covariance).max() / seconds**2)
         return (
             (step[:3, 3] / seconds).tolist(),
@@ -103,22 +109,3 @@ class PoseOutputs:
         message.pose.pose = pose_message(T_map_body)
         message.pose.covariance = covariance
         self._pose.publish(message)
-
-    def _publish_transforms(
-        self, update: Update, body: str, T_odom_body: np.ndarray, tolerance_s: float
-    ) -> None:
-        if self._transforms is None:
-            return
-        frames = self._frames
-        ahead = update.stamp + int(tolerance_s * 1e9)
-        if frames.tf_mode == "odom_and_map":
-            both = [
-                (frames.map, frames.odom, update.T_map_odom),
-                (frames.odom, body, T_odom_body),
-            ]
-            self._transforms.publish(ahead, both)
-        elif self._lookup is not None:
-            T_foreign = self._lookup(frames.odom, body, update.stamp)
-            T_map_body = update.T_map_odom @ T_odom_body
-            T_map_odom = T_map_body @ np.linalg.inv(T_foreign)
-            self._transforms.publish(ahead, [(frames.map, frames.odom, T_map_odom)])

@@ -43,3 +43,5 @@ POSES_OUT = _profile(10)
 LATCHED = _profile(1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 TRANSFORMS_OUT = _profile(100)
 """As tf2 listens."""
+TRANSFORMS_IN = _profile(100)
+TRANSFORMS_LATCHED = _profile(100, durability=DurabilityPolicy.TRANSIENT_LOCAL)

@@ -21,6 +21,7 @@ class Reporting:
     def __init__(self, node: Node, session: Session) -> None:
         self._node, self._session = node, session
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", POSES_OUT)
+        self._complaint: str | None = None
         self._status = None
         if interfaces.messages is not None:
             self._status = node.create_publisher(interfaces.messages.Status, "~/status", POSES_OUT)
@@ -29,6 +30,7 @@ class Reporting:
         """Send both, and log cameras that fell silent or came back."""
         session = self._session
         self._warn_of_namesake()
+        self._warn_of_transforms()
         # A player that knows the queue, as the bag stepper does, is silent while it is full.
         queued = session.config.input.policy == "every" and session.waiting()
         if session.intake is not None and not queued:
@@ -56,10 +58,15 @@ class Reporting:
                 once=True,
             )
 
+    def _warn_of_transforms(self) -> None:
+        before, self._complaint = self._complaint, self._session.complaint()
+        if self._complaint is not None and self._complaint != before:
+            self._node.get_logger().warning(self._complaint)
+
     def _diagnostic(self) -> DiagnosticStatus:
         level, text = self._level()
         status = DiagnosticStatus(level=level, message=text)
-        status.name = f"{self._node.get_name()}: dense geometry"
+        status.name = f"{self._node.get_fully_qualified_name()}: dense geometry"
         status.hardware_id = self._session.engine.info.device
         status.values = [KeyValue(key=k, value=v) for k, v in self._values().items()]
         return status
@@ -77,12 +84,22 @@ class Reporting:
             return DiagnosticStatus.WARN, "no image processed yet"
         if session.missing_transform is not None:
             return DiagnosticStatus.WARN, f"odometry and TF pause: {session.missing_transform}"
+        if self._complaint is not None:
+            return DiagnosticStatus.WARN, self._complaint
         if session.update.state is Tracking.TRACKING:
-            return DiagnosticStatus.OK, "tracking"
+            return self._level_while_tracking(session.update.metric)
         return (
             DiagnosticStatus.WARN,
             ": ".join(filter(None, (session.update.state.value, session.update.reason))),
         )
+
+    def _level_while_tracking(self, metric: bool) -> tuple[bytes, str]:
+        if metric:
+            return DiagnosticStatus.OK, "tracking"
+        required, metres = self._session.config.output.require_metric, self._session.metres
+        if required:
+            return DiagnosticStatus.WARN, f"{metres.lack(required)}: {metres.missing()}"
+        return DiagnosticStatus.OK, f"tracking; {metres.lack(required)}"
 
     def _values(self) -> dict[str, str]:
         session, counts = self._session, self._session.counts
@@ -94,6 +111,9 @@ class Reporting:
             "images waiting": str(session.waiting()),
             "frames per second": f"{session.rate.per_second(time.monotonic()):.2f}",
         }
+        if session.update is not None:
+            metric = session.update.metric
+            values["lengths"] = "metres" if metric else f"not metres: {session.metres.missing()}"
         if session.scale.active:
             values["scale"] = session.scale.progress()
         values |= {f"dropped: {k}": str(v) for k, v in counts.dropped.items()}

@@ -24,6 +24,7 @@ from dens3r_ros.nodes.intake import Intake, Received
 from dens3r_ros.nodes.mailbox import Mailbox
 from dens3r_ros.nodes.map_outputs import MapOutputs
 from dens3r_ros.nodes.mapper_config import mapper_config
+from dens3r_ros.nodes.metres import Metres
 from dens3r_ros.nodes.metric_scale import MetricScale
 from dens3r_ros.nodes.packing import header_at
 from dens3r_ros.nodes.pose_outputs import PoseOutputs
@@ -54,6 +55,9 @@ class Session:
         self._mapper = Mapper(engine, mapper_config(config, self._extrinsics.of_others))
         self._cameras = {name: CameraOutputs(node, name) for name in config.input.cameras}
         self.scale = MetricScale(node, config, self._extrinsics)
+        self.metres = Metres(node.get_logger(), engine.info, self.scale)
+        self._free = True
+        """Whether what has a length may be published."""
         self._poses = PoseOutputs(node, config.frames, self._extrinsics.lookup)
         self._map = MapOutputs(node, config)
         latest = config.input.policy == "latest"
@@ -108,13 +112,18 @@ class Session:
 
     def publish_map(self) -> None:
         """Let the worker publish the map, if anybody listens and it may have changed."""
-        rested = time.monotonic() >= self._map_rests_until
+        rested = time.monotonic() >= self._map_rests_until and self._free
         if self._map.wanted() and self._map_stamp and self._map_job.done() and rested:
             self._map_job = self._worker.call(self._publish_map)
 
     def map_points(self) -> int:
         """Points of the map as published last."""
         return self._map.point_count
+
+    def complaint(self) -> str | None:
+        """What another node's transforms and ours cannot both say."""
+        transforms = self._poses.transforms
+        return None if transforms is None else transforms.complaint()
 
     def waiting(self) -> int:
         """Images between intake and worker."""
@@ -155,6 +164,7 @@ class Session:
         for stage, milliseconds in update.timings.items():
             self.durations.add(stage, milliseconds)
         self._note_state(update)
+        self._free = self.metres.note(update, self.config.output.require_metric)
         self._publish(received, frame, update)
         self.counts.processed += 1
         self.fault = None
@@ -199,13 +209,24 @@ class Session:
 
     def _publish(self, received: Received, frame: Frame, update: Update) -> None:
         frame_id = received.frame_id
+        if self._free:
+            # Before the maps, whose readers ask TF for the place.
+            with self.durations.stage("publish_poses"):
+                self._publish_place(update, received.camera, frame_id)
         header = header_at(received.stamp, frame_id)
         with self.durations.stage("publish_maps"):
-            self._cameras[received.camera].publish(frame, update, header, self.config.output)
-        if received.camera == self.config.input.cameras[0]:
-            with self.durations.stage("publish_poses"):
-                self._publish_pose(update, frame_id)
+            outputs = self._cameras[received.camera]
+            outputs.publish(frame, update, header, self.config.output, self._free)
         self._map_stamp = received.stamp
+
+    def _publish_place(self, update: Update, camera: str, frame_id: str) -> None:
+        transforms = self._poses.transforms
+        if camera == self.config.input.cameras[0]:
+            self._publish_pose(update, frame_id)
+        elif transforms is not None and (mounting := self._extrinsics.given(camera)):
+            transforms.place(mounting.beside, frame_id, mounting.T_first_camera)
+        elif transforms is not None and camera not in self._extrinsics.of_others:
+            transforms.follow(update, frame_id)
 
     def _publish_pose(self, update: Update, frame_id: str) -> None:
         try:
@@ -222,7 +243,9 @@ class Session:
     def _publish_map(self) -> None:
         epoch = 0 if self.update is None else self.update.epoch
         began = time.monotonic()
-        self._map.publish(self._mapper, self._map_stamp, epoch, self.config, self.scale.factor)
+        metric = self.update is not None and self.update.metric
+        scale = self.scale.factor
+        self._map.publish(self._mapper, self._map_stamp, epoch, self.config, scale, metric)
         took = time.monotonic() - began
         self.durations.add("map", took * 1e3)
         self._map_rests_until = began + took / MAP_SHARE

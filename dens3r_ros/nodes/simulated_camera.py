@@ -12,7 +12,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from dens3r_ros.nodes.packing import camera_info_message, header_at, image_message
 from dens3r_ros.nodes.process import Stop, run_node
 from dens3r_ros.nodes.qos import images_in
-from dens3r_ros.nodes.transforms import TransformPublisher
+from dens3r_ros.nodes.transforms import TransformPublisher, transform_at
 from dens3r_ros.sources import SourceError, open_source
 
 FRAME_ID = "camera_optical_frame"
@@ -67,8 +67,8 @@ class SimulatedCamera(Node):
             self._infos.publish(camera_info_message(frame.intrinsics, header))
         self._images.publish(image_message(frame.image, "rgb8", header))
         if truth is not None:
-            pose = (TRUE_WORLD, TRUE_CAMERA, truth.T_world_camera)
-            self._transforms.publish(stamp, [pose])
+            pose = transform_at(stamp, TRUE_WORLD, TRUE_CAMERA, truth.T_world_camera)
+            self._transforms.publish([pose])
 
 
 class EndOfSource(Exception):

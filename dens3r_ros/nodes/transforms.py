@@ -14,42 +14,44 @@ from rclpy.time import Time
 
 from dens3r_ros.nodes import interfaces
 from dens3r_ros.nodes.packing import header_at
-from dens3r_ros.nodes.poses import transform_message
-from dens3r_ros.nodes.qos import TRANSFORMS_OUT
+from dens3r_ros.nodes.poses import matrix_from_seven, transform_message
+from dens3r_ros.nodes.qos import TRANSFORMS_LATCHED, TRANSFORMS_OUT
+from dens3r_ros.nodes.tf_tree import Sent
 
 
 class TransformPublisher:
-    """Publishes to /tf; says once where it cannot."""
+    """Publishes to /tf, or what never changes to /tf_static; says once where it cannot."""
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(self, node: Node, sent: Sent | None = None, fixed: bool = False) -> None:
+        self._node, self._sent = node, sent
         self._publisher = None
         if interfaces.tf2_messages is None:
-            node.get_logger().warning(interfaces.MISSING_TF)
+            node.get_logger().warning(interfaces.MISSING_TF, once=True)
             return
-        self._publisher = node.create_publisher(
-            interfaces.tf2_messages.TFMessage, "/tf", TRANSFORMS_OUT
-        )
+        topic, qos = ("/tf_static", TRANSFORMS_LATCHED) if fixed else ("/tf", TRANSFORMS_OUT)
+        self._publisher = node.create_publisher(interfaces.tf2_messages.TFMessage, topic, qos)
 
-    def publish(self, stamp: int, transforms: list[tuple[str, str, np.ndarray]]) -> None:
-        """Send (parent, child, T_parent_child) at a stamp in nanoseconds."""
+    def publish(self, transforms: list[TransformStamped]) -> None:
+        """Send them in one message."""
         if self._publisher is None or not transforms:
             return
-        message = interfaces.tf2_messages.TFMessage()
-        message.transforms = [
-            TransformStamped(
-                header=header_at(stamp, parent),
-                child_frame_id=child,
-                transform=transform_message(T),
-            )
-            for parent, child, T in transforms
-        ]
-        self._publisher.publish(message)
+        if self._sent is not None:
+            self._sent.add(transforms)
+        self._publisher.publish(interfaces.tf2_messages.TFMessage(transforms=transforms))
 
     def destroy(self) -> None:
-        """Withdraw from /tf."""
+        """Withdraw from the topic."""
         if self._publisher is not None:
             self._node.destroy_publisher(self._publisher)
+
+
+def transform_at(stamp: int, parent: str, child: str, T_parent_child: np.ndarray) -> Any:
+    """A TransformStamped at a stamp in nanoseconds."""
+    return TransformStamped(
+        header=header_at(stamp, parent),
+        child_frame_id=child,
+        transform=transform_message(T_parent_child),
+    )
 
 
 class TransformUnknown(Exception):
@@ -81,8 +83,6 @@ class TransformLookup:
 
     def matrix(self, parent: str, child: str, stamp: int) -> np.ndarray:
         """(4, 4) T_parent_child at a stamp in nanoseconds, without waiting for it."""
-        from dens3r_ros.nodes.poses import matrix_from_seven
-
         try:
             found = self._buffer.lookup_transform(
                 parent, child, Time(nanoseconds=stamp), Duration(seconds=0)

@@ -157,6 +157,25 @@ def test_a_covered_lens_is_lost_and_found_again(walk) -> None:
     assert errors(walk, mapper).ate_sim3_m < 0.05
 
 
+def test_the_lens_stays_known_while_the_camera_is_lost(walk) -> None:
+    mapper = Mapper(CoveredOracle(walk, long_side=160), INLINE)
+    updates = []
+    for index in range(10):
+        frame = plain(walk[index])
+        if index >= 8:
+            frame = replace(frame, image=np.zeros_like(frame.image))
+        updates.append(mapper.step(frame))
+    assert updates[7].state is Tracking.TRACKING and updates[8].state is Tracking.LOST
+    assert {update.intrinsics for update in updates[7:]} == {updates[7].intrinsics}
+    assert updates[9].intrinsics.fx == pytest.approx(walk.camera.fx, rel=0.05)
+
+
+def test_a_unit_of_an_engines_own_is_not_called_metres(walk) -> None:
+    """Whatever is asked of the graph."""
+    mapper = Mapper(oracle(walk), replace(INLINE, scale="metric"))
+    assert not mapper.step(walk[0]).metric
+
+
 def test_a_camera_carried_elsewhere_in_the_dark_is_found_where_it_is(box_room, camera_pose) -> None:
     there = [camera_pose(-1 + 0.06 * n, 0, -2 + 0.01 * n**2, 12 * n) for n in range(10)]
     room = box_room(np.array([*there, *there[3:6]]))

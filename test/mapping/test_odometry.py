@@ -6,6 +6,9 @@ import pytest
 
 from dens3r_ros.mapping.odometry import Odometry, in_map
 
+TENTH = 100_000_000
+"""Nanoseconds."""
+
 
 def at(x: float, scale: float = 1.0) -> np.ndarray:
     S = np.eye(4)
@@ -61,9 +64,46 @@ def test_what_is_learned_of_a_keyframes_unit_is_no_jump_of_scale() -> None:
     assert odometry.correct(at(1.0, 0.93 * 1.02**10), at(0.05))
 
 
-def test_after_a_loss_the_map_holds_still() -> None:
+def test_after_a_loss_the_camera_goes_on_and_odom_moves_in_the_map() -> None:
+    """Half a metre that drift had put between the map and `odom` is no motion of the camera."""
     odometry = Odometry()
     odometry.begin(0, np.eye(4))
-    odometry.correct(at(1.0), at(0.0))
+    for n in range(5):
+        odometry.follow(n * TENTH, at(0.1 * n), 2.0)
+    before = odometry.T_map_odom @ odometry.camera(at(0.4))
     odometry.resume(5, at(7.0), at(1.0))
+    odometry.expect(5 * TENTH, at(0.2))
+    odometry.correct(at(7.0), at(0.2))
+    assert not odometry.measured
+    assert odometry.camera(at(0.2)) == pytest.approx(at(0.5))
     assert odometry.T_map_odom @ odometry.camera(at(0.2)) == pytest.approx(at(7.2))
+    assert before == pytest.approx(at(0.4))
+
+
+def test_a_camera_unseen_for_long_is_not_carried_away() -> None:
+    odometry = Odometry()
+    odometry.begin(0, np.eye(4))
+    for n in range(5):
+        odometry.follow(n * TENTH, at(0.1 * n), 2.0)
+    odometry.resume(5, at(7.0), at(1.0))
+    odometry.expect(4 * TENTH + 60 * 10**9, at(0.0))
+    assert odometry.camera(at(0.0)) == pytest.approx(at(0.9))
+
+
+def test_a_pose_out_of_reach_does_not_move_odom_there() -> None:
+    odometry = Odometry()
+    odometry.begin(0, np.eye(4))
+    for n in range(5):
+        odometry.follow(n * TENTH, at(0.02 * n), 2.0)
+    odometry.follow(5 * TENTH, at(1.5), 2.0)
+    assert odometry.camera(at(1.5))[0, 3] < 0.2 and not odometry.measured
+
+
+def test_a_camera_that_starts_suddenly_is_followed() -> None:
+    """From rest to 1.5 metres a second within half a second, two metres from what it sees."""
+    odometry = Odometry()
+    odometry.begin(0, np.eye(4))
+    truth = np.cumsum([0.0] * 10 + [0.03, 0.06, 0.09, 0.12] + [0.15] * 10).tolist()
+    for n, x in enumerate(truth):
+        odometry.follow(n * TENTH, at(x), 2.0)
+    assert odometry.camera(at(truth[-1]))[0, 3] == pytest.approx(truth[-1], abs=0.15)

@@ -13,6 +13,7 @@ from dens3r_ros.nodes.config import NodeConfig, parameter_table, with_values
 from dens3r_ros.nodes.launching import (
     COMMON,
     PROFILES,
+    ROBOT,
     camera_topics,
     misspelt,
     named_cameras,
@@ -52,9 +53,9 @@ def profile(name: str) -> dict:
 @pytest.mark.parametrize("path", LAUNCH_FILES, ids=lambda path: path.name)
 def test_every_argument_is_described_and_used(path: Path) -> None:
     source = path.read_text()
-    declared = {**COMMON, **own_arguments(source)}
+    declared = {**COMMON, **(ROBOT if "**ROBOT" in source else {}), **own_arguments(source)}
     read = set(READ.findall(source + SHARED))
-    read |= set(re.findall(r'"engine\.\w+": "(\w+)"', SHARED))
+    read |= set(re.findall(r'"(?:engine|frames|input)\.\w+": "(\w+)"', SHARED))
     assert set(declared) <= read, set(declared) - read
     assert set(READ.findall(source)) <= set(declared)
     for name, (default, description) in declared.items():
@@ -132,6 +133,12 @@ def test_cameras_named_in_a_parameter_file_are_not_looked_for(tmp_path: Path) ->
     assert named_cameras(values) == []
     file.write_text("/**: {ros__parameters: {input: {cameras: [front, rear]}}}")
     assert named_cameras(values | {"params_file": str(file)}) == ["front", "rear"]
+
+
+def test_a_robots_profile_takes_no_length_for_metres_that_is_none() -> None:
+    config = with_values(NodeConfig(), profile("robot"))
+    assert config.output.require_metric and config.frames.base == "base_link"
+    assert config.input.scale_from != "none" and not NodeConfig().output.require_metric
 
 
 def test_values_that_cannot_be_meant_are_refused() -> None:
