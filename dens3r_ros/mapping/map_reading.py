@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +34,18 @@ from dens3r_ros.mapping.place_descriptor import PlaceDescriptor
 from dens3r_ros.mapping.step import Record
 from dens3r_ros.mapping.stored import Stored
 
+LARGEST_BYTES = 32 << 30
+"""Twice what the largest archive takes (100,000 keyframes, 165 kB each)."""
+
 
 def read_info(path: Path) -> MapInfo:
     """What a map file says of itself, without reading its keyframes."""
     with _opened(path) as archive:
-        return _info(_manifest(path, archive))
+        manifest = _manifest(path, archive)
+        try:
+            return _info(manifest)
+        except (KeyError, TypeError) as error:
+            raise MapFileError(f"{path} is a damaged map: {error!r} is wrong in it") from error
 
 
 def read_map(path: Path) -> LoadedMap:
@@ -90,18 +101,38 @@ def _keyframe(
     )
 
 
-def _opened(path: Path) -> zipfile.ZipFile:
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """A regular file of possible size as a zip file; nothing that a read could wait for."""
     if not path.exists():
         raise FileNotFoundError(f"there is no map at {path}")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, not a map")
-    try:
-        return zipfile.ZipFile(path)
-    except zipfile.BadZipFile:
+    check_file(path, path.stat())
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        check_file(path, status)
+        try:
+            archive = zipfile.ZipFile(file)
+        except zipfile.BadZipFile:
+            raise MapFileError(
+                f"{path} is no map, or only a part of one: it is {status.st_size} bytes long and"
+                " does not end as a map does"
+            ) from None
+        with archive:
+            yield archive
+
+
+def check_file(path: Path, status: os.stat_result) -> None:
+    """MapFileError unless this is a regular file that is no larger than any map."""
+    if not stat.S_ISREG(status.st_mode):
+        raise MapFileError(f"{path} is no regular file, so no map")
+    if status.st_size > LARGEST_BYTES:
         raise MapFileError(
-            f"{path} is no map, or only a part of one: it is {path.stat().st_size} bytes long and"
-            " does not end as a map does"
-        ) from None
+            f"{path} is {status.st_size / 2**30:.0f} GiB; no map is larger than"
+            f" {LARGEST_BYTES / 2**30:.0f} GiB"
+        )
 
 
 def _manifest(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
@@ -109,6 +140,8 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
         raise MapFileError(f"{path} is a zip file, but not a map: it has no {MANIFEST}")
     content = _content(path, archive, MANIFEST, archive.comment.decode("ascii", "replace"))
     manifest = json.loads(content)
+    if not isinstance(manifest, dict):
+        raise MapFileError(f"{path} is a damaged map: its {MANIFEST} is no object")
     if manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
         raise MapFileError(
             f"{path} is {manifest.get('format')!r} version {manifest.get('version')}; this is"

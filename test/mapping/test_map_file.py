@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import time
 from dataclasses import replace
@@ -182,3 +183,56 @@ def test_a_map_that_has_not_begun_can_be_saved_and_begun(walk, tmp_path) -> None
     update = other.step(walk[0])
     assert update.state is Tracking.TRACKING
     assert update.epoch == 1
+
+
+def test_a_snapshot_stays_as_it_was_while_the_camera_goes_on(walk, tmp_path) -> None:
+    mapper = mapper_for(walk)
+    for index in range(8):
+        mapper.step(walk[index])
+    mapper.save(tmp_path / "then.map")
+    snapshot = mapper.snapshot()
+    for index in range(8, len(walk)):
+        mapper.step(walk[index])
+    write_map(tmp_path / "later.map", snapshot)
+    assert (tmp_path / "later.map").read_bytes() == (tmp_path / "then.map").read_bytes()
+
+
+def test_what_is_no_regular_file_is_refused_at_once(saved, tmp_path) -> None:
+    """A pipe as path held the whole node up for ever."""
+    mapper, path = saved
+    pipe = tmp_path / "pipe.map"
+    os.mkfifo(pipe)
+    os.mkfifo(tmp_path / ".new.map.part")
+    for odd in (pipe, Path("/dev/zero")):
+        with pytest.raises(ValueError, match="no regular file"):
+            mapper.load(odd)
+        with pytest.raises(ValueError, match="no regular file"):
+            mapper.save(odd)
+    assert pipe.is_fifo() and Path("/dev/zero").is_char_device()
+    assert mapper.save(tmp_path / "new.map") == len(mapper.keyframes())
+
+
+def test_a_file_larger_than_any_map_is_not_read(saved, tmp_path) -> None:
+    mapper, path = saved
+    huge = tmp_path / "huge.map"
+    with huge.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ValueError, match="1024 GiB"):
+        mapper.load(huge)
+
+
+def test_only_maps_are_replaced_and_never_by_an_empty_one(saved, walk, tmp_path) -> None:
+    mapper, path = saved
+    text = tmp_path / "notes.txt"
+    text.write_text("not a map")
+    with pytest.raises(ValueError, match="move it away"):
+        mapper.save(text)
+    assert text.read_text() == "not a map"
+    empty = mapper_for(walk)
+    whole = path.read_bytes()
+    with pytest.raises(ValueError, match="the map is empty"):
+        empty.save(path)
+    assert path.read_bytes() == whole
+    assert empty.save(tmp_path / "empty.map") == empty.save(tmp_path / "empty.map") == 0
+    assert mapper.save(tmp_path / "empty.map") > 4
+    assert mapper.save(path) > 4
