@@ -146,7 +146,9 @@ def _without_main() -> Iterator[None]:
     """Processes that are spawned import their parent's main module, which would run a user's
     script a second time, or import torch; ours needs nothing of it."""
     main = sys.modules["__main__"]
-    hidden = {n: main.__dict__.pop(n) for n in ("__spec__", "__file__") if n in main.__dict__}
+    hidden: dict[str, Any] = {
+        n: main.__dict__.pop(n) for n in ("__spec__", "__file__") if n in main.__dict__
+    }
     main.__spec__ = None
     try:
         yield

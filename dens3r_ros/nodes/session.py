@@ -5,26 +5,29 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from pathlib import Path
 
 from rclpy.node import Node
 
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.frame import Frame
+from dens3r_ros.mapping.map_file import LoadedMap
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.update import Tracking, Update
 from dens3r_ros.nodes.camera_outputs import CameraOutputs
 from dens3r_ros.nodes.config import NodeConfig
 from dens3r_ros.nodes.extrinsics import Extrinsics
-from dens3r_ros.nodes.faults import is_final
+from dens3r_ros.nodes.faults import IMAGE, Faults
 from dens3r_ros.nodes.images import RejectedImage
 from dens3r_ros.nodes.intake import Intake, Received
 from dens3r_ros.nodes.mailbox import Mailbox
 from dens3r_ros.nodes.map_outputs import MapOutputs
+from dens3r_ros.nodes.map_store import MapStore
 from dens3r_ros.nodes.mapper_config import mapper_config
 from dens3r_ros.nodes.metric_scale import MetricScale
+from dens3r_ros.nodes.outlet import Outlet
 from dens3r_ros.nodes.packing import header_at
 from dens3r_ros.nodes.pose_outputs import PoseOutputs
 from dens3r_ros.nodes.reading import Reader
@@ -43,8 +46,7 @@ class Session:
         self.node, self.config, self.engine = node, config, engine
         self.counts, self.durations, self.rate = FrameCounts(), Durations(), Rate()
         self.update: Update | None = None
-        self.fault: str | None = None
-        self.beyond_recovery = False
+        self.faults = Faults()
         self.missing_transform: str | None = None
         self.paused = False
         self.intake: Intake | None = None
@@ -58,29 +60,45 @@ class Session:
         self._map = MapOutputs(node, config)
         latest = config.input.policy == "latest"
         self._mailbox: Mailbox[Job] = Mailbox(1 if latest else config.input.queue_size, latest)
-        self._worker = Worker(self._mailbox, self._on_fault)
+        self._worker = Worker(self._mailbox, partial(self._on_fault, IMAGE))
+        self.maps = MapStore(
+            config.map,
+            self._worker,
+            self._mapper.snapshot,
+            self._adopt,
+            partial(self._on_fault, "map file"),
+        )
+        self._outlet = Outlet()
         self._map_stamp = 0
-        self._map_job: Future[None] = Future()
-        self._map_job.set_result(None)
+        self._map_touched = self._map_under_way = False
         self._map_rests_until = 0.0
 
     def activate(self) -> None:
         """Listen to the cameras."""
+        self._outlet.open()
+        self._map_touched = True
         self.intake = Intake(
-            self.node, self.config.input, self.counts, self._deliver, self._restart
+            self.node,
+            self.config.input,
+            self.counts,
+            self._deliver,
+            self._restart,
+            partial(self._on_fault, "intake"),
         )
 
     def deactivate(self) -> None:
-        """Stop listening and forget what waits."""
+        """Stop listening, forget what waits, and publish nothing more."""
         if self.intake is not None:
             self.intake.destroy()
             self.intake = None
+        self._outlet.shut()
         self.counts.drop("deactivated", self._mailbox.clear())
 
     def close(self, timeout_s: float) -> bool:
         """Stop the worker and withdraw the topics; whether the worker ended in time."""
         self.deactivate()
         ended = self._worker.stop(timeout_s)
+        self.maps.close(0.0)
         if ended:
             self._mapper.close()
         for outputs in (*self._cameras.values(), self._poses, self._map, self.scale):
@@ -94,23 +112,24 @@ class Session:
             self.intake.forget_stamps()
         return self._worker.call(self._reset)
 
-    def save(self, path: Path) -> Future[int]:
-        """Write the map to a file; its keyframes."""
-        return self._worker.call(partial(self._mapper.save, path))
+    def time_went_back(self) -> None:
+        """The clock has jumped back: what comes has nothing to do with what came."""
+        if self.intake is not None:
+            self.intake.forget_stamps()
+        self._restart()
 
-    def load(self, path: Path) -> Future[int]:
-        """Replace the map by a file's; its keyframes."""
-        return self._worker.call(partial(self._mapper.load, path))
-
-    def epoch(self) -> int:
-        """The epoch that the next image belongs to."""
-        return self._mapper.epoch + self.scale.epochs
+    def change(self, config: NodeConfig) -> None:
+        """Take over parameters that change live."""
+        self.config = config
+        self._map_touched = True
 
     def publish_map(self) -> None:
-        """Let the worker publish the map, if anybody listens and it may have changed."""
+        """Let the worker publish the map, if anybody listens who has not got it as it is."""
         rested = time.monotonic() >= self._map_rests_until
-        if self._map.wanted() and self._map_stamp and self._map_job.done() and rested:
-            self._map_job = self._worker.call(self._publish_map)
+        ready = self._map_stamp and self.intake is not None and rested
+        if ready and not self._map_under_way and self._map.wanted(self._map_touched):
+            self._map_under_way = True
+            self._worker.post(self._publish_map)
 
     def map_points(self) -> int:
         """Points of the map as published last."""
@@ -121,7 +140,9 @@ class Session:
         return len(self._mailbox)
 
     def _deliver(self, received: Received) -> None:
-        if self.paused:
+        if self.faults.failure:
+            self.counts.drop("failed")
+        elif self.paused:
             self.counts.drop("paused")
         elif self._mailbox.put(received.camera, partial(self._process, received)) is not None:
             latest = self.config.input.policy == "latest"
@@ -130,24 +151,44 @@ class Session:
     def _restart(self) -> None:
         self.node.get_logger().info("time went back: the map is reset and a new epoch begins")
         self.counts.drop("time_went_back", self._mailbox.clear())
-        self._worker.call(self._reset)
+        self._worker.post(lambda: self._watched("restart", self._reset))
 
     def _reset(self) -> None:
         self._mapper.reset()
         self._frames.clear()
+        self.faults.begin_anew()
+        self._map_touched = True
+
+    def _adopt(self, loaded: LoadedMap) -> tuple[int, int]:
+        keyframes = self._mapper.adopt(loaded)
+        self.faults.begin_anew()
+        self._map_touched = True
+        return keyframes, self._mapper.epoch + self.scale.epochs
 
     def _process(self, received: Received) -> None:
+        """Take an image through all stages; it is counted once, however that ends."""
+        reason = "fault"
+        try:
+            reason = self._tracked(received)
+        finally:
+            self.counts.settle(reason)
+        if not reason:
+            self.faults.clear(IMAGE)
+            self._watched("mapping", self._mapper.catch_up)
+
+    def _tracked(self, received: Received) -> str:
+        """Map and publish an image; why it was dropped, or nothing."""
         began = time.monotonic()
         self.durations.add("wait", (began - received.arrived) * 1e3)
         try:
             frame = self._reader.frame(received)
         except RejectedImage as refusal:
-            self.counts.drop(refusal.reason)
             self.node.get_logger().warning(f"image dropped: {refusal}", throttle_duration_sec=10.0)
-            return
+            return refusal.reason
         self._check_size(frame)
         self.durations.add("receive", (time.monotonic() - began) * 1e3)
         self._place(received)
+        self._map_touched = True
         update = self._mapper.step(frame)
         if frame.camera == self.config.input.cameras[0]:
             self.scale.learn(update, received.frame_id)
@@ -155,12 +196,10 @@ class Session:
         for stage, milliseconds in update.timings.items():
             self.durations.add(stage, milliseconds)
         self._note_state(update)
-        self._publish(received, frame, update)
-        self.counts.processed += 1
-        self.fault = None
+        self._outlet.send(partial(self._publish, received, frame, update))
         self.rate.tick(time.monotonic())
         self.durations.add("total", (time.monotonic() - received.arrived) * 1e3)
-        self._mapper.catch_up()
+        return ""
 
     def _place(self, received: Received) -> None:
         try:
@@ -187,6 +226,8 @@ class Session:
             self._log_state(update)
         if before is not None and before.epoch != update.epoch:
             self.node.get_logger().info(f"epoch {update.epoch} begins")
+        if update.notice:
+            self.node.get_logger().warning(update.notice)
         self.update = update
 
     def _log_state(self, update: Update) -> None:
@@ -219,17 +260,31 @@ class Session:
             )
 
     def _publish_map(self) -> None:
+        try:
+            self._watched("map publishing", self._make_and_publish_map)
+        finally:
+            self._map_under_way = False
+
+    def _make_and_publish_map(self) -> None:
         epoch = 0 if self.update is None else self.update.epoch
         began = time.monotonic()
-        self._map.publish(self._mapper, self._map_stamp, epoch, self.config, self.scale.factor)
+        self._map_touched = False
+        self._map.publish(
+            self._mapper, self._map_stamp, epoch, self.config, self.scale.factor, self._outlet
+        )
         took = time.monotonic() - began
         self.durations.add("map", took * 1e3)
         self._map_rests_until = began + took / MAP_SHARE
 
-    def _on_fault(self, error: BaseException) -> None:
-        self.fault = f"{type(error).__name__}: {error}"
-        self.counts.drop("fault")
-        self.beyond_recovery |= is_final(error)
-        self.node.get_logger().error(
-            "".join(traceback.format_exception(error)), throttle_duration_sec=10.0
-        )
+    def _watched(self, stage: str, work: Callable[[], None]) -> None:
+        """Do what belongs to no single image; its error stands until it works again."""
+        try:
+            work()
+        except Exception as error:
+            self._on_fault(stage, error)
+        else:
+            self.faults.clear(stage)
+
+    def _on_fault(self, stage: str, error: BaseException) -> None:
+        if self.faults.add(stage, error):
+            self.node.get_logger().error("".join(traceback.format_exception(error)))

@@ -204,7 +204,7 @@ def test_a_snapshot_stays_as_it_was_while_the_camera_goes_on(walk, tmp_path) -> 
 
 def test_what_is_no_regular_file_is_refused_at_once(saved, tmp_path) -> None:
     """A pipe as path held the whole node up for ever."""
-    mapper, path = saved
+    mapper, _ = saved
     pipe = tmp_path / "pipe.map"
     os.mkfifo(pipe)
     os.mkfifo(tmp_path / ".new.map.part")
@@ -218,7 +218,7 @@ def test_what_is_no_regular_file_is_refused_at_once(saved, tmp_path) -> None:
 
 
 def test_a_file_larger_than_any_map_is_not_read(saved, tmp_path) -> None:
-    mapper, path = saved
+    mapper, _ = saved
     huge = tmp_path / "huge.map"
     with huge.open("wb") as file:
         file.truncate(1 << 40)
