@@ -140,6 +140,7 @@ class Session:
         return len(self._mailbox)
 
     def _deliver(self, received: Received) -> None:
+        self.faults.clear("intake")
         if self.faults.failure:
             self.counts.drop("failed")
         elif self.paused:
