@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""If these fail, the status miscounts images or hides an error, or outputs come when none should."""
+"""If these fail, the status miscounts images or hides errors, or outputs come unasked."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import torch
 
-from dens3r_ros.engines.protocol import Features, Outputs
+from dens3r_ros.engines.protocol import Features, Outputs, Placement
 from dens3r_ros.evaluation.wall_engine import WallEngine
 from dens3r_ros.frame import Frame
 from dens3r_ros.network.prediction import PairPrediction
@@ -91,3 +91,24 @@ def slow_to_load() -> WallEngine:
 def not_loadable() -> WallEngine:
     """A model that is not there."""
     raise FileNotFoundError("no such thing")
+
+
+class Halved(WallEngine):
+    """The wall at half the image's size, as networks see."""
+
+    def encode(self, frames: Sequence[Frame]) -> list[Features]:
+        features = super().encode(frames)
+        return [self._halved(one) for one in features]
+
+    def _halved(self, one: Features) -> Features:
+        height, width = one.frame.size
+        size = height // 2, width // 2
+        camera = one.intrinsics and one.intrinsics.resized(size[1], size[0])
+        return replace(
+            one, placement=Placement((height, width), size, 0, 0, size), intrinsics=camera
+        )
+
+
+def halved() -> Halved:
+    """An engine with a size of its own."""
+    return Halved()

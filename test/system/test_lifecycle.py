@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""If these fail, a lifecycle manager finds the node dead while it loads, or alive when it is off."""
+"""If these fail, a lifecycle manager finds the node dead while it loads, or alive when off."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytest.importorskip("dens3r_ros.msg", reason="needs the built interfaces")
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from nav_msgs.msg import Odometry
-from peer import EVERY_FRAME, K, LATCHED, NODE, WALL, Peer, Stream, image, info
+from peer import EVERY_FRAME, LATCHED, NODE, WALL, K, Peer, Stream, image, info
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import GetParameters, SetParameters
 from sensor_msgs.msg import CameraInfo, Image

@@ -115,12 +115,11 @@ def test_every_request_is_answered_with_success_or_a_reason(
     maps.mkdir(parents=True)
     (maps / "notes.txt").write_text("mine")
     odd = ["~nobody/x", "", "/dev/null", "/proc/self/mem", "../x", str(text), "notes.txt"]
-    odd += ["x" * 5000, "\ud7ff\U0010ffff", "a/b/" * 300, ".", "/", "~", "$HOME/x", "/dev/zero"]
+    odd += ["x" * 5000, "a/" * 1500, "a/" * 3000, ".", "/", "~", "/dev/zero", "notes.txt/x"]
     for path in odd:
         for kind, name in ((LoadMap, "load_map"), (SaveMap, "save_map")):
             answer = peer.call(kind, f"dens3r/{name}", kind.Request(path=path))
-            ours = (maps / path).is_file() and path != "notes.txt"
-            assert answer.success == ours and answer.message, (name, path)
+            assert not answer.success and answer.message, (name, path)
     assert text.read_text() == (maps / "notes.txt").read_text() == "mine"
     saved = peer.call(SaveMap, "dens3r/save_map", SaveMap.Request(path="site/office.map"))
     assert saved.success and saved.bytes == (maps / "site" / "office.map").stat().st_size
