@@ -26,7 +26,7 @@ OWN = {
     "camera_info": ("", "Calibration topic in the bag; when empty, camera_info beside the image."),
     "exact": ("false", "Step through the bag so that every frame is processed, however slow."),
     "rate": ("1.0", "Speed of playing; not with exact."),
-    "save_map": ("", "File to save the map to at the end; with exact."),
+    "save_map": ("", "File to save the map to at the end, relative to map.directory; with exact."),
 }
 
 
@@ -39,6 +39,8 @@ def start(context):
     parameters = {"use_sim_time": not exact, **parameters}
     if exact:
         parameters |= {"input.policy": "every", "input.qos": "reliable"}
+        # Whoever starts the replay says where its map goes.
+        parameters["map.allow_anywhere"] = True
     player = stepper(values, topics["camera_info"]) if exact else bag_player(values)
     view = rviz_node(values, "replay.rviz", not exact)
     if not exact:

@@ -37,10 +37,8 @@ def list_models() -> None:
         terms = (entry.licence.name, may, *flags, entry.description)
         table.add_row(entry.name, entry.family, count, *terms)
     Console().print(table)
-    try:
+    with plain_errors(ModelError):
         choice = choose()
-    except ModelError as error:
-        raise _stop(str(error)) from error
     typer.echo(f"engine auto is {choice.model or 'geometric'} here: {choice.why}")
 
 
@@ -107,11 +105,9 @@ def use(
     from dens3r_ros.model_store import choice
     from dens3r_ros.model_store.manifest import ModelError
 
-    try:
+    with plain_errors(ModelError, OSError):
         choice.use(name)
         found = choice.choose()
-    except (ModelError, OSError) as error:
-        raise _stop(str(error)) from error
     typer.echo(f"engine auto is {found.model or 'geometric'} now: {found.why}")
 
 

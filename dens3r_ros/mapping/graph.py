@@ -144,6 +144,12 @@ class PoseGraph:
         self._sent = self._next
         return news
 
+    def take_all(self) -> News:
+        """The graph as it stands, for a solver that knows nothing of it."""
+        self._new_nodes, self._new_edges = list(self.poses), dict(self._edges)
+        self._gone_edges, self._gone = [], []
+        return self.take_news()
+
     def _put(self, number: int, edge: Edge) -> None:
         for known in (self._edges, self._of[edge.i], self._of[edge.j], self._new_edges):
             known[number] = edge

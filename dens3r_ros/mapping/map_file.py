@@ -79,6 +79,7 @@ class SavedMap:
 class LoadedMap:
     """A map as it was read."""
 
+    path: Path
     info: MapInfo
     next_id: int
     poses: dict[int, np.ndarray]
@@ -88,15 +89,16 @@ class LoadedMap:
 
 
 def write_map(path: Path, saved: SavedMap) -> int:
-    """Write a map; the number of its keyframes. OSError where the file cannot be written."""
+    """Write a map; the number of its keyframes. OSError where the file cannot be written.
+
+    What may be replaced is for `map_target` to judge, before and without the keyframes.
+    """
     path = path.absolute()
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"the folder {path.parent} does not exist; make it first")
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; name a file")
     part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("wb") as file:
+        # What a save that was cut short left; never through a link or into a pipe of that name.
+        part.unlink(missing_ok=True)
+        with part.open("xb") as file:
             count = _write(file, saved)
             file.flush()
             os.fsync(file.fileno())

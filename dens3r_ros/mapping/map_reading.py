@@ -5,8 +5,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +36,18 @@ from dens3r_ros.mapping.place_descriptor import PlaceDescriptor
 from dens3r_ros.mapping.step import Record
 from dens3r_ros.mapping.stored import Stored
 
+LARGEST_BYTES = 32 << 30
+"""Twice what the largest archive takes (100,000 keyframes, 165 kB each)."""
+
 
 def read_info(path: Path) -> MapInfo:
     """What a map file says of itself, without reading its keyframes."""
     with _opened(path) as archive:
-        return _info(_manifest(path, archive))
+        manifest = _manifest(path, archive)
+        try:
+            return _info(manifest)
+        except (KeyError, TypeError) as error:
+            raise MapFileError(f"{path} is a damaged map: {error!r} is wrong in it") from error
 
 
 def read_map(path: Path) -> LoadedMap:
@@ -63,7 +74,7 @@ def _assembled(
         Record(int(stamp), cameras[camera], int(keyframe_id), T, int(epoch))
         for (stamp, camera, keyframe_id, epoch), T in placed
     ]
-    return LoadedMap(_info(manifest), manifest["next_id"], poses, edges, records, keyframes)
+    return LoadedMap(path, _info(manifest), manifest["next_id"], poses, edges, records, keyframes)
 
 
 def _keyframe(
@@ -101,20 +112,28 @@ _MOST_PIXELS = 250_000_000
 """Of a keyframe's image."""
 
 
-def _opened(path: Path) -> zipfile.ZipFile:
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """A regular file of possible size as a zip file; nothing that a read could wait for."""
     if not path.exists():
         raise FileNotFoundError(f"there is no map at {path}")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, not a map")
-    try:
-        archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile:
-        raise MapFileError(
-            f"{path} is no map, or only a part of one: it is {path.stat().st_size} bytes long and"
-            " does not end as a map does"
-        ) from None
-    _check_sizes(path, archive)
-    return archive
+    check_file(path, path.stat())
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        check_file(path, status)
+        try:
+            archive = zipfile.ZipFile(file)
+        except zipfile.BadZipFile:
+            raise MapFileError(
+                f"{path} is no map, or only a part of one: it is {status.st_size} bytes long and"
+                " does not end as a map does"
+            ) from None
+        with archive:
+            _check_sizes(path, archive)
+            yield archive
 
 
 def _check_sizes(path: Path, archive: zipfile.ZipFile) -> None:
@@ -131,6 +150,17 @@ def _check_sizes(path: Path, archive: zipfile.ZipFile) -> None:
         raise MapFileError(
             f"{path} is no map of ours: {own} bytes that would unpack to {unpacked}, of at most"
             f" {_GROWTH} times as many"
+        )
+
+
+def check_file(path: Path, status: os.stat_result) -> None:
+    """MapFileError unless this is a regular file that is no larger than any map."""
+    if not stat.S_ISREG(status.st_mode):
+        raise MapFileError(f"{path} is no regular file, so no map")
+    if status.st_size > LARGEST_BYTES:
+        raise MapFileError(
+            f"{path} is {status.st_size / 2**30:.0f} GiB; no map is larger than"
+            f" {LARGEST_BYTES / 2**30:.0f} GiB"
         )
 
 

@@ -12,8 +12,9 @@ from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.graph import Edge
-from dens3r_ros.mapping.map_file import write_map
+from dens3r_ros.mapping.map_file import LoadedMap, SavedMap, write_map
 from dens3r_ros.mapping.map_reading import read_map
+from dens3r_ros.mapping.map_target import check_target
 from dens3r_ros.mapping.parts import usual_parts
 from dens3r_ros.mapping.reporting import keyframe_view
 from dens3r_ros.mapping.saving import restored, to_save
@@ -119,18 +120,29 @@ class Mapper:
         return self._session.levelled_by
 
     def save(self, path: Path) -> int:
-        """Write the map to one file; its keyframes. OSError where that cannot be done."""
-        return write_map(path, to_save(self._session))
+        """Write the map to one file; its keyframes. OSError or ValueError where that cannot be
+        done, or would replace something else."""
+        snapshot = self.snapshot()
+        check_target(path, snapshot)
+        return write_map(path, snapshot)
+
+    def snapshot(self) -> SavedMap:
+        """The map as it stands, to be written by any thread; later frames do not change it."""
+        return to_save(self._session)
 
     def load(self, path: Path) -> int:
         """Begin a new epoch in the map of a file, in which the first frames find their place; its
         keyframes. OSError or ValueError, and the map as it was, where that cannot be done."""
-        loaded = read_map(path)
+        return self.adopt(read_map(path))
+
+    def adopt(self, loaded: LoadedMap) -> int:
+        """The same with a map that was read already; ValueError where the engine cannot use it."""
         parts = self._make_parts(self.engine, self.config)
         session = restored(loaded, parts, self._session.odometry.epoch + 1)
         self._session.world.backend.close()
         self._session = session
-        self._begun = self.epoch, f"the map of {path} was loaded"
+        self._begun = self.epoch, f"the map of {loaded.path} was loaded"
+        self._lost_in_a_row = 0
         self._from_file = True
         return len(loaded.keyframes)
 

@@ -64,6 +64,13 @@ class Records:
         self.move(number, record.keyframe_id, record.T_keyframe_frame)
         return number
 
+    def copy(self) -> Records:
+        """The same frames, which later moves of these leave alone."""
+        twin = Records()
+        twin._chunks = [chunk.copy() for chunk in self._chunks]
+        twin._cameras, twin._count = dict(self._cameras), self._count
+        return twin
+
     def keyframe_of(self, number: int) -> int:
         """The keyframe that a frame is kept relative to."""
         return int(self._chunks[number // CHUNK]["keyframe"][number % CHUNK])

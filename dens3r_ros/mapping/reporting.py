@@ -20,12 +20,13 @@ from dens3r_ros.mapping.world import World
 def report(
     step: Step,
     odometry: Odometry,
-    graph: PoseGraph,
+    world: World,
     totals: Counters,
     metric: bool,
     levelled_by: str,
 ) -> Update:
-    """The update of one step."""
+    """The update of one step; the solver's notice is taken for it."""
+    graph = world.graph
     tracked = step.state is Tracking.TRACKING
     stream, keyframe_id = step.stream, step.stream.keyframe_id
     T_map_camera = T_odom_camera = None
@@ -60,6 +61,7 @@ def report(
         timings=dict(step.watch.milliseconds),
         counters=totals,
         levelled_by=levelled_by,
+        notice=world.backend.take_notice(),
     )
 
 

@@ -13,17 +13,17 @@ from dens3r_ros.mapping.world import Parts
 
 
 def to_save(session: Session) -> SavedMap:
-    """Everything there is to save; keyframes are made small one at a time."""
+    """Everything there is to save, as it stands: nothing in it is changed by later frames."""
     parts, world = session.parts, session.world
     return SavedMap(
         parts.engine.info,
         parts.metric,
         session.levelled_by,
         world.next_id,
-        world.graph.poses,
+        dict(world.graph.poses),
         world.graph.edges,
-        world.records,
-        _keyframes(session),
+        world.records.copy(),
+        list(_keyframes(session)),
     )
 
 

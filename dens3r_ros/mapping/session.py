@@ -72,8 +72,8 @@ class Session:
         else:
             self._join(step)
         told = counters(self.world, self._number, self._lost)
-        graph, metric = self.world.graph, self.parts.metric and self._engine.info.metric
-        return report(step, self.odometry, graph, told, metric, self.levelled_by)
+        metric = self.parts.metric and self._engine.info.metric
+        return report(step, self.odometry, self.world, told, metric, self.levelled_by)
 
     def catch_up(self) -> None:
         """Do the share of work that the latest frame left to do, unless that is done."""

@@ -3,21 +3,37 @@
 
 from __future__ import annotations
 
-import os
-import pickle
-import subprocess
+import multiprocessing
+import signal
 import sys
-from pathlib import Path
-from typing import BinaryIO, Protocol
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-import dens3r_ros
 from dens3r_ros.mapping.graph import News
+
+if TYPE_CHECKING:
+    from dens3r_ros.mapping.solver import Solver
+
+ANSWER_WITHIN_S = 20.0
+"""Longest wait for a solve; the largest maps take some seconds on a busy computer."""
+_END_WITHIN_S = 1.0
+_STARTING = threading.Lock()
 
 
 class SolverError(RuntimeError):
-    """The solver's process failed; the message holds what it said."""
+    """The solver's process died or does not answer; the message says which."""
+
+
+class SolverFailed(SolverError):
+    """It died again and again: the map can be read and saved, but takes no more frames."""
 
 
 class BackgroundSolver(Protocol):
@@ -55,71 +71,121 @@ class InlineSolver:
 
 
 class ChildSolver:
-    """Solves in a child process, which ends when this object is closed or this process dies."""
+    """Solves in a child process, which ends when this object is closed or this process dies.
 
-    def __init__(self, metric: bool) -> None:
-        root = str(Path(dens3r_ros.__file__).parents[1])
-        path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH")) if part)
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", __name__, "metric" if metric else "free"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": path},
-            start_new_session=True,
+    Threads send what is asked and receive what is answered: a child that is busy or stuck holds
+    up nobody before its answer is due, and then no longer than `answer_within_s`.
+    """
+
+    def __init__(self, metric: bool, answer_within_s: float = ANSWER_WITHIN_S) -> None:
+        self._within_s = answer_within_s
+        processes = multiprocessing.get_context("spawn")
+        self._pipe, theirs = processes.Pipe()
+        self._child = processes.Process(
+            target=serve, args=(theirs, metric), name="dens3r-solver", daemon=True
         )
+        with _STARTING, _without_main(), _deaf_to_interrupts():
+            self._child.start()
+        theirs.close()
+        self._requests: SimpleQueue[memoryview | None] = SimpleQueue()
+        self._answers: SimpleQueue[Any] = SimpleQueue()
+        self._threads = [threading.Thread(target=t, daemon=True) for t in (self._send, self._hear)]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the child."""
+        return self._child.pid
 
     def ask(self, news: News) -> None:
-        assert self._child.stdin is not None
-        try:
-            pickle.dump(news, self._child.stdin)
-            self._child.stdin.flush()
-        except BrokenPipeError:
-            raise self._failure() from None
+        self._requests.put(ForkingPickler.dumps(news))
 
     def answer(self) -> dict[int, np.ndarray]:
-        assert self._child.stdout is not None
         try:
-            ids, poses = pickle.load(self._child.stdout)
-            return dict(zip(ids, poses, strict=True))
-        except EOFError:
-            raise self._failure() from None
+            said = self._answers.get(timeout=self._within_s)
+        except Empty:
+            raise SolverError(f"did not answer within {self._within_s:g} s") from None
+        if said is None:
+            self._child.join(_END_WITHIN_S)
+            raise SolverError(f"ended with code {self._child.exitcode}")
+        if isinstance(said, str):
+            raise SolverError(said)
+        ids, poses = said
+        return dict(zip(ids, poses, strict=True))
 
     def close(self) -> None:
-        if self._child.poll() is None:
-            assert self._child.stdin is not None and self._child.stdout is not None
-            self._child.stdout.close()
-            self._child.stdin.close()
+        self._requests.put(None)
+        self._child.terminate()
+        self._child.join(_END_WITHIN_S)
+        if self._child.is_alive():
+            self._child.kill()
+            self._child.join()
+        for thread in self._threads:
+            thread.join()
+        self._pipe.close()
+
+    def _send(self) -> None:
+        while (request := self._requests.get()) is not None:
             try:
-                self._child.wait(timeout=1.0)
-            except subprocess.TimeoutExpired:
-                self._child.kill()
-                self._child.wait()
+                self._pipe.send_bytes(request)
+            except OSError:
+                # The child is gone; whoever waits for its answer finds that out.
+                return
 
-    def _failure(self) -> SolverError:
-        return SolverError(
-            f"the pose graph's solver ended with code {self._child.poll()}; "
-            "what it said last stands above"
-        )
+    def _hear(self) -> None:
+        try:
+            while True:
+                self._answers.put(self._pipe.recv())
+        except (EOFError, OSError):
+            self._answers.put(None)
 
 
-def serve(requests: BinaryIO, answers: BinaryIO, metric: bool) -> None:
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Processes that are spawned import their parent's main module, which would run a user's
+    script a second time, or import torch; ours needs nothing of it."""
+    main = sys.modules["__main__"]
+    hidden: dict[str, Any] = {
+        n: main.__dict__.pop(n) for n in ("__spec__", "__file__") if n in main.__dict__
+    }
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        main.__dict__.update(hidden)
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """What is started here is born with SIGINT blocked: Ctrl-C reaches all of a terminal's
+    processes, and it is for the parent to end this one."""
+    # Else it is started within, and unblocks the signal.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def serve(connection: Connection, metric: bool) -> None:
     """Answer requests until there are no more."""
     from dens3r_ros.mapping.solver import Solver
 
     solver = Solver(metric)
-    while True:
-        try:
-            news = pickle.load(requests)
-        except EOFError:
-            return
+    try:
+        while True:
+            connection.send(_solved(solver, connection.recv()))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
+
+
+def _solved(solver: Solver, news: News) -> tuple[list[int], np.ndarray] | str:
+    """Ids and poses, or what went wrong."""
+    try:
         solver.add(news)
         poses = solver.solve()
-        pickle.dump((list(poses), np.array(list(poses.values()))), answers)
-        answers.flush()
-
-
-if __name__ == "__main__":
-    try:
-        serve(sys.stdin.buffer, sys.stdout.buffer, sys.argv[1] == "metric")
-    except BrokenPipeError:
-        os._exit(0)
+    except (RuntimeError, ValueError, IndexError, KeyError) as error:
+        return f"failed: {type(error).__name__}: {error}"
+    return list(poses), np.array(list(poses.values()))

@@ -79,6 +79,8 @@ class Update:
     counters: Counters = field(default_factory=Counters)
     levelled_by: str = ""
     """What made z of `map` point up: "base", "floor" or "camera"; empty before it is known."""
+    notice: str = ""
+    """What went wrong beside the frame and was mended; said once."""
 
 
 @dataclass(frozen=True, eq=False)

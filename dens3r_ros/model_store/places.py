@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where files that were fetched or built are kept for the next time."""
+"""Where files are kept for the next time: what can be fetched or built again, and what cannot."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def cache_dir() -> Path:
 def config_dir() -> Path:
     """`$XDG_CONFIG_HOME/dens3r`, or `~/.config/dens3r`: what a person chose."""
     return _xdg("XDG_CONFIG_HOME", ".config")
+
+
+def data_dir() -> Path:
+    """`$XDG_DATA_HOME/dens3r`, or `~/.local/share/dens3r`."""
+    return _xdg("XDG_DATA_HOME", ".local/share")
 
 
 def _xdg(variable: str, usual: str) -> Path:

@@ -156,6 +156,20 @@ class MappingParameters:
 
 
 @dataclass(frozen=True)
+class MapParameters:
+    """Where maps are saved and loaded."""
+
+    directory: str = setting(
+        "",
+        "Folder of saved maps, which relative names are below; empty is dens3r/maps in "
+        "$XDG_DATA_HOME (~/.local/share).",
+    )
+    allow_anywhere: bool = setting(
+        False, "Let ~/save_map and ~/load_map name files outside map.directory."
+    )
+
+
+@dataclass(frozen=True)
 class OutputParameters:
     """What is published of the geometry."""
 
@@ -202,6 +216,7 @@ class NodeConfig:
     input: InputParameters = field(default_factory=InputParameters)
     frames: FrameParameters = field(default_factory=FrameParameters)
     mapping: MappingParameters = field(default_factory=MappingParameters)
+    map: MapParameters = field(default_factory=MapParameters)
     output: OutputParameters = field(default_factory=OutputParameters)
 
     def in_tree(self) -> NodeConfig:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loads the engine that the parameters name, beside the main thread so that signals are heard."""
+"""Loads the engine that the parameters name, on a thread of its own so that all else goes on."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from concurrent.futures import Future
 
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.nodes.config import EngineParameters
@@ -14,31 +14,22 @@ class EngineUnavailable(Exception):
     """The engine cannot be had; the text says why and what to do."""
 
 
-class Interrupted(Exception):
-    """A signal came while the engine was loading."""
+def begin_loading(parameters: EngineParameters) -> Future[Engine]:
+    """The engine, or EngineUnavailable, as it will be once it is loaded."""
+    loading: Future[Engine] = Future()
+    threading.Thread(target=_attempt, args=(parameters, loading), daemon=True).start()
+    return loading
 
 
-def load_beside(parameters: EngineParameters, stopping: Callable[[], bool]) -> Engine:
-    """The engine, once it is loaded; Interrupted as soon as `stopping` says so."""
-    result: list[Engine | BaseException] = []
-    thread = threading.Thread(target=lambda: result.append(_attempt(parameters)), daemon=True)
-    thread.start()
-    while thread.is_alive():
-        if stopping():
-            raise Interrupted
-        thread.join(0.05)
-    if isinstance(result[0], BaseException):
-        raise result[0]
-    return result[0]
-
-
-def _attempt(parameters: EngineParameters) -> Engine | BaseException:
+def _attempt(parameters: EngineParameters, loading: Future[Engine]) -> None:
     try:
-        return _load(parameters)
+        loading.set_result(_load(parameters))
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         unavailable = EngineUnavailable(str(error))
         unavailable.__cause__ = error
-        return unavailable
+        loading.set_exception(unavailable)
+    except BaseException as error:
+        loading.set_exception(error)
 
 
 def _load(parameters: EngineParameters) -> Engine:

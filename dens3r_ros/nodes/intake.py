@@ -11,13 +11,14 @@ from typing import Any
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from dens3r_ros.nodes.config import InputParameters
 from dens3r_ros.nodes.middleware import hidden_by_transports
-from dens3r_ros.nodes.qos import CALIBRATION_IN, images_in
+from dens3r_ros.nodes.qos import CALIBRATION_IN, CALIBRATION_LATCHED_IN, images_in
 from dens3r_ros.nodes.stamps import NANOSECONDS, StampGuard, StampVerdict
 from dens3r_ros.nodes.statistics import FrameCounts, Rate
 
@@ -57,7 +58,7 @@ class CameraState:
 
 
 class Intake:
-    """Subscribes to all cameras; `deliver` takes what may be processed."""
+    """Subscribes to all cameras; `deliver` takes what may be processed, and counts it."""
 
     def __init__(
         self,
@@ -66,21 +67,23 @@ class Intake:
         counts: FrameCounts,
         deliver: Callable[[Received], None],
         restart: Callable[[], None],
+        on_fault: Callable[[BaseException], None],
     ) -> None:
         self._node, self._config, self._counts = node, config, counts
-        self._deliver, self._restart = deliver, restart
+        self._deliver, self._restart, self._on_fault = deliver, restart, on_fault
         self._guard = StampGuard(restart_after_s=config.restart_after)
         self._began = time.monotonic()
         self.cameras: dict[str, CameraState] = {}
         self._images: dict[str, Subscription] = {}
         self._infos: list[Subscription] = []
+        self._latched: set[str] = set()
         self._refused: set[str] = set()
         self._retry: Timer | None = None
         for camera in config.cameras:
             self._images[camera] = self._subscribe(camera, config.qos)
             self.cameras[camera] = CameraState(self._images[camera].topic_name)
             if config.use_camera_info:
-                self._infos.append(self._subscribe_info(camera))
+                self._infos.append(self._subscribe_info(camera, CALIBRATION_IN))
 
     def destroy(self) -> None:
         """Stop listening."""
@@ -98,7 +101,8 @@ class Intake:
         """One sentence for each camera that fell silent, or came back, since the last call."""
         now = time.monotonic()
         sentences = []
-        for state in self.cameras.values():
+        for camera, state in self.cameras.items():
+            self._hear_latched_info(camera)
             silent = now - (state.last_image or self._began) > self._config.stall_after
             if silent and not state.stalled:
                 sentences.append(self._silence(state))
@@ -125,31 +129,53 @@ class Intake:
             ),
         )
 
-    def _subscribe_info(self, camera: str) -> Subscription:
+    def _subscribe_info(self, camera: str, qos: QoSProfile) -> Subscription:
         return self._node.create_subscription(
             CameraInfo,
             _below(camera, "camera_info"),
             lambda message: self._on_info(camera, message),
-            CALIBRATION_IN,
+            qos,
         )
+
+    def _hear_latched_info(self, camera: str) -> None:
+        """Ask for what was published before, where somebody keeps it; asking anybody else for it
+        would be refused, with a warning in the camera driver's log."""
+        if not self._config.use_camera_info or camera in self._latched:
+            return
+        topic = self._node.resolve_topic_name(_below(camera, "camera_info"))
+        ends = self._node.get_publishers_info_by_topic(topic)
+        if any(end.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for end in ends):
+            self._latched.add(camera)
+            self._infos.append(self._subscribe_info(camera, CALIBRATION_LATCHED_IN))
 
     def _on_info(self, camera: str, message: CameraInfo) -> None:
         self.cameras[camera].info = message
 
     def _on_image(self, camera: str, message: Image | CompressedImage) -> None:
+        self._counts.receive()
+        try:
+            received = self._accepted(camera, message)
+        except Exception as error:
+            self._counts.drop("fault")
+            self._on_fault(error)
+        else:
+            if isinstance(received, str):
+                self._counts.drop(received)
+            else:
+                self._deliver(received)
+
+    def _accepted(self, camera: str, message: Image | CompressedImage) -> Received | str:
+        """An image that may be processed, or why it may not."""
         now = time.monotonic()
         state = self.cameras[camera]
         state.rate.tick(now)
         state.last_image = now
         state.first_image = state.first_image or now
-        self._counts.received += 1
         stamp = self._stamp(message)
-        if not self._has_frame(state, message, now) or not self._acceptable(camera, stamp):
-            return
-        if self._waits_for_info(state, now):
-            self._counts.drop("waiting_for_camera_info")
-            return
-        self._deliver(Received(camera, message, stamp, now, state.info))
+        refused = self._wrong_frame(state, message, now) or self._wrong_stamp(camera, stamp)
+        if not refused and self._waits_for_info(camera, state, now):
+            refused = "waiting_for_camera_info"
+        return refused or Received(camera, message, stamp, now, state.info)
 
     def _stamp(self, message: Image | CompressedImage) -> int:
         stamp = message.header.stamp.sec * NANOSECONDS + message.header.stamp.nanosec
@@ -160,43 +186,41 @@ class Intake:
         )
         return self._node.get_clock().now().nanoseconds
 
-    def _has_frame(self, state: CameraState, message: Image | CompressedImage, now: float) -> bool:
+    def _wrong_frame(self, state: CameraState, message: Image | CompressedImage, now: float) -> str:
         frame_id = message.header.frame_id.strip("/")
         if not frame_id:
-            self._counts.drop("no_frame_id")
             self._node.get_logger().error(
                 "images have no header.frame_id, so nothing can say where their points are: "
                 "set the camera driver's frame_id",
                 once=True,
             )
-            return False
+            return "no_frame_id"
         if frame_id != state.frame_id and now - state.last_of_frame < self._config.stall_after:
-            self._counts.drop("other_frame")
             self._node.get_logger().error(
                 f"images on {state.topic} are of frames '{state.frame_id}' and '{frame_id}' in "
                 "turn: two cameras publish there; only the first is taken",
                 throttle_duration_sec=10.0,
             )
-            return False
+            return "other_frame"
         state.frame_id, state.last_of_frame = frame_id, now
-        return True
+        return ""
 
-    def _acceptable(self, camera: str, stamp: int) -> bool:
+    def _wrong_stamp(self, camera: str, stamp: int) -> str:
         now = self._node.get_clock().now().nanoseconds
         verdict = self._guard.judge(camera, stamp, now)
         if verdict is StampVerdict.RESTART:
             self._restart()
         elif verdict is not StampVerdict.ACCEPT:
-            self._counts.drop(verdict.value)
             self._node.get_logger().warning(
                 f"image dropped: {_explained(verdict, stamp, now)}", throttle_duration_sec=10.0
             )
-            return False
-        return True
+            return verdict.value
+        return ""
 
-    def _waits_for_info(self, state: CameraState, now: float) -> bool:
+    def _waits_for_info(self, camera: str, state: CameraState, now: float) -> bool:
         if not self._config.use_camera_info or state.info is not None:
             return False
+        self._hear_latched_info(camera)
         return now - (state.first_image or now) < self._config.camera_info_timeout
 
     def _on_mismatch(self, camera: str) -> None:

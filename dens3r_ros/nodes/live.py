@@ -11,7 +11,7 @@ from dens3r_ros.nodes.process import Stop, run_node
 
 
 class NotStarted(Exception):
-    """Autostart failed; the log says why."""
+    """ROS refuses the parameters; the log says why."""
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
     stop = Stop()
     code = 0
     try:
-        code = run_node(lambda: _started(stop), stop)
+        code = run_node(_made, stop)
     except NotStarted:
         code = 0 if stop else 1
     sys.stdout.flush()
@@ -28,21 +28,17 @@ def main() -> None:
     os._exit(code)
 
 
-def _started(stop: Stop) -> Any:
+def _made() -> Any:
     from rclpy.exceptions import ParameterException
     from rclpy.logging import get_logger
 
     from dens3r_ros.nodes.node import Dens3rNode
 
     try:
-        node = Dens3rNode(stopping=lambda: bool(stop))
+        return Dens3rNode()
     except ParameterException as error:
         get_logger("dens3r").error(f"cannot start: {error}")
         raise NotStarted from error
-    if not node.start():
-        node.destroy_node()
-        raise NotStarted
-    return node
 
 
 if __name__ == "__main__":

@@ -39,11 +39,14 @@ class Mailbox(Generic[T]):
             self._changed.notify()
             return dropped
 
-    def put_first(self, item: T) -> None:
-        """Add an item that is handed out next and never dropped for a newer one."""
+    def put_first(self, item: T) -> bool:
+        """Add an item that is handed out before all of cameras, in the order of its like, and
+        never dropped for a newer one; False once the box is closed."""
         with self._changed:
-            self._items.appendleft((_URGENT, item))
-            self._changed.notify()
+            if not self._closed:
+                self._items.insert(sum(who == _URGENT for who, _ in self._items), (_URGENT, item))
+                self._changed.notify()
+            return not self._closed
 
     def take(self) -> T | None:
         """Wait for the next item; None once the box is closed."""
@@ -59,12 +62,16 @@ class Mailbox(Generic[T]):
             self._items = deque(kept)
             return count
 
-    def close(self) -> None:
-        """Wake the worker for the last time."""
+    def close(self) -> list[T]:
+        """Wake the worker for the last time; what nobody will take any more."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+            left = [item for _, item in self._items]
+            self._items.clear()
+            return left
 
     def __len__(self) -> int:
+        """Images that wait."""
         with self._changed:
-            return len(self._items)
+            return sum(who != _URGENT for who, _ in self._items)

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import Point, PoseStamped
 from nav_msgs.msg import Path
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -18,6 +20,7 @@ from dens3r_ros.mapping.update import KeyframeView, TimedPose
 from dens3r_ros.nodes import interfaces
 from dens3r_ros.nodes.config import NodeConfig, OutputParameters
 from dens3r_ros.nodes.map_cloud import MapCloud, median_depth
+from dens3r_ros.nodes.outlet import Outlet
 from dens3r_ros.nodes.packing import header_at, point_list_message
 from dens3r_ros.nodes.poses import pose_message
 from dens3r_ros.nodes.qos import LATCHED
@@ -26,6 +29,32 @@ from dens3r_ros.nodes.scale import lengthened
 _FRUSTUM = np.array([[0, 0, 0], [-1, -0.75, 1.5], [1, -0.75, 1.5], [1, 0.75, 1.5], [-1, 0.75, 1.5]])
 _FRUSTUM_LINES = [(0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (2, 3), (3, 4), (4, 1)]
 _FRUSTUM_SIZE = 0.06
+
+
+class _Topic:
+    """A latched topic whose message goes out once for each state of what it shows, and again for
+    each newcomer: not every viewer asks for what was latched."""
+
+    def __init__(self, node: Node, kind: Any, name: str) -> None:
+        self.publisher: Publisher = node.create_publisher(kind, name, LATCHED)
+        self._shown: object = None
+        self._listeners = 0
+
+    def has_newcomers(self) -> bool:
+        """Whether somebody came since the last message."""
+        listeners = self.publisher.get_subscription_count()
+        came = listeners > self._listeners
+        self._listeners = min(listeners, self._listeners)
+        return came
+
+    def show(self, state: object, make: Callable[[], Any], outlet: Outlet) -> None:
+        """Publish what `make` gives, where somebody listens who has not got this state."""
+        listeners = self.publisher.get_subscription_count()
+        if not listeners or (listeners <= self._listeners and state == self._shown):
+            return
+        message = make()
+        if outlet.send(lambda: self.publisher.publish(message)):
+            self._listeners, self._shown = listeners, state
 
 
 class MapOutputs:
@@ -39,19 +68,20 @@ class MapOutputs:
         self._depth: tuple[int, float] | None = None
         """An epoch, and how far away its first keyframe's points are."""
         self.point_count = 0
-        self._points = node.create_publisher(PointCloud2, "~/map_points", LATCHED)
-        self._path = node.create_publisher(Path, "~/path", LATCHED)
-        self._markers = node.create_publisher(MarkerArray, "~/keyframe_markers", LATCHED)
+        self._points = _Topic(node, PointCloud2, "~/map_points")
+        self._path = _Topic(node, Path, "~/path")
+        self._markers = _Topic(node, MarkerArray, "~/keyframe_markers")
+        self._topics = [self._points, self._path, self._markers]
         self._keyframes = None
         if interfaces.messages is not None:
-            self._keyframes = node.create_publisher(
-                interfaces.messages.Keyframes, "~/keyframes", LATCHED
-            )
+            self._keyframes = _Topic(node, interfaces.messages.Keyframes, "~/keyframes")
+            self._topics.append(self._keyframes)
 
-    def wanted(self) -> bool:
-        """Whether anybody listens to any of it."""
-        publishers = (self._points, self._path, self._markers, self._keyframes)
-        return any(p is not None and p.get_subscription_count() for p in publishers)
+    def wanted(self, touched: bool) -> bool:
+        """Whether anybody listens to a map that may have changed, or has come since the last."""
+        came = [topic.has_newcomers() for topic in self._topics]
+        listened = any(topic.publisher.get_subscription_count() for topic in self._topics)
+        return any(came) or (touched and listened)
 
     def publish(
         self,
@@ -61,30 +91,30 @@ class MapOutputs:
         config: NodeConfig,
         scale: float,
         metric: bool,
+        outlet: Outlet,
     ) -> None:
-        """Publish the map as it stands at a stamp in nanoseconds, in the mapper's unit x scale,
-        which makes metres if `metric`."""
-        keyframes = mapper.keyframes()
-        header = header_at(stamp, self._map_frame)
-        if self._points.get_subscription_count():
-            output = config.output
-            voxel = output.map_voxel if metric else self._share(output, keyframes, epoch)
-            points, colours = self._cloud.update(keyframes, voxel, output.min_confidence, scale)
-            self.point_count = len(points)
-            self._points.publish(point_list_message(points, colours, header))
-        keyframes = [replace(k, T_map_camera=lengthened(k.T_map_camera, scale)) for k in keyframes]
-        if self._path.get_subscription_count():
-            self._path.publish(self._path_message(mapper.trajectory(), stamp, scale))
-        if self._markers.get_subscription_count():
-            self._markers.publish(self._marker_message(keyframes, stamp))
-        if self._keyframes is not None and self._keyframes.get_subscription_count():
-            self._keyframes.publish(self._keyframe_message(keyframes, stamp, epoch))
+        """Publish what has changed of the map as it stands at a stamp in nanoseconds, in the
+        mapper's unit x scale, which makes metres if `metric`."""
+        views = mapper.keyframes()
+        shown = [replace(k, T_map_camera=lengthened(k.T_map_camera, scale)) for k in views]
+        output = config.output
+        voxel = output.map_voxel if metric else self._share(output, views, epoch)
+        limits = (voxel, output.min_confidence, scale)
+        points = (epoch, [(k.id, k.revision) for k in views], limits)
+        ties = (points, [(k.in_window, k.loop_partners) for k in views])
+        self._points.show(points, lambda: self._cloud_message(views, stamp, limits), outlet)
+        if self._path.publisher.get_subscription_count():
+            poses = self._thinned(mapper.trajectory())
+            way = (epoch, scale, [(p.stamp, p.T_map_camera.tobytes()) for p in poses])
+            self._path.show(way, lambda: self._path_message(poses, stamp, scale), outlet)
+        self._markers.show(ties, lambda: self._marker_message(shown, stamp), outlet)
+        if self._keyframes is not None:
+            self._keyframes.show(ties, lambda: self._keyframe_message(shown, stamp, epoch), outlet)
 
     def destroy(self) -> None:
         """Withdraw the topics."""
-        for publisher in (self._points, self._path, self._markers, self._keyframes):
-            if publisher is not None:
-                self._node.destroy_publisher(publisher)
+        for topic in self._topics:
+            self._node.destroy_publisher(topic.publisher)
 
     def _share(
         self, output: OutputParameters, keyframes: Sequence[KeyframeView], epoch: int
@@ -94,15 +124,24 @@ class MapOutputs:
             self._depth = epoch, median_depth(keyframes[0], output.min_confidence)
         return output.map_voxel * (self._depth[1] if self._depth else 1.0)
 
-    def _path_message(self, trajectory: Sequence[TimedPose], stamp: int, scale: float) -> Path:
-        thinning = -(-len(trajectory) // self._path_poses) or 1
+    def _cloud_message(
+        self, keyframes: Sequence[KeyframeView], stamp: int, limits: tuple[float, float, float]
+    ) -> PointCloud2:
+        points, colours = self._cloud.update(keyframes, *limits)
+        self.point_count = len(points)
+        return point_list_message(points, colours, header_at(stamp, self._map_frame))
+
+    def _thinned(self, trajectory: Sequence[TimedPose]) -> Sequence[TimedPose]:
+        return trajectory[:: -(-len(trajectory) // self._path_poses) or 1]
+
+    def _path_message(self, poses: Sequence[TimedPose], stamp: int, scale: float) -> Path:
         message = Path(header=header_at(stamp, self._map_frame))
         message.poses = [
             PoseStamped(
                 header=header_at(pose.stamp, self._map_frame),
                 pose=pose_message(lengthened(pose.T_map_camera, scale)),
             )
-            for pose in trajectory[::thinning]
+            for pose in poses
         ]
         return message
 

@@ -37,6 +37,8 @@ def images_in(kind: str, depth: int) -> QoSProfile:
 
 ODOMETRY_IN = _profile(50, ReliabilityPolicy.BEST_EFFORT)
 CALIBRATION_IN = _profile(10, ReliabilityPolicy.BEST_EFFORT)
+CALIBRATION_LATCHED_IN = _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
+"""For cameras that publish it once: it hears what was said before, and nobody but them."""
 MAPS_OUT = _profile(5)
 """Deep enough that a reliable listener who falls behind for a moment misses nothing."""
 POSES_OUT = _profile(10)

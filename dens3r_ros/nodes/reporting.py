@@ -73,8 +73,8 @@ class Reporting:
 
     def _level(self) -> tuple[bytes, str]:
         session = self._session
-        if session.fault is not None:
-            return DiagnosticStatus.ERROR, session.fault
+        if session.faults.text:
+            return DiagnosticStatus.ERROR, session.faults.text
         if session.intake is None:
             return DiagnosticStatus.OK, "inactive"
         stalled = [s.topic for s in session.intake.cameras.values() if s.stalled]
@@ -102,7 +102,7 @@ class Reporting:
         return DiagnosticStatus.OK, f"tracking; {metres.lack(required)}"
 
     def _values(self) -> dict[str, str]:
-        session, counts = self._session, self._session.counts
+        session, counts = self._session, self._session.counts.now()
         values = {
             "engine": session.engine.info.name,
             "model": session.engine.info.model,

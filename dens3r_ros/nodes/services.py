@@ -1,77 +1,76 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reset, pause, save and load, answered without stopping the images meanwhile."""
+"""Reset, pause, save and load, answered without stopping anything else meanwhile."""
 
 from __future__ import annotations
 
-import concurrent.futures
-from pathlib import Path
+import traceback
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-import rclpy.task
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
 from dens3r_ros.nodes import interfaces
+from dens3r_ros.nodes.awaiting import finished
 from dens3r_ros.nodes.session import Session
+
+Handler = Callable[[Session, Any, Any], Coroutine[Any, Any, None]]
+"""(session, request, response): fills the response, or raises why it cannot."""
+_NOT_CONFIGURED = "the node is not configured: configure it first"
+_EXPECTED = (OSError, ValueError)
 
 
 class Services:
-    """The node's services; what takes long runs on the worker and is awaited."""
+    """The node's services, in a group of their own: what takes long is awaited, and meanwhile
+    images, timers, parameters and other requests have their turn."""
 
-    def __init__(self, node: Node, session: Session) -> None:
+    def __init__(self, node: Node, session: Callable[[], Session | None]) -> None:
         self._node, self._session = node, session
-        self._services = [
-            node.create_service(Trigger, "~/reset", self._reset),
-            node.create_service(SetBool, "~/pause", self._pause),
-        ]
+        self._group = ReentrantCallbackGroup()
+        self._serve(Trigger, "~/reset", self._reset)
+        self._serve(SetBool, "~/pause", self._pause)
         if interfaces.services is not None:
-            kinds = interfaces.services
-            self._services += [
-                node.create_service(kinds.SaveMap, "~/save_map", self._save),
-                node.create_service(kinds.LoadMap, "~/load_map", self._load),
-            ]
+            self._serve(interfaces.services.SaveMap, "~/save_map", self._save)
+            self._serve(interfaces.services.LoadMap, "~/load_map", self._load)
 
-    def destroy(self) -> None:
-        """Withdraw the services."""
-        for service in self._services:
-            self._node.destroy_service(service)
+    def _serve(self, kind: Any, name: str, handler: Handler) -> None:
+        async def answer(request: Any, response: Any) -> Any:
+            try:
+                session = self._session()
+                if session is None:
+                    raise ValueError(_NOT_CONFIGURED)
+                await handler(session, request, response)
+                response.success = True
+            except Exception as error:
+                response.success, response.message = False, self._reason(name, error)
+            return response
 
-    async def _reset(self, _: Any, response: Any) -> Any:
-        await self._finished(self._session.reset())
-        response.success, response.message = True, "the map is empty, a new epoch begins"
-        return response
+        self._node.create_service(kind, name, answer, callback_group=self._group)
 
-    def _pause(self, request: Any, response: Any) -> Any:
-        self._session.paused = request.data
-        response.success = True
+    def _reason(self, name: str, error: Exception) -> str:
+        """What the caller is told; an error of ours is told in the log too."""
+        if isinstance(error, _EXPECTED):
+            return str(error)
+        self._node.get_logger().error(
+            f"{name} failed: " + "".join(traceback.format_exception(error))
+        )
+        return f"{type(error).__name__}: {error}"
+
+    async def _reset(self, session: Session, _: Any, response: Any) -> None:
+        await finished(self._node, session.reset())
+        response.message = "the map is empty, a new epoch begins"
+
+    async def _pause(self, session: Session, request: Any, response: Any) -> None:
+        session.paused = request.data
         response.message = "images are dropped" if request.data else "images are processed"
-        return response
 
-    async def _save(self, request: Any, response: Any) -> Any:
-        path = Path(request.path).expanduser()
-        if await self._done(self._session.save(path), response, f"saved to {path}"):
-            response.bytes = path.stat().st_size
-        return response
+    async def _save(self, session: Session, request: Any, response: Any) -> None:
+        stored = await finished(self._node, session.maps.save(request.path))
+        response.keyframes, response.bytes = stored.keyframes, stored.bytes
+        response.message = f"{stored.keyframes} keyframes saved to {stored.path}"
 
-    async def _load(self, request: Any, response: Any) -> Any:
-        path = Path(request.path).expanduser()
-        if await self._done(self._session.load(path), response, f"loaded from {path}"):
-            response.epoch = self._session.epoch()
-        return response
-
-    async def _done(self, work: concurrent.futures.Future[int], response: Any, done: str) -> bool:
-        try:
-            keyframes = await self._finished(work)
-        except (OSError, ValueError) as error:
-            response.success, response.message = False, str(error)
-            return False
-        response.success, response.message = True, f"{keyframes} keyframes {done}"
-        response.keyframes = keyframes
-        return True
-
-    async def _finished(self, work: concurrent.futures.Future[Any]) -> Any:
-        """Wait for the worker without holding up the executor."""
-        done: rclpy.task.Future = rclpy.task.Future(executor=self._node.executor)
-        work.add_done_callback(lambda _: done.set_result(None))
-        await done
-        return work.result()
+    async def _load(self, session: Session, request: Any, response: Any) -> None:
+        stored = await finished(self._node, session.maps.load(request.path))
+        response.keyframes, response.epoch = stored.keyframes, stored.epoch
+        response.message = f"{stored.keyframes} keyframes loaded from {stored.path}"

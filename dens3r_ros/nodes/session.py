@@ -5,36 +5,37 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from pathlib import Path
 
 from rclpy.node import Node
 
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.frame import Frame
+from dens3r_ros.mapping.map_file import LoadedMap
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.update import Tracking, Update
 from dens3r_ros.nodes.camera_outputs import CameraOutputs
 from dens3r_ros.nodes.config import NodeConfig
 from dens3r_ros.nodes.extrinsics import Extrinsics
-from dens3r_ros.nodes.faults import is_final
+from dens3r_ros.nodes.faults import IMAGE, Faults
 from dens3r_ros.nodes.images import RejectedImage
 from dens3r_ros.nodes.intake import Intake, Received
 from dens3r_ros.nodes.mailbox import Mailbox
 from dens3r_ros.nodes.map_outputs import MapOutputs
+from dens3r_ros.nodes.map_pacing import MapPacing
+from dens3r_ros.nodes.map_store import MapStore
 from dens3r_ros.nodes.mapper_config import mapper_config
 from dens3r_ros.nodes.metres import Metres
 from dens3r_ros.nodes.metric_scale import MetricScale
+from dens3r_ros.nodes.outlet import Outlet
 from dens3r_ros.nodes.packing import header_at
 from dens3r_ros.nodes.pose_outputs import PoseOutputs
 from dens3r_ros.nodes.reading import Reader
 from dens3r_ros.nodes.statistics import Durations, FrameCounts, Rate
 from dens3r_ros.nodes.transforms import TransformUnknown
 from dens3r_ros.nodes.worker import Job, Worker
-
-MAP_SHARE = 0.05
-"""Of the worker's time that the map's topics may take."""
 
 
 class Session:
@@ -44,8 +45,7 @@ class Session:
         self.node, self.config, self.engine = node, config, engine
         self.counts, self.durations, self.rate = FrameCounts(), Durations(), Rate()
         self.update: Update | None = None
-        self.fault: str | None = None
-        self.beyond_recovery = False
+        self.faults = Faults()
         self.missing_transform: str | None = None
         self.paused = False
         self.intake: Intake | None = None
@@ -60,31 +60,46 @@ class Session:
         """Whether what has a length may be published."""
         self._poses = PoseOutputs(node, config.frames, self._extrinsics.lookup)
         self._map = MapOutputs(node, config)
+        self._pacing = MapPacing(self._map.wanted)
         latest = config.input.policy == "latest"
         self._mailbox: Mailbox[Job] = Mailbox(1 if latest else config.input.queue_size, latest)
-        self._worker = Worker(self._mailbox, self._on_fault)
+        self._worker = Worker(self._mailbox, partial(self._on_fault, IMAGE))
+        self.maps = MapStore(
+            config.map,
+            self._worker,
+            self._mapper.snapshot,
+            self._adopt,
+            partial(self._on_fault, "map file"),
+        )
+        self._outlet = Outlet()
         self._map_stamp = 0
-        self._map_job: Future[None] = Future()
-        self._map_job.set_result(None)
-        self._map_rests_until = 0.0
 
     def activate(self) -> None:
         """Listen to the cameras."""
+        self._outlet.open()
+        self._pacing.touch()
         self.intake = Intake(
-            self.node, self.config.input, self.counts, self._deliver, self._restart
+            self.node,
+            self.config.input,
+            self.counts,
+            self._deliver,
+            self._restart,
+            partial(self._on_fault, "intake"),
         )
 
     def deactivate(self) -> None:
-        """Stop listening and forget what waits."""
+        """Stop listening, forget what waits, and publish nothing more."""
         if self.intake is not None:
             self.intake.destroy()
             self.intake = None
+        self._outlet.shut()
         self.counts.drop("deactivated", self._mailbox.clear())
 
     def close(self, timeout_s: float) -> bool:
         """Stop the worker and withdraw the topics; whether the worker ended in time."""
         self.deactivate()
         ended = self._worker.stop(timeout_s)
+        self.maps.close(0.0)
         if ended:
             self._mapper.close()
         for outputs in (*self._cameras.values(), self._poses, self._map, self.scale):
@@ -98,23 +113,22 @@ class Session:
             self.intake.forget_stamps()
         return self._worker.call(partial(self._reset, why))
 
-    def save(self, path: Path) -> Future[int]:
-        """Write the map to a file; its keyframes."""
-        return self._worker.call(partial(self._mapper.save, path))
+    def time_went_back(self) -> None:
+        """The clock has jumped back: what comes has nothing to do with what came."""
+        if self.intake is not None:
+            self.intake.forget_stamps()
+        self._restart()
 
-    def load(self, path: Path) -> Future[int]:
-        """Replace the map by a file's; its keyframes."""
-        return self._worker.call(partial(self._mapper.load, path))
-
-    def epoch(self) -> int:
-        """The epoch that the next image belongs to."""
-        return self._mapper.epoch + self.scale.epochs
+    def change(self, config: NodeConfig) -> None:
+        """Take over parameters that change live."""
+        self.config = config
+        self._pacing.touch()
 
     def publish_map(self) -> None:
-        """Let the worker publish the map, if anybody listens and it may have changed."""
-        rested = time.monotonic() >= self._map_rests_until and self._free
-        if self._map.wanted() and self._map_stamp and self._map_job.done() and rested:
-            self._map_job = self._worker.call(self._publish_map)
+        """Let the worker publish the map, if anybody listens who has not got it as it is."""
+        ready = self._map_stamp and self._free and self.intake is not None
+        if ready and self._pacing.begins():
+            self._worker.post(self._publish_map)
 
     def map_points(self) -> int:
         """Points of the map as published last."""
@@ -130,7 +144,10 @@ class Session:
         return len(self._mailbox)
 
     def _deliver(self, received: Received) -> None:
-        if self.paused:
+        self.faults.clear("intake")
+        if self.faults.failure:
+            self.counts.drop("failed")
+        elif self.paused:
             self.counts.drop("paused")
         elif self._mailbox.put(received.camera, partial(self._process, received)) is not None:
             latest = self.config.input.policy == "latest"
@@ -139,24 +156,44 @@ class Session:
     def _restart(self) -> None:
         self.node.get_logger().info("time went back: the map is reset and a new epoch begins")
         self.counts.drop("time_went_back", self._mailbox.clear())
-        self._worker.call(partial(self._reset, "time went back"))
+        self._worker.post(lambda: self._watched("restart", partial(self._reset, "time went back")))
 
     def _reset(self, why: str) -> None:
         self._mapper.reset(why)
         self._frames.clear()
+        self.faults.begin_anew()
+        self._pacing.touch()
+
+    def _adopt(self, loaded: LoadedMap) -> tuple[int, int]:
+        keyframes = self._mapper.adopt(loaded)
+        self.faults.begin_anew()
+        self._pacing.touch()
+        return keyframes, self._mapper.epoch + self.scale.epochs
 
     def _process(self, received: Received) -> None:
+        """Take an image through all stages; it is counted once, however that ends."""
+        reason = "fault"
+        try:
+            reason = self._tracked(received)
+        finally:
+            self.counts.settle(reason)
+        if not reason:
+            self.faults.clear(IMAGE)
+            self._watched("mapping", self._mapper.catch_up)
+
+    def _tracked(self, received: Received) -> str:
+        """Map and publish an image; why it was dropped, or nothing."""
         began = time.monotonic()
         self.durations.add("wait", (began - received.arrived) * 1e3)
         try:
             frame = self._reader.frame(received)
         except RejectedImage as refusal:
-            self.counts.drop(refusal.reason)
             self.node.get_logger().warning(f"image dropped: {refusal}", throttle_duration_sec=10.0)
-            return
+            return refusal.reason
         self._check_size(frame)
         self.durations.add("receive", (time.monotonic() - began) * 1e3)
         self._place(received)
+        self._pacing.touch()
         update = self._mapper.step(frame)
         if frame.camera == self.config.input.cameras[0]:
             self.scale.learn(update, received.frame_id)
@@ -165,12 +202,10 @@ class Session:
             self.durations.add(stage, milliseconds)
         self._note_state(update)
         self._free = self.metres.note(update, self.config.output.require_metric)
-        self._publish(received, frame, update)
-        self.counts.processed += 1
-        self.fault = None
+        self._outlet.send(partial(self._publish, received, frame, update))
         self.rate.tick(time.monotonic())
         self.durations.add("total", (time.monotonic() - received.arrived) * 1e3)
-        self._mapper.catch_up()
+        return ""
 
     def _place(self, received: Received) -> None:
         try:
@@ -198,6 +233,8 @@ class Session:
         if update.epoch != (0 if before is None else before.epoch):
             why = self.scale.began_epoch(update.epoch) or self._mapper.why_epoch
             self.node.get_logger().info(f"epoch {update.epoch} begins: {why}")
+        if update.notice:
+            self.node.get_logger().warning(update.notice)
         self.update = update
 
     def _log_state(self, update: Update) -> None:
@@ -241,19 +278,26 @@ class Session:
             )
 
     def _publish_map(self) -> None:
-        epoch = 0 if self.update is None else self.update.epoch
-        began = time.monotonic()
-        metric = self.update is not None and self.update.metric
-        scale = self.scale.factor
-        self._map.publish(self._mapper, self._map_stamp, epoch, self.config, scale, metric)
-        took = time.monotonic() - began
-        self.durations.add("map", took * 1e3)
-        self._map_rests_until = began + took / MAP_SHARE
+        def publish() -> None:
+            self.durations.add("map", self._pacing.publish(self._make_map))
 
-    def _on_fault(self, error: BaseException) -> None:
-        self.fault = f"{type(error).__name__}: {error}"
-        self.counts.drop("fault")
-        self.beyond_recovery |= is_final(error)
-        self.node.get_logger().error(
-            "".join(traceback.format_exception(error)), throttle_duration_sec=10.0
-        )
+        self._watched("map publishing", publish)
+
+    def _make_map(self) -> None:
+        update, config = self.update, self.config
+        epoch, metric = (0, False) if update is None else (update.epoch, update.metric)
+        scale, outlet = self.scale.factor, self._outlet
+        self._map.publish(self._mapper, self._map_stamp, epoch, config, scale, metric, outlet)
+
+    def _watched(self, stage: str, work: Callable[[], None]) -> None:
+        """Do what belongs to no single image; its error stands until it works again."""
+        try:
+            work()
+        except Exception as error:
+            self._on_fault(stage, error)
+        else:
+            self.faults.clear(stage)
+
+    def _on_fault(self, stage: str, error: BaseException) -> None:
+        if self.faults.add(stage, error):
+            self.node.get_logger().error("".join(traceback.format_exception(error)))

@@ -65,14 +65,42 @@ class Rate:
         return (len(recent) - 1) / max(now - recent[0], 1e-9)
 
 
+@dataclass(frozen=True)
+class Counts:
+    """Images since the node was configured."""
+
+    received: int
+    processed: int
+    dropped: dict[str, int]
+    """For each reason, in the order of the reasons."""
+
+    @property
+    def waiting(self) -> int:
+        """Between arrival and the end of processing."""
+        return self.received - self.processed - sum(self.dropped.values())
+
+
 @dataclass
 class FrameCounts:
     """Every image received is processed, dropped for a named reason, or still under way."""
 
-    received: int = 0
-    processed: int = 0
+    _received: int = 0
+    _processed: int = 0
     _dropped: Counter[str] = field(default_factory=Counter)
     _changing: threading.Lock = field(default_factory=threading.Lock)
+
+    def receive(self) -> None:
+        """Count an image that arrived; `settle` or `drop` follows, once."""
+        with self._changing:
+            self._received += 1
+
+    def settle(self, reason: str) -> None:
+        """Count an image as dropped for a reason, or as processed where there is none."""
+        with self._changing:
+            if reason:
+                self._dropped[reason] += 1
+            else:
+                self._processed += 1
 
     def drop(self, reason: str, count: int = 1) -> None:
         """Count images that will not be processed."""
@@ -80,8 +108,7 @@ class FrameCounts:
             with self._changing:
                 self._dropped[reason] += count
 
-    @property
-    def dropped(self) -> dict[str, int]:
-        """How many were dropped for each reason, in the order of the reasons."""
+    def now(self) -> Counts:
+        """All of them at one moment."""
         with self._changing:
-            return dict(sorted(self._dropped.items()))
+            return Counts(self._received, self._processed, dict(sorted(self._dropped.items())))

@@ -38,26 +38,30 @@ def _fill_tracking(message: Any, session: Session) -> None:
         Tracking.LOST: message.TRACKING_LOST,
         Tracking.RELOCALISING: message.TRACKING_RELOCALISING,
     }
-    if session.fault is not None:
-        message.tracking, message.reason = message.TRACKING_FAILED, session.fault
+    faults = session.faults
+    if faults.failure:
+        message.tracking, message.reason = message.TRACKING_FAILED, faults.failure
     elif session.paused:
         message.tracking = message.TRACKING_PAUSED
-    elif session.intake is None or session.update is None:
+    elif session.intake is None:
+        message.tracking = message.TRACKING_INACTIVE
+    elif faults.of_image:
+        message.tracking, message.reason = message.TRACKING_LOST, faults.of_image
+    elif session.update is None:
         message.tracking = message.TRACKING_INACTIVE
     else:
         message.tracking = states[session.update.state]
-        message.reason = session.update.reason
+        message.reason = session.update.reason or faults.text
 
 
 def _fill_images(message: Any, session: Session) -> None:
-    counts = session.counts
-    dropped = counts.dropped
+    counts = session.counts.now()
     message.images_received = counts.received
     message.images_processed = counts.processed
-    message.images_dropped = sum(dropped.values())
-    message.images_waiting = max(counts.received - counts.processed - message.images_dropped, 0)
-    message.dropped_reasons = list(dropped)
-    message.dropped_counts = list(dropped.values())
+    message.images_dropped = sum(counts.dropped.values())
+    message.images_waiting = counts.waiting
+    message.dropped_reasons = list(counts.dropped)
+    message.dropped_counts = list(counts.dropped.values())
     message.frames_per_second = session.rate.per_second(time.monotonic())
     if session.intake is not None:
         message.stalled_topics = [s.topic for s in session.intake.cameras.values() if s.stalled]

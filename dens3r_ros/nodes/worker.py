@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The thread on which everything heavy happens, one job after the other."""
+"""A thread on which one job runs after the other."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from dens3r_ros.nodes.mailbox import Mailbox
 
@@ -14,31 +14,61 @@ R = TypeVar("R")
 Job = Callable[[], None]
 
 
+class WorkerStopped(RuntimeError):
+    """What was asked for will not be done."""
+
+    def __init__(self) -> None:
+        super().__init__("the node stopped before this was done")
+
+
+class _Call(Generic[R]):
+    """A job whose result somebody waits for."""
+
+    def __init__(self, function: Callable[[], R]) -> None:
+        self._function = function
+        self.future: Future[R] = Future()
+
+    def __call__(self) -> None:
+        try:
+            self.future.set_result(self._function())
+        except Exception as error:
+            self.future.set_exception(error)
+
+    def abandon(self) -> None:
+        self.future.set_exception(WorkerStopped())
+
+
 class Worker:
     """Runs jobs from a mailbox; a job that raises is told to `on_fault` and the next one runs."""
 
-    def __init__(self, mailbox: Mailbox[Job], on_fault: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        mailbox: Mailbox[Job],
+        on_fault: Callable[[BaseException], None],
+        name: str = "dens3r-worker",
+    ) -> None:
         self._mailbox = mailbox
         self._on_fault = on_fault
-        self._thread = threading.Thread(target=self._run, name="dens3r-worker", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def call(self, function: Callable[[], R]) -> Future[R]:
-        """Run a function next, before images that wait; its result or exception is awaited."""
-        future: Future[Any] = Future()
+        """Run a function before images that wait; whoever asks reads its result or exception,
+        which is WorkerStopped where the worker ends before."""
+        call: _Call[Any] = _Call(function)
+        if not self._mailbox.put_first(call):
+            call.abandon()
+        return call.future
 
-        def job() -> None:
-            try:
-                future.set_result(function())
-            except Exception as error:
-                future.set_exception(error)
-
+    def post(self, job: Job) -> None:
+        """The same for a job whose error is told to `on_fault`."""
         self._mailbox.put_first(job)
-        return future
 
     def stop(self, timeout_s: float) -> bool:
         """End after the present job; whether that happened in time."""
-        self._mailbox.close()
+        for job in self._mailbox.close():
+            if isinstance(job, _Call):
+                job.abandon()
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+import os
 import signal
 import struct
 import time
@@ -258,3 +259,60 @@ def test_a_manifest_that_is_no_json_object_is_told(saved, manifest: bytes) -> No
     repacked(path, {}, manifest)
     with pytest.raises(MapFileError, match="no JSON object"):
         read_map(path)
+
+
+def test_a_snapshot_stays_as_it_was_while_the_camera_goes_on(walk, tmp_path) -> None:
+    mapper = mapper_for(walk)
+    for index in range(8):
+        mapper.step(walk[index])
+    mapper.save(tmp_path / "then.map")
+    snapshot = mapper.snapshot()
+    for index in range(8, len(walk)):
+        mapper.step(walk[index])
+    write_map(tmp_path / "later.map", snapshot)
+    manifests = []
+    for name in ("then.map", "later.map"):
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            manifests.append(archive.read("manifest.json"))
+    assert manifests[0] == manifests[1]  # it holds the checksums of all else
+
+
+def test_what_is_no_regular_file_is_refused_at_once(saved, tmp_path) -> None:
+    """A pipe as path held the whole node up for ever."""
+    mapper, _ = saved
+    pipe = tmp_path / "pipe.map"
+    os.mkfifo(pipe)
+    os.mkfifo(tmp_path / ".new.map.part")
+    for odd in (pipe, Path("/dev/zero")):
+        with pytest.raises(ValueError, match="no regular file"):
+            mapper.load(odd)
+        with pytest.raises(ValueError, match="no regular file"):
+            mapper.save(odd)
+    assert pipe.is_fifo() and Path("/dev/zero").is_char_device()
+    assert mapper.save(tmp_path / "new.map") == len(mapper.keyframes())
+
+
+def test_a_file_larger_than_any_map_is_not_read(saved, tmp_path) -> None:
+    mapper, _ = saved
+    huge = tmp_path / "huge.map"
+    with huge.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ValueError, match="1024 GiB"):
+        mapper.load(huge)
+
+
+def test_only_maps_are_replaced_and_never_by_an_empty_one(saved, walk, tmp_path) -> None:
+    mapper, path = saved
+    text = tmp_path / "notes.txt"
+    text.write_text("not a map")
+    with pytest.raises(ValueError, match="move it away"):
+        mapper.save(text)
+    assert text.read_text() == "not a map"
+    empty = mapper_for(walk)
+    whole = path.read_bytes()
+    with pytest.raises(ValueError, match="the map is empty"):
+        empty.save(path)
+    assert path.read_bytes() == whole
+    assert empty.save(tmp_path / "empty.map") == empty.save(tmp_path / "empty.map") == 0
+    assert mapper.save(tmp_path / "empty.map") > 4
+    assert mapper.save(path) > 4

@@ -25,7 +25,7 @@ def test_no_drop_is_not_counted_as_a_reason() -> None:
     counts = FrameCounts()
     counts.drop("busy", 0)
     counts.drop("busy", 2)
-    assert dict(counts.dropped) == {"busy": 2}
+    assert dict(counts.now().dropped) == {"busy": 2}
 
 
 def test_a_report_does_not_stumble_over_what_is_counted_meanwhile() -> None:
@@ -44,6 +44,6 @@ def test_a_report_does_not_stumble_over_what_is_counted_meanwhile() -> None:
     while not done.is_set():
         durations.percentiles()
         rate.per_second(1e4, window_s=1e4)
-        assert all(counts.dropped.values())
+        assert all(counts.now().dropped.values())
     thread.join()
-    assert sum(counts.dropped.values()) == 2_000
+    assert sum(counts.now().dropped.values()) == 2_000

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
 
-from dens3r_ros.engines.protocol import Features, Outputs
+from dens3r_ros.engines.protocol import Features, Outputs, Placement
 from dens3r_ros.evaluation.wall_engine import WallEngine
+from dens3r_ros.frame import Frame
 from dens3r_ros.network.prediction import PairPrediction
 
 AT = (6, 7)
@@ -64,3 +66,49 @@ def broken_driver() -> Stumbling:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     return Stumbling(stumble)
+
+
+class Sluggish(WallEngine):
+    """The wall, but an image whose first pixel is magenta takes three seconds."""
+
+    def encode(self, frames: Sequence[Frame]) -> list[Features]:
+        if any((frame.image[0, 0] == (255, 0, 255)).all() for frame in frames):
+            time.sleep(3.0)
+        return super().encode(frames)
+
+
+def sluggish() -> Sluggish:
+    """A GPU that is shared with others."""
+    return Sluggish()
+
+
+def slow_to_load() -> WallEngine:
+    """A large model on a slow disk."""
+    time.sleep(4.0)
+    return WallEngine()
+
+
+def not_loadable() -> WallEngine:
+    """A model that is not there."""
+    raise FileNotFoundError("no such thing")
+
+
+class Halved(WallEngine):
+    """The wall at half the image's size, as networks see."""
+
+    def encode(self, frames: Sequence[Frame]) -> list[Features]:
+        features = super().encode(frames)
+        return [self._halved(one) for one in features]
+
+    def _halved(self, one: Features) -> Features:
+        height, width = one.frame.size
+        size = height // 2, width // 2
+        camera = one.intrinsics and one.intrinsics.resized(size[1], size[0])
+        return replace(
+            one, placement=Placement((height, width), size, 0, 0, size), intrinsics=camera
+        )
+
+
+def halved() -> Halved:
+    """An engine with a size of its own."""
+    return Halved()

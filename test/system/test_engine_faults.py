@@ -36,3 +36,6 @@ def test_a_lost_gpu_ends_the_process_for_whoever_restarts_it(start: Any, peer: P
             stream.send(1)
     assert node.popen.wait(10) == 1
     assert "CUDA error" in node.text()
+    seen = peer.received["dens3r/status"]
+    assert peer.until(lambda: seen[-1].tracking == seen[-1].TRACKING_FAILED, 5)
+    assert "restart the node" in seen[-1].reason

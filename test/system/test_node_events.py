@@ -27,7 +27,9 @@ from dens3r_ros.nodes.images import ENCODINGS
 @pytest.fixture(scope="module")
 def shared(start_once: Any, shared_peer: Peer) -> Stream:
     """One node that goes through all of it, and must track again after each."""
-    start_once(NODE, *WALL, *EVERY_FRAME, "-p", "input.stall_after:=0.5")
+    start_once(
+        NODE, *WALL, *EVERY_FRAME, "-p", "input.stall_after:=0.5", "-p", "map.allow_anywhere:=true"
+    )
     shared_peer.listen(Image, "dens3r/depth/image")
     shared_peer.listen(PointCloud2, "dens3r/points", 50)
     stream = Stream(shared_peer)
