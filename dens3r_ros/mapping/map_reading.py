@@ -57,13 +57,16 @@ def read_map(path: Path) -> LoadedMap:
         try:
             graph = load(_member(path, archive, manifest, GRAPH))
             found = [_keyframe(path, archive, manifest, one) for one in manifest["keyframes"]]
-            return _assembled(manifest, graph, found)
+            return _assembled(path, manifest, graph, found)
         except (KeyError, TypeError, SafetensorError, BadHeader) as error:
             raise MapFileError(f"{path} is a damaged map: {error!r} is wrong in it") from error
 
 
 def _assembled(
-    manifest: dict[str, Any], graph: dict[str, np.ndarray], keyframes: list[SavedKeyframe]
+    path: Path,
+    manifest: dict[str, Any],
+    graph: dict[str, np.ndarray],
+    keyframes: list[SavedKeyframe],
 ) -> LoadedMap:
     poses = {int(i): S for i, S in zip(graph["ids"], graph["poses"], strict=True)}
     measured = zip(graph["edge_ends"], graph["edge_poses"], graph["edge_covariances"], strict=True)

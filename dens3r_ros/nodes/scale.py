@@ -36,7 +36,7 @@ class _Sight:
     stamp: int
     T_odom_camera: np.ndarray
     piece: int
-    """Frames of one piece were tracked without a loss between them."""
+    """Between frames of one piece there was no loss, nor a motion that nobody saw."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +79,9 @@ class ScaleEstimator:
             self._begin(update.epoch)
         if self.scale is not None:
             return False
-        if update.T_odom_camera is None:
+        if update.T_odom_camera is None or not update.motion_seen:
             self._piece += 1
-        else:
+        if update.T_odom_camera is not None:
             self._sights.append(_Sight(update.stamp, update.T_odom_camera, self._piece))
         self._compare(where)
         if self.stretches < ENOUGH or self.spread > SPREAD:

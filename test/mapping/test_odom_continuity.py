@@ -87,22 +87,22 @@ def lap(n: float) -> tuple[float, ...]:
 
 
 @settings(
-    max_examples=5,
+    max_examples=4,
     phases=[Phase.generate],
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(mishaps=st.lists(MISHAPS, min_size=30, max_size=30), seed=st.integers(0, 3))
+@given(mishaps=st.lists(MISHAPS, min_size=24, max_size=24), seed=st.integers(0, 3))
 def test_whatever_happens_to_images_odom_goes_no_faster_than_the_camera(
     box_room: Any, camera_pose: Any, mishaps: list[str], seed: int
 ) -> None:
-    """Images are missing or black, and a camera that somebody moves at once is found elsewhere."""
-    way = np.cumsum([1.0] * 4 + [7.0 if mishap == "carried" else 1.0 for mishap in mishaps])
+    """Images are missing or black, and a camera that somebody takes back at once is found there."""
+    way = np.cumsum([1.0] * 8 + [-8.0 if mishap == "carried" else 1.0 for mishap in mishaps])
     room = box_room(np.array([camera_pose(*lap(n)) for n in way]))
     mapper = Mapper(CoveredOracle(room, long_side=160, seed=seed), INLINE)
     updates = []
-    for index, mishap in enumerate(["none"] * 4 + mishaps):
+    for index, mishap in enumerate(["none"] * 8 + mishaps):
         if mishap != "missing":
             frame = room[index]
             updates.append(mapper.step(black(frame) if mishap == "black" else frame))

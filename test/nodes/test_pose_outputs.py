@@ -4,6 +4,7 @@ camera has."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -62,7 +63,7 @@ class Wire:
 
     def __init__(self, frames: FrameParameters) -> None:
         self.context = Context()
-        rclpy.init(context=self.context, domain_id=98)
+        rclpy.init(context=self.context, domain_id=1 + os.getpid() % 100)
         node = rclpy.create_node("outputs", context=self.context)
         listener = rclpy.create_node("listener", context=self.context)
         self._nodes = node, listener

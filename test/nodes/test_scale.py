@@ -104,6 +104,17 @@ def test_a_stretch_with_a_loss_in_it_does_not_count() -> None:
     assert walk.estimator.stretches == 0
 
 
+def test_a_stretch_with_a_motion_that_nobody_saw_does_not_count() -> None:
+    walk = Walk()
+    for _ in range(60):
+        walk.go(1)
+        walk.metres[0] += 0.05
+        walk.stamp += TICK
+        expected = replace(update(walk.stamp, walk.metres * 0.5), motion_seen=False)
+        walk.estimator.add(expected, walk.where)
+    assert walk.estimator.stretches == 0
+
+
 def test_turning_on_the_spot_says_nothing() -> None:
     estimator = ScaleEstimator()
     arm = np.array([0.4, 0, 0])
