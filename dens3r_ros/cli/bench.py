@@ -43,14 +43,16 @@ def pair(
     Every round measures all stages and a matrix product in turn; ratios are medians of the ratios
     within rounds. On random weights times are those of trained ones.
     """
-    from dens3r_ros.engines.bench_pair import BenchOptions, bench_pair
+    from dens3r_ros.engines.bench.pair import PairBenchOptions, bench_pair
     from dens3r_ros.engines.precision import choose_device, choose_precision
 
     with plain_errors():
         choose_precision(precision, choose_device(device))
 
     wanted = None if size is None else size.rows_first
-    options = BenchOptions(model, device, precision, wanted, rounds, threads, compiled, onnx, plain)
+    options = PairBenchOptions(
+        model, device, precision, wanted, rounds, threads, compiled, onnx, plain
+    )
     with following("bench pair"), plain_errors():
         figures = bench_pair(options, lambda line: typer.echo(line, err=True))
     _write(figures, json)
@@ -82,7 +84,7 @@ def preprocess(
     import numpy as np
     from PIL import Image
 
-    from dens3r_ros.engines.bench_preprocess import bench_preprocess
+    from dens3r_ros.engines.bench.preprocess import bench_preprocess
     from dens3r_ros.engines.loading import load_named_network
 
     with following("bench preprocess"), plain_errors():
@@ -157,10 +159,10 @@ def node(
     rss_growth_percent        since frame 500; NaN with fewer frames
     """
     try:
-        from dens3r_ros.nodes.bench.run import BenchError, BenchOptions, bench_node
+        from dens3r_ros.nodes.bench.run import BenchError, NodeBenchOptions, bench_node
     except ModuleNotFoundError as error:
         stop(f"this needs ROS 2, and {error.name} is missing: run make setup")
-    options = BenchOptions(
+    options = NodeBenchOptions(
         frames, idle_frames, rate, size.width, size.height, domain, plain_camera, plain_listener
     )
     with following("bench node"), plain_errors(BenchError, code=FAILED):

@@ -82,7 +82,7 @@ def _checked(options: DemoOptions) -> str:
     from dens3r_ros.engines.precision import choose_device
     from dens3r_ros.engines.random_weights import PREFIX
     from dens3r_ros.model_store.manifest import resolve_model
-    from dens3r_ros.nodes.parameter_file import read_parameters
+    from dens3r_ros.nodes.settings.parameter_file import read_parameters
     from dens3r_ros.sources import open_source
 
     choose_device(read_parameters(options.config).engine.device)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dens3r_ros.engines.protocol import Engine
-    from dens3r_ros.evaluation.sequences import Measured, SequenceOptions
+    from dens3r_ros.evaluation.image_sequences.scoring import Measured, SequenceOptions
     from dens3r_ros.mapping.config import MapperConfig
     from dens3r_ros.sources.source import Source
 
@@ -89,7 +89,7 @@ def _report(rows: list[dict[str, object]], json_file: Path | None) -> None:
     """The table, and the file where one is wanted; with `-` the JSON alone."""
     from rich.console import Console
 
-    from dens3r_ros.evaluation.sequence_table import as_json, table
+    from dens3r_ros.evaluation.image_sequences.table import as_json, table
 
     if rows and json_file != STDOUT:
         Console().print(table(rows))
@@ -98,7 +98,7 @@ def _report(rows: list[dict[str, object]], json_file: Path | None) -> None:
 
 def _options(calibrated: bool, every: int, chained: bool) -> SequenceOptions:
     try:
-        from dens3r_ros.evaluation.sequences import SequenceOptions
+        from dens3r_ros.evaluation.image_sequences.scoring import SequenceOptions
     except ImportError as error:
         hint = "pip install 'dens3r_ros[evaluate]' brings evo and matplotlib."
         stop(f"{error}. {hint}")
@@ -113,7 +113,7 @@ def _config(fusion: bool, loops: bool) -> MapperConfig:
 
 
 def _source(name: str) -> Source:
-    from dens3r_ros.evaluation.cached_source import CachedSource
+    from dens3r_ros.evaluation.image_sequences.cached_source import CachedSource
     from dens3r_ros.sources.opening import open_source
 
     return CachedSource(open_source(name))
@@ -123,7 +123,7 @@ def _engine(
     name: str, model: str, source: Source, seed: int, metric: bool, max_side: int
 ) -> Engine:
     if name == "oracle":
-        from dens3r_ros.evaluation.oracle import OracleEngine
+        from dens3r_ros.evaluation.oracle.oracle import OracleEngine
 
         return OracleEngine(source, seed=seed, metric=metric, long_side=max_side or 512)
     from dens3r_ros.engines.loading import load_engine
@@ -134,7 +134,7 @@ def _engine(
 def _measure(
     source: Source, engine: Engine, config: MapperConfig, options: SequenceOptions
 ) -> Measured:
-    from dens3r_ros.evaluation.sequences import evaluate_sequence
+    from dens3r_ros.evaluation.image_sequences.scoring import evaluate_sequence
 
     frames = count(1)
     with following(source.name, len(range(0, len(source), options.every))) as tell:
@@ -142,6 +142,6 @@ def _measure(
 
 
 def _plot(measured: Measured, folder: Path) -> None:
-    from dens3r_ros.evaluation.sequence_plots import write_plots
+    from dens3r_ros.evaluation.image_sequences.plots import write_plots
 
     typer.echo(f"Wrote {write_plots(measured, folder)}", err=True)

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dens3r_ros.mapping.keyframe import Keyframe
 from dens3r_ros.mapping.odometry import Odometry
 from dens3r_ros.mapping.step import Step
+from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.world import World
 
 _REFOCUSED = 0.02

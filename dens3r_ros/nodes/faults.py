@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import time
 
-from dens3r_ros.mapping.solver_process import SolverFailed
+from dens3r_ros.mapping.graph.solver_process import SolverFailed
 
 _BROKEN_CONTEXT = re.compile(r"\b(CUDA|CUDNN|cuDNN|HIP) (error|failure)", re.IGNORECASE)
 IMAGE = "image"

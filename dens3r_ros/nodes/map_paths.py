@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dens3r_ros.model_store.places import data_dir
-from dens3r_ros.nodes.config import MapParameters
+from dens3r_ros.nodes.settings.config import MapParameters
 
 
 def map_directory(config: MapParameters) -> Path:

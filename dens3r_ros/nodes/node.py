@@ -18,16 +18,16 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.timer import Timer
 
 from dens3r_ros.engines.protocol import Engine
-from dens3r_ros.nodes import interfaces
 from dens3r_ros.nodes.awaiting import settled
-from dens3r_ros.nodes.config import NodeConfig
-from dens3r_ros.nodes.engine_loading import EngineUnavailable, begin_loading
 from dens3r_ros.nodes.introduction import introduction
-from dens3r_ros.nodes.parameters import Parameters
+from dens3r_ros.nodes.messages import interfaces
+from dens3r_ros.nodes.messages.transforms import TransformUnknown
 from dens3r_ros.nodes.reporting import Reporting
 from dens3r_ros.nodes.services import Services
-from dens3r_ros.nodes.session import Session
-from dens3r_ros.nodes.transforms import TransformUnknown
+from dens3r_ros.nodes.session import NodeSession
+from dens3r_ros.nodes.settings.config import NodeConfig
+from dens3r_ros.nodes.settings.parameters import Parameters
+from dens3r_ros.nodes.starting.engine_loading import EngineUnavailable, begin_loading
 
 CLOSE_WITHIN_S = 1.2
 _SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -61,7 +61,7 @@ class Dens3rNode(LifecycleNode):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("dens3r", **kwargs)
         self._not_started = self._shut_down = False
-        self._session: Session | None = None
+        self._session: NodeSession | None = None
         self._reporting: Reporting | None = None
         self._loading: Future[Engine] | None = None
         self._map_timer: Timer | None = None
@@ -143,7 +143,7 @@ class Dens3rNode(LifecycleNode):
         loading, self._loading = self._loading or begin_loading(self.config.engine), None
         try:
             engine = loading.result()
-            self._session = Session(self, self.config.in_tree(), engine)
+            self._session = NodeSession(self, self.config.in_tree(), engine)
         except (EngineUnavailable, TransformUnknown) as error:
             self.get_logger().error(f"cannot configure: {error}")
             self._settings.locked = False
@@ -184,7 +184,7 @@ class Dens3rNode(LifecycleNode):
         self._free()
         return _SUCCESS
 
-    def _attach(self, session: Session) -> None:
+    def _attach(self, session: NodeSession) -> None:
         """What answers for the session while it lasts."""
         self._reporting = Reporting(self, session)
         self._status_timer = self.create_timer(1.0, self._reporting.publish, clock=self._steady)

@@ -11,11 +11,11 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
-from dens3r_ros.nodes import interfaces
 from dens3r_ros.nodes.awaiting import finished
-from dens3r_ros.nodes.session import Session
+from dens3r_ros.nodes.messages import interfaces
+from dens3r_ros.nodes.session import NodeSession
 
-Handler = Callable[[Session, Any, Any], Coroutine[Any, Any, None]]
+Handler = Callable[[NodeSession, Any, Any], Coroutine[Any, Any, None]]
 """(session, request, response): fills the response, or raises why it cannot."""
 _NOT_CONFIGURED = "the node is not configured: configure it first"
 _EXPECTED = (OSError, ValueError)
@@ -25,7 +25,7 @@ class Services:
     """The node's services, in a group of their own: what takes long is awaited, and meanwhile
     images, timers, parameters and other requests have their turn."""
 
-    def __init__(self, node: Node, session: Callable[[], Session | None]) -> None:
+    def __init__(self, node: Node, session: Callable[[], NodeSession | None]) -> None:
         self._node, self._session = node, session
         self._group = ReentrantCallbackGroup()
         self._serve(Trigger, "~/reset", self._reset)
@@ -57,20 +57,20 @@ class Services:
         )
         return f"{type(error).__name__}: {error}"
 
-    async def _reset(self, session: Session, _: Any, response: Any) -> None:
+    async def _reset(self, session: NodeSession, _: Any, response: Any) -> None:
         await finished(self._node, session.reset())
         response.message = "the map is empty, a new epoch begins"
 
-    async def _pause(self, session: Session, request: Any, response: Any) -> None:
+    async def _pause(self, session: NodeSession, request: Any, response: Any) -> None:
         session.paused = request.data
         response.message = "images are dropped" if request.data else "images are processed"
 
-    async def _save(self, session: Session, request: Any, response: Any) -> None:
+    async def _save(self, session: NodeSession, request: Any, response: Any) -> None:
         stored = await finished(self._node, session.maps.save(request.path))
         response.keyframes, response.bytes = stored.keyframes, stored.bytes
         response.message = f"{stored.keyframes} keyframes saved to {stored.path}"
 
-    async def _load(self, session: Session, request: Any, response: Any) -> None:
+    async def _load(self, session: NodeSession, request: Any, response: Any) -> None:
         stored = await finished(self._node, session.maps.load(request.path))
         response.keyframes, response.epoch = stored.keyframes, stored.epoch
         response.message = f"{stored.keyframes} keyframes loaded from {stored.path}"

@@ -13,32 +13,32 @@ from rclpy.node import Node
 
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.frame import Frame
-from dens3r_ros.mapping.map_file import LoadedMap
+from dens3r_ros.mapping.files.map_file import LoadedMap
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.update import Tracking, Update
-from dens3r_ros.nodes.camera_outputs import CameraOutputs
-from dens3r_ros.nodes.config import NodeConfig
-from dens3r_ros.nodes.extrinsics import Extrinsics
 from dens3r_ros.nodes.faults import IMAGE, Faults
-from dens3r_ros.nodes.images import RejectedImage
-from dens3r_ros.nodes.intake import Intake, Received
-from dens3r_ros.nodes.mailbox import Mailbox
-from dens3r_ros.nodes.map_outputs import MapOutputs
+from dens3r_ros.nodes.inputs.extrinsics import Extrinsics
+from dens3r_ros.nodes.inputs.images import RejectedImage
+from dens3r_ros.nodes.inputs.intake import Intake, Received
+from dens3r_ros.nodes.inputs.mailbox import Mailbox
+from dens3r_ros.nodes.inputs.metres import Metres
+from dens3r_ros.nodes.inputs.metric_scale import MetricScale
+from dens3r_ros.nodes.inputs.reading import Reader
+from dens3r_ros.nodes.inputs.statistics import Durations, FrameCounts, Rate
 from dens3r_ros.nodes.map_pacing import MapPacing
 from dens3r_ros.nodes.map_store import MapStore
-from dens3r_ros.nodes.mapper_config import mapper_config
-from dens3r_ros.nodes.metres import Metres
-from dens3r_ros.nodes.metric_scale import MetricScale
-from dens3r_ros.nodes.outlet import Outlet
-from dens3r_ros.nodes.packing import header_at
-from dens3r_ros.nodes.pose_outputs import PoseOutputs
-from dens3r_ros.nodes.reading import Reader
-from dens3r_ros.nodes.statistics import Durations, FrameCounts, Rate
-from dens3r_ros.nodes.transforms import TransformUnknown
+from dens3r_ros.nodes.messages.packing import header_at
+from dens3r_ros.nodes.messages.transforms import TransformUnknown
+from dens3r_ros.nodes.outputs.camera_outputs import CameraOutputs
+from dens3r_ros.nodes.outputs.map_outputs import MapOutputs
+from dens3r_ros.nodes.outputs.outlet import Outlet
+from dens3r_ros.nodes.outputs.pose_outputs import PoseOutputs
+from dens3r_ros.nodes.settings.config import NodeConfig
+from dens3r_ros.nodes.settings.mapper_config import mapper_config
 from dens3r_ros.nodes.worker import Job, Worker
 
 
-class Session:
+class NodeSession:
     """Takes images to outputs on a worker thread."""
 
     def __init__(self, node: Node, config: NodeConfig, engine: Engine) -> None:

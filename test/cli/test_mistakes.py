@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from dens3r_ros.cli.common import progress
 from dens3r_ros.cli.common.size import Size, parsed_size
 from dens3r_ros.cli.main import app
-from dens3r_ros.nodes.parameter_file import read_parameters
+from dens3r_ros.nodes.settings.parameter_file import read_parameters
 
 PAIRS = ("evaluate", "pairs", "--seeds", "0:1", "--size", "64x48", "--engine", "constant")
 
@@ -27,7 +27,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     if "works" in request.keywords:
         return
     for name in (
-        "dens3r_ros.evaluation.pairs.evaluate_pairs",
+        "dens3r_ros.evaluation.image_pairs.scoring.evaluate_pairs",
         "dens3r_ros.evaluation.places.evaluate_places",
         "dens3r_ros.evaluation.bench_mapping.bench_mapping",
         "dens3r_ros.engines.loading.load_named_network",

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from dens3r_ros.evaluation.engines import engine_named
-from dens3r_ros.evaluation.oracle import OracleEngine
-from dens3r_ros.evaluation.trajectory import compare
+from dens3r_ros.evaluation.metrics.trajectory import compare
+from dens3r_ros.evaluation.oracle.oracle import OracleEngine
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.config import GraphConfig, MapperConfig
 from dens3r_ros.mapping.mapper import Mapper

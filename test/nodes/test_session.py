@@ -21,10 +21,10 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image, PointCloud2
 
-from dens3r_ros.evaluation.wall_engine import WallEngine
-from dens3r_ros.mapping.solver_process import SolverFailed
-from dens3r_ros.nodes.config import InputParameters, NodeConfig
-from dens3r_ros.nodes.session import Session
+from dens3r_ros.evaluation.oracle.wall_engine import WallEngine
+from dens3r_ros.mapping.graph.solver_process import SolverFailed
+from dens3r_ros.nodes.session import NodeSession
+from dens3r_ros.nodes.settings.config import InputParameters, NodeConfig
 from dens3r_ros.nodes.status_message import status_message
 
 CONFIG = NodeConfig(input=InputParameters(policy="every", use_camera_info=False))
@@ -39,7 +39,7 @@ class Rig:
         self.executor = SingleThreadedExecutor(context=context)
         self.executor.add_node(self.node)
         self.engine = WallEngine()
-        self.session = Session(self.node, CONFIG, self.engine)
+        self.session = NodeSession(self.node, CONFIG, self.engine)
         self.session.activate()
         self.stamp = 10**9
 
@@ -154,7 +154,7 @@ def test_a_fault_of_an_image_is_a_loss_and_one_for_good_is_a_failure(rig: Rig) -
 
 
 def test_an_error_of_map_publishing_or_of_a_restart_is_told_until_it_works_again(rig: Rig) -> None:
-    rig.heard(PointCloud2, "~/map_points")
+    rig.add(PointCloud2, "~/map_points")
     rig.send(3)
     rig.idle()
     for stage, part, name, trigger in (
@@ -170,8 +170,8 @@ def test_an_error_of_map_publishing_or_of_a_restart_is_told_until_it_works_again
 
 
 def test_a_map_that_has_not_changed_is_sent_to_newcomers_alone(rig: Rig) -> None:
-    clouds = rig.heard(PointCloud2, "~/map_points")
-    paths = rig.heard(PathMessage, "~/path")
+    clouds = rig.add(PointCloud2, "~/map_points")
+    paths = rig.add(PathMessage, "~/path")
     rig.send(3)
     rig.idle()
     assert rig.until(lambda: rig.session.publish_map() or (clouds and paths))
@@ -199,7 +199,7 @@ def test_a_map_that_has_not_changed_is_sent_to_newcomers_alone(rig: Rig) -> None
 
 
 def test_nothing_comes_out_once_it_is_deactivated(rig: Rig) -> None:
-    depth = rig.heard(Image, "~/depth/image", 10)
+    depth = rig.add(Image, "~/depth/image", 10)
     rig.send(2)
     rig.idle()
     assert rig.until(lambda: len(depth) == 2)

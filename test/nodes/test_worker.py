@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dens3r_ros.nodes.mailbox import Mailbox
+from dens3r_ros.nodes.inputs.mailbox import Mailbox
 from dens3r_ros.nodes.worker import Job, Worker, WorkerStopped
 
 

@@ -18,8 +18,8 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image, PointCloud2
 from tf2_msgs.msg import TFMessage
 
-from dens3r_ros.evaluation.wall_engine import DISTANCE
-from dens3r_ros.nodes.config import NodeConfig, parameter_table
+from dens3r_ros.evaluation.oracle.wall_engine import DISTANCE
+from dens3r_ros.nodes.settings.config import NodeConfig, parameter_table
 
 LIVE = {name: value for name, value, rule in parameter_table(NodeConfig()) if rule.live}
 DEPTH, POINTS, MAP = "dens3r/depth/image", "dens3r/points", "dens3r/map_points"

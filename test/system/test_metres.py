@@ -18,7 +18,7 @@ from peer import EVERY_FRAME, LATCHED, NODE, Peer, Stream, stamp_of, stamped, va
 from sensor_msgs.msg import Image, PointCloud2
 from tf2_msgs.msg import TFMessage
 
-from dens3r_ros.evaluation.wall_engine import DISTANCE
+from dens3r_ros.evaluation.oracle.wall_engine import DISTANCE
 
 UNITS = ("-p", "engine.name:=sliding_wall:engine", "-p", "mapping.level:=camera")
 WITH_LENGTHS = {

@@ -12,7 +12,7 @@ from geometry_msgs.msg import TransformStamped
 from peer import stamp_of
 from rclpy.time import Time
 
-from dens3r_ros.nodes.poses import matrix_from_seven
+from dens3r_ros.nodes.messages.poses import matrix_from_seven
 
 
 class Tree:

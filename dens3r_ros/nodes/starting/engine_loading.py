@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loads the engine that the parameters name, on a thread of its own so that all else goes on."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+
+from dens3r_ros.engines.protocol import Engine
+from dens3r_ros.nodes.settings.config import EngineParameters
+
+
+class EngineUnavailable(Exception):
+    """The engine cannot be had; the text says why and what to do."""
+
+
+def begin_loading(parameters: EngineParameters) -> Future[Engine]:
+    """The engine, or EngineUnavailable, as it will be once it is loaded."""
+    loading: Future[Engine] = Future()
+    threading.Thread(target=_attempt, args=(parameters, loading), daemon=True).start()
+    return loading
+
+
+def _attempt(parameters: EngineParameters, loading: Future[Engine]) -> None:
+    try:
+        loading.set_result(_load(parameters))
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        unavailable = EngineUnavailable(str(error))
+        unavailable.__cause__ = error
+        loading.set_exception(unavailable)
+    except BaseException as error:
+        loading.set_exception(error)
+
+
+def _load(parameters: EngineParameters) -> Engine:
+    from dens3r_ros.engines.loading import choose_engine, load_engine
+
+    network = choose_engine(parameters.name, parameters.model).engine in ("torch", "onnx")
+    return load_engine(
+        parameters.name,
+        parameters.model,
+        parameters.device,
+        parameters.precision,
+        0 if network else parameters.max_side,
+    )
