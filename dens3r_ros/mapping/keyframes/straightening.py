@@ -15,7 +15,7 @@ import numpy as np
 from dens3r_ros.mapping.config import TrackingConfig
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.resection import resect, shown_by_depth
-from dens3r_ros.mapping.tracking.tracker import Track
+from dens3r_ros.mapping.tracking.track import Track
 
 _KNOTS = (4, 6)
 """Rows and columns of the correction, linear in between."""
@@ -61,7 +61,7 @@ def _measured(
     """Per followed point: its share of every knot, the weight, and the correction it asks for."""
     sightings = found.by_image
     assert sightings is not None
-    matches = sightings.matches(keyframe)
+    matches = sightings.matches(keyframe.canonical)
     start = np.linalg.inv(found.T_keyframe_frame)
     solved = resect(matches, start, sightings.sigma, config)
     off, by_depth = shown_by_depth(matches, solved.T_frame_keyframe)

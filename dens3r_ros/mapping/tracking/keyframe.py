@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from dens3r_ros.engines.protocol import Features
 from dens3r_ros.frame import Frame
@@ -12,9 +11,7 @@ from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.tracking.cameras import camera_rays
 from dens3r_ros.mapping.tracking.fusion import Canonical
 from dens3r_ros.mapping.tracking.refinement import Texture
-
-if TYPE_CHECKING:
-    from dens3r_ros.mapping.tracking.tracker import Track
+from dens3r_ros.mapping.tracking.track import Track
 
 _MOST_TRACKS = 8
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from dens3r_ros.mapping.tracking.matching import (
     unit,
 )
 from dens3r_ros.mapping.tracking.observation import Observation
-from dens3r_ros.mapping.tracking.refinement import NO_DOUBT, Texture, follow
+from dens3r_ros.mapping.tracking.refinement import Texture, follow
 from dens3r_ros.mapping.tracking.resection import (
     MIN_MATCHES,
     RayMatches,
@@ -30,6 +30,7 @@ from dens3r_ros.mapping.tracking.resection import (
     resect,
     resect_from_scratch,
 )
+from dens3r_ros.mapping.tracking.track import Sightings, Track
 
 _OCCLUDED = 0.1
 """Relative difference of distances beyond which a match is taken for an occlusion."""
@@ -46,49 +47,6 @@ class View:
     camera: Intrinsics
     calibrated: bool
     texture: Texture | None
-
-
-@dataclass(frozen=True, eq=False)
-class Sightings:
-    """Keyframe pixels (N, 2) int, and the unit rays (N, 3) on which the frame sees them; weights
-    (N,); sigma: a sighting's expected error in radians. With them a pose can be solved again once
-    the keyframe's points are better known."""
-
-    pixels: np.ndarray
-    rays: np.ndarray
-    weights: np.ndarray
-    sigma: float
-
-    def matches(self, keyframe: Keyframe) -> RayMatches:
-        """With the keyframe's points as they are now."""
-        x, y = self.pixels.T
-        points = keyframe.canonical.points[y, x].astype(np.float64)
-        return RayMatches(points, self.rays, self.weights)
-
-
-@dataclass(frozen=True, eq=False)
-class Track:
-    """A frame's place.
-
-    T_keyframe_frame (4, 4) rigid, in the keyframe's length unit; T_keyframe_pair the pose that
-    the prediction itself has, used to fold it; scale: length of the pair's unit in the
-    keyframe's, None where the pair tells no depth; matched: share of the keyframe still seen;
-    parallax: median angle in radians between the two views' rays; by_engine, by_image: what the
-    pose was found from; doubt: of the images, see `agreement.settle`; difference: how far those two
-    were apart, where there were two.
-    """
-
-    T_keyframe_frame: np.ndarray
-    T_keyframe_pair: np.ndarray
-    scale: float | None
-    covariance: np.ndarray
-    matched: float
-    inliers: float
-    parallax: float
-    by_engine: Sightings
-    by_image: Sightings | None
-    doubt: np.ndarray = field(default_factory=lambda: NO_DOUBT)
-    difference: Difference | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +72,7 @@ def track(
     and the same where the engine is `metric`.
     """
     pairs = _pairs(seen, view, keyframe, config)
-    matches = pairs.sightings.matches(keyframe)
+    matches = pairs.sightings.matches(keyframe.canonical)
     if len(matches) < MIN_MATCHES or pairs.matched < config.lost_fraction:
         return f"only {pairs.matched:.0%} of keyframe {keyframe.id} matched"
     coarse = _solve(matches, start, pairs.sightings.sigma, config)
@@ -150,7 +108,7 @@ def track_again(
     """T_keyframe_frame and covariance with the keyframe's points as they are now."""
     T = np.linalg.inv(found.T_keyframe_frame)
     sightings = found.by_engine
-    coarse = resect(sightings.matches(keyframe), T, sightings.sigma, config)
+    coarse = resect(sightings.matches(keyframe.canonical), T, sightings.sigma, config)
     estimates = _estimates(coarse, found.by_image, keyframe, by_pixels, config)
     T, covariance = settle(*estimates, found.doubt, T)
     return np.linalg.inv(T), covariance
@@ -168,7 +126,9 @@ def _estimates(
     engine = coarse.with_floor(config.image_error if by_pixels else config.engine_error, depth)
     if by_image is None:
         return engine, None
-    fine = resect(by_image.matches(keyframe), coarse.T_frame_keyframe, by_image.sigma, config)
+    fine = resect(
+        by_image.matches(keyframe.canonical), coarse.T_frame_keyframe, by_image.sigma, config
+    )
     return engine, fine.with_floor(config.image_error, depth) if fine.inliers >= 0.5 else None
 
 
