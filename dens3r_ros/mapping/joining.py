@@ -21,9 +21,10 @@ _MOUNTING = np.diag([0.02**2] * 3 + [0.01**2] * 3 + [0.02**2])
 
 
 def join(
-    step: Step, owner: Stream, world: World, frame_number: int
+    step: Step, owner: Stream, last: Step | None, world: World, frame_number: int
 ) -> tuple[Keyframe, Observation, Track] | str:
-    """The frame's place: by what it sees of the map, else by the camera's mounting; or a reason.
+    """The frame's place: by what it sees of the map, else by the camera's mounting beside the
+    owner, whose `last` frame has a place; or a reason.
 
     The mounting alone serves where lengths are metres; otherwise the unit of the map is not known
     in metres, and the camera waits until it sees something of the map.
@@ -38,6 +39,8 @@ def join(
         return f"camera {step.frame.camera} sees nothing of the map, and its place is not given"
     if not (world.parts.metric and world.parts.engine.info.monocular):
         return f"camera {step.frame.camera} sees nothing of the map yet"
+    if last is None or abs(step.frame.stamp - last.frame.stamp) > _TOGETHER_NS:
+        return f"waiting for frames of {owner.name} and {step.frame.camera} at the same time"
     return _mounted(step, owner, T_owner_camera, world, frame_number)
 
 
@@ -45,8 +48,6 @@ def _mounted(
     step: Step, owner: Stream, T_owner_camera: np.ndarray, world: World, frame_number: int
 ) -> tuple[Keyframe, Observation, Track] | str:
     """A keyframe of the frame alone, tied to the owner's keyframe by the extrinsics."""
-    if owner.last_stamp is None or abs(step.frame.stamp - owner.last_stamp) > _TOGETHER_NS:
-        return f"waiting for frames of {owner.name} and {step.frame.camera} at the same time"
     assert owner.keyframe_id is not None
     seen = observe(world.parts.engine, [(step.features, step.features)], normals=True)[0]
     step.stream.estimate.add(fit_camera(seen.frame_points, seen.frame_confidence))

@@ -40,6 +40,7 @@ class MappingSession:
         self.history = History(self.world.records)
         self.odometry = Odometry(epoch)
         self._streams: dict[str, Stream] = {}
+        self._last: dict[str, Step] = {}  # by camera, the last frame that was placed
         self._owner = parts.config.cameras.odometry
         self._initialiser = Initialiser(parts.engine, parts.maker, parts.config)
         self._number = self._worked = self._lost = 0
@@ -157,7 +158,7 @@ class MappingSession:
             step.reason = f"waiting for camera {self._owner}, which owns odom"
             return
         with step.watch.stage("join"):
-            joined = join(step, owner, self.world, self._number)
+            joined = join(step, owner, self._last.get(owner.name), self.world, self._number)
         if isinstance(joined, str):
             step.reason = joined
         else:
@@ -166,8 +167,7 @@ class MappingSession:
     def _follow(self, step: Step, keyframe: Keyframe) -> None:
         """Track against the current keyframe, or find out where else the frame is."""
         with step.watch.stage("decode"):
-            pair = (step.features, keyframe.features)
-            seen = observe(self._engine, [pair], normals=True)[0]
+            seen = observe(self._engine, [(step.features, keyframe.features)], normals=True)[0]
         step.view = step.stream.learn(step.view, step.features, seen, keyframe)
         with step.watch.stage("track"):
             start = None if step.stream.lost else step.stream.T_keyframe_frame
@@ -203,7 +203,7 @@ class MappingSession:
 
     def _rescue(self, step: Step, keyframe: Keyframe) -> bool:
         """Where the frame before could still be placed, let it be the keyframe, after the fact."""
-        last, step.stream.last = step.stream.last, None
+        last = self._last.pop(step.stream.name, None)
         if last is None or last.seen is None or last.found is None or last.is_source_of(keyframe):
             return False
         with step.watch.stage("rescue"):
@@ -237,7 +237,7 @@ class MappingSession:
     def _found(self, step: Step, keyframe: Keyframe, seen: Observation, found: Track) -> None:
         step.saw(seen, found)
         step.stream.move_to(keyframe.id, found.T_keyframe_frame)
-        step.stream.last = step
+        self._last[step.stream.name] = step
         if step.owner:
             go_on(self.odometry, self.world, step, keyframe)
         self._remember(step)
@@ -285,7 +285,7 @@ class MappingSession:
             S = np.linalg.inv(S_older_keyframe)
             self.odometry.hand_over(older.id, S, T_keyframe_frame, T)
         step.stream.move_to(self.world.window.use(older.id).id, T)
-        step.stream.last = None
+        self._last.pop(step.stream.name, None)
         return True
 
     def _remember(self, step: Step) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -20,9 +19,6 @@ from dens3r_ros.mapping.tracking.observation import Observation
 from dens3r_ros.mapping.tracking.refinement import NO_PIXELS, Texture
 from dens3r_ros.mapping.tracking.tracker import View
 
-if TYPE_CHECKING:
-    from dens3r_ros.mapping.step import Step
-
 
 @dataclass(eq=False)
 class Stream:
@@ -33,8 +29,6 @@ class Stream:
     T_keyframe_frame: np.ndarray = field(default_factory=lambda: np.eye(4))
     lost: int = 0
     """Frames since it was placed last."""
-    last: Step | None = None
-    """The last frame that was placed."""
     focal: float = 0.0
     """Focal length, in pixels of the engine's, by which it was; 0 before the first."""
     intrinsics: Intrinsics | None = None
@@ -42,11 +36,6 @@ class Stream:
     estimate: CameraEstimate = field(default_factory=CameraEstimate)
     lens: LensEstimate = field(default_factory=LensEstimate)
     consistency: ConsistencyCheck = field(default_factory=ConsistencyCheck)
-
-    @property
-    def last_stamp(self) -> int | None:
-        """Of the last frame that was placed."""
-        return None if self.last is None else self.last.frame.stamp
 
     def move_to(self, keyframe_id: int, T_keyframe_frame: np.ndarray) -> None:
         """The camera is here."""
