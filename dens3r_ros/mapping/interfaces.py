@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the mapper asks of the parts that can be swapped: places, archive, levelling."""
+"""What the mapper asks of the parts that can be swapped: archive and levelling; for places see
+`places.place_index`."""
 
 from __future__ import annotations
 
@@ -11,36 +12,7 @@ import numpy as np
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.archive.stored import Stored
 from dens3r_ros.mapping.graph.graph import PoseGraph
-from dens3r_ros.mapping.places.place_descriptor import PlaceDescriptor
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
-
-
-class PlaceIndex(Protocol):
-    """Finds keyframes that look like an image; the same for every engine, deterministic."""
-
-    def add(self, keyframe_id: int, image: np.ndarray) -> None:
-        """Remember a keyframe by its (H, W, 3) uint8 RGB image."""
-        ...
-
-    def query(self, image: np.ndarray, k: int) -> list[tuple[int, float]]:
-        """Up to k (keyframe id, similarity in 0..1) of remembered keyframes, best first."""
-        ...
-
-    def alike(self, keyframe_id: int, k: int) -> list[tuple[int, float]]:
-        """The same for a remembered keyframe, itself left out."""
-        ...
-
-    def remove(self, keyframe_id: int) -> None:
-        """Forget a keyframe."""
-        ...
-
-    def descriptor(self, keyframe_id: int) -> PlaceDescriptor:
-        """What is remembered of a keyframe."""
-        ...
-
-    def put(self, keyframe_id: int, descriptor: PlaceDescriptor) -> None:
-        """Remember a keyframe by what was remembered of it before."""
-        ...
 
 
 class KeyframeArchive(Protocol):

@@ -17,7 +17,7 @@ from dens3r_ros.mapping.keyframes.initialiser import First, Initialiser
 from dens3r_ros.mapping.keyframes.linking import tracked_link
 from dens3r_ros.mapping.odometry import Odometry
 from dens3r_ros.mapping.reporting import counters, report
-from dens3r_ros.mapping.step import Record, Step
+from dens3r_ros.mapping.step import Step
 from dens3r_ros.mapping.stopwatch import Stopwatch
 from dens3r_ros.mapping.stream import Stream
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
@@ -124,13 +124,13 @@ class MappingSession:
     def _place_waiting(self, first: First) -> None:
         """Poses for the frames that came before there was a keyframe."""
         keyframe = first.keyframe
-        self.world.records.append(Record.of(keyframe.features.frame, keyframe.id, np.eye(4), 0))
+        self.history.add(keyframe.features.frame, keyframe.id, np.eye(4), 0)
         for waiting in first.waiting:
             seen = observe(self._engine, [(waiting.features, keyframe.features)])[0]
             found = track(seen, waiting.view, keyframe, None, self._config.tracking)
             if isinstance(found, Track):
                 T = found.T_keyframe_frame
-                self.world.records.append(Record.of(waiting.features.frame, keyframe.id, T, 0))
+                self.history.add(waiting.features.frame, keyframe.id, T, 0)
 
     def _level(self, keyframe: Keyframe) -> np.ndarray:
         canonical = keyframe.canonical

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from dens3r_ros.frame import Frame
+from dens3r_ros.mapping.history.record import Record
 from dens3r_ros.mapping.history.records import Records
 from dens3r_ros.mapping.history.smoothing import Trail
-from dens3r_ros.mapping.step import Record, Step
+from dens3r_ros.mapping.step import Step
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 
 
@@ -23,12 +25,16 @@ class History:
         """A frame that was placed against a keyframe, or is one that was tracked against nothing;
         with the first at another keyframe, those before are smoothed."""
         T = step.stream.T_keyframe_frame
-        step.number = self._records.append(Record.of(step.frame, keyframe.id, T, epoch))
+        step.number = self.add(step.frame, keyframe.id, T, epoch)
         trail = self._trail(step.frame.camera, keyframe.id)
         if step.found is not None:
             trail.add(step.number, step.found, keyframe.canonical.median_depth)
         if trail.full:
             self._smooth(trail)
+
+    def add(self, frame: Frame, keyframe_id: int, T_keyframe_frame: np.ndarray, epoch: int) -> int:
+        """A frame that has a place, and stays there; its number."""
+        return self._records.append(Record.of(frame, keyframe_id, T_keyframe_frame, epoch))
 
     def became(self, step: Step, keyframe_id: int) -> None:
         """A frame that was placed is a keyframe now, and moves with it."""
