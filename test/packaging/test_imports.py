@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whoever evaluates or trains without ROS is lost if one import pulls ROS in; whoever reads the
-code is lost if rooms import each other in circles."""
+code is lost if packages, or folders within one, import each other in circles."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import graphlib
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,26 +27,44 @@ ROS = {
     "rcl_interfaces",
 }
 
-# What each room may not import; rooms above come later in the chain of architecture.md.
+# What each package may not import; those above come later in the chain of architecture.md.
 ABOVE = ("cli", "nodes", "mapping", "engines", "network")
+BESIDE = ("scenes", "training", "evaluation", "reconstruction")
 FORBIDDEN = {
-    "frame": {*ABOVE, "scenes", "training", "evaluation", "sources", "model_store"},
-    "image_header": {*ABOVE, "scenes", "training", "evaluation", "sources", "model_store"},
-    "geometry": {*ABOVE, "scenes", "training", "evaluation", "sources", "model_store"},
-    "network": {"cli", "nodes", "mapping", "engines", "scenes", "training", "evaluation"},
-    "engines": {"cli", "nodes", "mapping", "scenes", "training", "evaluation"},
-    "mapping": {"cli", "nodes", "scenes", "training", "evaluation"},
-    "sources": {*ABOVE, "training", "evaluation"},  # opens the walks of scenes
+    "frame": {*ABOVE, *BESIDE, "sources", "model_store"},
+    "image_header": {*ABOVE, *BESIDE, "sources", "model_store"},
+    "geometry": {*ABOVE, *BESIDE, "sources", "model_store"},
+    "network": {"cli", "nodes", "mapping", "engines", *BESIDE},
+    "engines": {"cli", "nodes", "mapping", *BESIDE},
+    "mapping": {"cli", "nodes", *BESIDE},
+    "sources": {*ABOVE, "training", "evaluation", "reconstruction"},  # opens the walks of scenes
+    "reconstruction": {"cli", "nodes", "mapping", "scenes", "training", "evaluation"},
     "evaluation": {"cli", "nodes"},
-    "scenes": {*ABOVE, "sources", "training", "evaluation"},
+    "scenes": {*ABOVE, "sources", "training", "evaluation", "reconstruction"},
     "training": {"cli", "nodes"},
-    "nodes": {"cli", "training"},
+    "nodes": {"cli", "training", "reconstruction"},
+}
+
+# Folders within a package, from below upwards: each imports only those before it. Folders that are
+# not named here, and the modules beside the folders, only must not import each other in circles.
+FOLDERS = {
+    "mapping": ("tracking", "graph", "keyframes", "places", "history", "archive", "files"),
+    "nodes": ("messages", "settings", "inputs", "outputs"),
+    "scenes": ("looks", "rays", "worlds"),
+    "evaluation": ("oracle", "metrics", "image_pairs", "image_sequences"),
+    "training": ("losses", "optimization", "data", "validation"),
+    "engines": ("geometric", "onnx", "bench"),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
-def room_of(path: Path) -> str:
+def package_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def name_of(path: Path) -> str:
+    parts = ("dens3r_ros", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts).removesuffix(".__init__")
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
@@ -56,6 +76,35 @@ def imported(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+NAMES = {name_of(path) for path in MODULES}
+
+
+@cache
+def own_imports() -> list[tuple[str, str]]:
+    """Every module of ours with each one that it imports."""
+    found = []
+    for path in MODULES:
+        for name in imported(ast.parse(path.read_text())):
+            module = name if name in NAMES else name.rpartition(".")[0]
+            if module in NAMES:
+                found.append((name_of(path), module))
+    return found
+
+
+def arrows(place: Callable[[str], str]) -> dict[str, set[str]]:
+    """Which place imports which others, given the place of a module."""
+    found: dict[str, set[str]] = {}
+    for module, other in own_imports():
+        if place(module) != place(other):
+            found.setdefault(place(module), set()).add(place(other))
+    return found
+
+
+def folder(module: str) -> str:
+    """`dens3r_ros.mapping.graph` of all in it; modules beside the folders stand for themselves."""
+    return ".".join(module.split(".")[:3])
+
+
 def is_ros(name: str) -> bool:
     top = name.split(".")[0]
     own = name.startswith(("dens3r_ros.msg", "dens3r_ros.srv"))
@@ -64,7 +113,7 @@ def is_ros(name: str) -> bool:
 
 @pytest.mark.parametrize(
     "path",
-    [p for p in MODULES if room_of(p) != "nodes"],
+    [p for p in MODULES if package_of(p) != "nodes"],
     ids=lambda path: str(path.relative_to(PACKAGE)),
 )
 def test_only_nodes_import_ros(path: Path) -> None:
@@ -73,12 +122,30 @@ def test_only_nodes_import_ros(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_arrows_go_one_way(path: Path) -> None:
-    rooms = {
+    packages = {
         name.split(".")[1]
         for name in imported(ast.parse(path.read_text()))
         if name.startswith("dens3r_ros.")
     }
-    assert rooms & FORBIDDEN.get(room_of(path), set()) == set()
+    assert packages & FORBIDDEN.get(package_of(path), set()) == set()
+
+
+@pytest.mark.parametrize("place", [lambda module: module, folder], ids=["modules", "folders"])
+def test_nothing_imports_in_circles(place: Callable[[str], str]) -> None:
+    """Whoever changes a folder that imports itself by way of another one changes both."""
+    try:
+        graphlib.TopologicalSorter(arrows(place)).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(" <- ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("package", FOLDERS)
+def test_folders_import_only_those_below(package: str) -> None:
+    order = [f"dens3r_ros.{package}.{name}" for name in FOLDERS[package]]
+    assert set(order) <= {folder(name) for name in NAMES}
+    for place, others in arrows(folder).items():
+        if place in order:
+            assert others & set(order[order.index(place) :]) == set(), place
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.glob("nodes/**/*.py")), ids=lambda path: path.name)
