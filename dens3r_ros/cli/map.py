@@ -93,7 +93,7 @@ def _loaded(path: Path) -> LoadedMap:
 def _path_length(loaded: LoadedMap) -> float:
     import numpy as np
 
-    from dens3r_ros.mapping.step import Record
+    from dens3r_ros.mapping.history.record import Record
 
     def place(record: Record) -> np.ndarray:
         return record.placed(loaded.poses[record.keyframe_id]).T_map_camera[:3, 3]

@@ -11,7 +11,8 @@ from dens3r_ros.mapping.stream import Stream
 from dens3r_ros.mapping.tracking.cameras import fit_camera
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.observation import Observation, observe
-from dens3r_ros.mapping.tracking.tracker import Track, track
+from dens3r_ros.mapping.tracking.track import Track
+from dens3r_ros.mapping.tracking.tracker import track
 from dens3r_ros.mapping.world import World
 
 _TOGETHER_NS = 110_000_000

@@ -23,7 +23,8 @@ from dens3r_ros.mapping.stream import Stream
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.lens import WIDE, learn_from_last_pair, learn_from_pair
 from dens3r_ros.mapping.tracking.observation import Observation, observe
-from dens3r_ros.mapping.tracking.tracker import Track, View, track
+from dens3r_ros.mapping.tracking.track import Track
+from dens3r_ros.mapping.tracking.tracker import View, track
 from dens3r_ros.mapping.update import Tracking, Update
 from dens3r_ros.mapping.world import Parts, World
 

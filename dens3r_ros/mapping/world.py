@@ -14,13 +14,14 @@ from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.graph.backend import Backend
 from dens3r_ros.mapping.graph.graph import PoseGraph, rigid
 from dens3r_ros.mapping.history.records import Records
-from dens3r_ros.mapping.interfaces import KeyframeArchive, Leveller, PlaceIndex
+from dens3r_ros.mapping.interfaces import KeyframeArchive, Leveller
 from dens3r_ros.mapping.keyframes.background import BackgroundWork
 from dens3r_ros.mapping.keyframes.keyframing import KeyframeMaker
 from dens3r_ros.mapping.keyframes.linking import Link, remeasured
 from dens3r_ros.mapping.keyframes.straightening import straighten
 from dens3r_ros.mapping.keyframes.window import Window
 from dens3r_ros.mapping.places.loops import LoopCloser
+from dens3r_ros.mapping.places.place_index import PlaceIndex
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 
 

@@ -23,9 +23,9 @@ from safetensors.numpy import save
 from dens3r_ros.engines.protocol import EngineInfo
 from dens3r_ros.mapping.archive.stored import Stored
 from dens3r_ros.mapping.graph.graph import Edge
+from dens3r_ros.mapping.history.record import Record
 from dens3r_ros.mapping.history.records import Records
 from dens3r_ros.mapping.places.place_descriptor import PlaceDescriptor
-from dens3r_ros.mapping.step import Record
 
 FORMAT = "dens3r map"
 VERSION = 1

@@ -33,8 +33,8 @@ from dens3r_ros.mapping.files.map_file import (
     SavedKeyframe,
 )
 from dens3r_ros.mapping.graph.graph import Edge
+from dens3r_ros.mapping.history.record import Record
 from dens3r_ros.mapping.places.place_descriptor import PlaceDescriptor
-from dens3r_ros.mapping.step import Record
 
 LARGEST_BYTES = 32 << 30
 """Twice what the largest archive takes (100,000 keyframes, 165 kB each)."""

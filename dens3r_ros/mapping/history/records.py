@@ -9,7 +9,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from dens3r_ros.mapping.graph.graph import scale_of
-from dens3r_ros.mapping.step import Record
+from dens3r_ros.mapping.history.record import Record
 from dens3r_ros.mapping.update import TimedPose
 
 _ROW = np.dtype(

@@ -14,7 +14,7 @@ import numpy as np
 
 from dens3r_ros.geometry import tangents
 from dens3r_ros.mapping.tracking.agreement import Difference, swing
-from dens3r_ros.mapping.tracking.tracker import Track
+from dens3r_ros.mapping.tracking.track import Track
 
 MOST_FRAMES = 64
 """Frames that are smoothed together; a camera that stands still may see one keyframe for hours."""

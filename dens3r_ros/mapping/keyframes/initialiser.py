@@ -12,7 +12,8 @@ from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.keyframes.keyframing import KeyframeMaker
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.observation import Observation, observe
-from dens3r_ros.mapping.tracking.tracker import Track, View, track
+from dens3r_ros.mapping.tracking.track import Track
+from dens3r_ros.mapping.tracking.tracker import View, track
 
 _MIN_KNOWN = 0.05
 """Share of pixels with confident depth that a first keyframe needs."""

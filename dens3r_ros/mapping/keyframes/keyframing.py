@@ -17,7 +17,8 @@ from dens3r_ros.mapping.tracking.fusion import canonical_from, carried
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.observation import Observation, observe
 from dens3r_ros.mapping.tracking.refinement import Texture, textured_pixels
-from dens3r_ros.mapping.tracking.tracker import Track, View
+from dens3r_ros.mapping.tracking.track import Track
+from dens3r_ros.mapping.tracking.tracker import View
 
 
 class KeyframeMaker:

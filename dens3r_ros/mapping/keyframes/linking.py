@@ -15,7 +15,8 @@ from dens3r_ros.mapping.tracking.fusion import Canonical
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.matching import inside, median, project, sample_nearest
 from dens3r_ros.mapping.tracking.observation import Observation
-from dens3r_ros.mapping.tracking.tracker import Track, View, grid_pixels, track, track_again
+from dens3r_ros.mapping.tracking.track import Track
+from dens3r_ros.mapping.tracking.tracker import View, grid_pixels, track, track_again
 
 _FLOOR_SCALE = 0.01
 """Standard deviation of an edge's logarithm of scale: none is surer than this."""

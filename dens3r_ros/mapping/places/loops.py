@@ -11,12 +11,13 @@ from dens3r_ros.engines.protocol import Engine, Features
 from dens3r_ros.geometry import tangents
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.graph.graph import Edge, PoseGraph
-from dens3r_ros.mapping.interfaces import PlaceIndex
 from dens3r_ros.mapping.keyframes.keyframing import KeyframeMaker
 from dens3r_ros.mapping.keyframes.linking import Link, agree, link
+from dens3r_ros.mapping.places.place_index import PlaceIndex
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.observation import Observation, observe
-from dens3r_ros.mapping.tracking.tracker import Track, View, track
+from dens3r_ros.mapping.tracking.track import Track
+from dens3r_ros.mapping.tracking.tracker import View, track
 
 _TIED = 4.0
 """Doubts of a keyframe's surest edge up to which a chain of edges counts as short."""

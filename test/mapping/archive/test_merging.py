@@ -25,9 +25,9 @@ from dens3r_ros.mapping.config import (
 from dens3r_ros.mapping.graph.graph import Edge, PoseGraph
 from dens3r_ros.mapping.graph.solver import Solver
 from dens3r_ros.mapping.history import records as records_module
+from dens3r_ros.mapping.history.record import Record
 from dens3r_ros.mapping.history.records import RECORD_BYTES, Records
 from dens3r_ros.mapping.mapper import Mapper
-from dens3r_ros.mapping.step import Record
 
 SURE = np.diag([1e-4] * 3 + [1e-5] * 3 + [1e-4])
 

@@ -13,7 +13,7 @@ from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.tracking.agreement import Difference, settle
 from dens3r_ros.mapping.tracking.refinement import NO_DOUBT
 from dens3r_ros.mapping.tracking.resection import Resection
-from dens3r_ros.mapping.tracking.tracker import Sightings, Track
+from dens3r_ros.mapping.tracking.track import Sightings, Track
 
 DEPTH = 2.0
 ENGINE, IMAGE = np.array([0.012] * 3 + [0.003] * 3), np.array([0.002] * 3 + [0.0005] * 3)

@@ -14,7 +14,7 @@ from dens3r_ros.mapping.tracking.fusion import Canonical
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.matching import unit
 from dens3r_ros.mapping.tracking.refinement import NO_PIXELS, Texture
-from dens3r_ros.mapping.tracking.tracker import Sightings, Track
+from dens3r_ros.mapping.tracking.track import Sightings, Track
 
 CAMERA = Intrinsics(400.0, 400.0, 159.5, 119.5, 320, 240)
 RAYS = pixel_rays(CAMERA).numpy()
