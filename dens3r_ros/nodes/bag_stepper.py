@@ -105,7 +105,7 @@ class BagStepper(Node):
         if not self._save_map:
             raise self._end()
         kind = interfaces.services.SaveMap
-        client = self.create_client(kind, "dens3r/save_map")
+        client: Any = self.create_client(kind, "dens3r/save_map")
         client.wait_for_service(ANSWER_WITHIN_S)
         self._saving = client.call_async(kind.Request(path=self._save_map))
 

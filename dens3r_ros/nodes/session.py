@@ -102,8 +102,11 @@ class NodeSession:
         self.maps.close(0.0)
         if ended:
             self._mapper.close()
-        for outputs in (*self._cameras.values(), self._poses, self._map, self.scale):
+        for outputs in self._cameras.values():
             outputs.destroy()
+        self._poses.destroy()
+        self._map.destroy()
+        self.scale.destroy()
         return ended
 
     def reset(self, why: str = "a reset was asked for") -> Future[None]:

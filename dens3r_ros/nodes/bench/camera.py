@@ -56,7 +56,7 @@ class Camera(Node):
             due = time.monotonic() + 1 / rate
             self._send()
             self.spin_until(lambda: self._answered == self.sent[-1] or stop(), ANSWER_WITHIN_S)
-            self.spin_until(lambda due=due: time.monotonic() >= due or stop(), 1 / rate)
+            self.spin_until(stop, due - time.monotonic())
             if stop():
                 return
 

@@ -88,14 +88,8 @@ def _play(
     else:
         _check_finished(camera)
     while observer.status.images_waiting and not stop:
-        before = observer.status.images_waiting
-        _spin_until(
-            observer,
-            lambda before=before: observer.status.images_waiting != before,
-            DRAIN_WITHIN_S,
-            children[:1],
-            stop,
-        )
+        moved_on = partial(_waiting_changed, observer, observer.status.images_waiting)
+        _spin_until(observer, moved_on, DRAIN_WITHIN_S, children[:1], stop)
         show(_since(began))
     seconds = _since(began)
     _await_map(observer, children[:1], stop)
@@ -162,6 +156,10 @@ def _spin(observer: Observer, seconds: float) -> None:
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         rclpy.spin_once(observer, timeout_sec=left)
+
+
+def _waiting_changed(observer: Observer, before: int) -> bool:
+    return bool(observer.status.images_waiting != before)
 
 
 def _spin_until(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
@@ -12,7 +13,7 @@ from std_msgs.msg import Header
 
 from dens3r_ros.geometry.camera import Intrinsics
 
-_IMAGE_DTYPES = {
+_IMAGE_DTYPES: dict[str, np.dtype[Any]] = {
     "32FC1": np.dtype("<f4"),
     "32FC3": np.dtype("<f4"),
     "rgb8": np.dtype("u1"),
@@ -25,7 +26,7 @@ _FULL_FIELDS = (*_PLAIN_FIELDS, "normal_x", "normal_y", "normal_z", "curvature",
 def message_bytes(values: np.ndarray) -> array:
     """The bytes of `values` in the one form that every rclpy assigns without checking each."""
     data = array("B")
-    data.frombytes(np.ascontiguousarray(values).reshape(-1).view(np.uint8))
+    data.frombytes(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
     return data
 
 
