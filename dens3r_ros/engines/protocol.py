@@ -86,3 +86,12 @@ class Engine(Protocol):
     ) -> PairPrediction:
         """Predict every pair (a, b), in the batch order given; all pairs have equal sizes."""
         ...
+
+
+@runtime_checkable
+class WarmingEngine(Engine, Protocol):
+    """An engine whose first frame takes longer than those after it, unless it was warmed up."""
+
+    def warm_up(self) -> None:
+        """Run once on a blank frame."""
+        ...

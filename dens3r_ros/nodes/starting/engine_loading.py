@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loads the engine that the parameters name, on a thread of its own so that all else goes on."""
+"""Loads the engine that the parameters name and warms it up, on a thread of its own so that all
+else goes on."""
 
 from __future__ import annotations
 
@@ -34,12 +35,16 @@ def _attempt(parameters: EngineParameters, loading: Future[Engine]) -> None:
 
 def _load(parameters: EngineParameters) -> Engine:
     from dens3r_ros.engines.loading import choose_engine, load_engine
+    from dens3r_ros.engines.protocol import WarmingEngine
 
     network = choose_engine(parameters.name, parameters.model).engine in ("torch", "onnx")
-    return load_engine(
+    engine = load_engine(
         parameters.name,
         parameters.model,
         parameters.device,
         parameters.precision,
         0 if network else parameters.max_side,
     )
+    if isinstance(engine, WarmingEngine):
+        engine.warm_up()
+    return engine
