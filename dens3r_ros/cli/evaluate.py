@@ -13,6 +13,7 @@ from dens3r_ros.cli.common.errors import plain_errors, stop
 from dens3r_ros.cli.common.files import STDOUT, JsonFile, write_json
 from dens3r_ros.cli.common.progress import following
 from dens3r_ros.cli.common.size import ImageSize, Size
+from dens3r_ros.cli.evaluate_alignment import alignment
 from dens3r_ros.cli.evaluate_cloud import cloud
 from dens3r_ros.cli.evaluate_places import places
 from dens3r_ros.cli.evaluate_sequences import sequences
@@ -27,6 +28,7 @@ app = typer.Typer(no_args_is_help=True, help="Measure engines and the mapper aga
 app.command()(sequences)
 app.command()(places)
 app.command()(cloud)
+app.command()(alignment)
 
 
 @app.command()
