@@ -4,15 +4,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "engines"))
-
 from networks import small_network
+from typer.testing import CliRunner
 
 from dens3r_ros.cli.main import app
 from dens3r_ros.engines.bench.stages import Gflop, count_gflop, median_ratio

@@ -4,16 +4,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
+from networks import small_network
 from PIL import Image
 from typer.testing import CliRunner
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "engines"))
-
-from networks import small_network
 
 from dens3r_ros.cli.main import app
 from dens3r_ros.network import save_network

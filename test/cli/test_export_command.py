@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 pytest.importorskip("onnxscript", reason="the onnx extra is not installed")
-sys.path.insert(0, str(Path(__file__).parents[1] / "engines"))
 
 from networks import small_network
 
