@@ -2,8 +2,8 @@
 """Similarity and rigid transforms as (..., 4, 4) float64 matrices.
 
 The upper-left block is scale times rotation; a rigid transform, SE(3), is one of scale 1, so the
-same functions serve both. Composition is the matrix product. Tangents are translation (3),
-rotation (3) and, for similarities, the logarithm of the scale (1).
+same functions serve both. Composition is the matrix product. Tangents are in `tangents`, one
+transform at a time.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ import math
 
 import torch
 from torch import Tensor
-
-from dens3r_ros.geometry.quaternion import quaternion_from_rotation
 
 
 def compose(scale: Tensor | float, rotation: Tensor, translation: Tensor) -> Tensor:
@@ -61,72 +59,3 @@ def act(T: Tensor, points: Tensor) -> Tensor:
     flat = points.reshape(*points.shape[:batch], -1, 3)
     moved = flat @ T[..., :3, :3].mT + T[..., None, :3, 3]
     return moved.reshape(*moved.shape[:-2], *points.shape[batch:])
-
-
-def sim3_exp(tangent: Tensor) -> Tensor:
-    """Similarities of (..., 7) tangents."""
-    return torch.linalg.matrix_exp(_generator(tangent.double()))
-
-
-def sim3_log(T: Tensor) -> Tensor:
-    """(..., 7) tangents of similarities; rotations come out with angles of at most pi."""
-    scale, rotation, translation = split(T.double())
-    turn, log_scale = _rotation_log(rotation), scale.log()[..., None]
-    linear = _generator(torch.cat([torch.zeros_like(turn), turn, log_scale], -1))[..., :3, :3]
-    shift = torch.linalg.solve(_integrated_exp(linear), translation[..., None]).squeeze(-1)
-    return torch.cat([shift, turn, log_scale], -1)
-
-
-def se3_exp(tangent: Tensor) -> Tensor:
-    """Rigid transforms of (..., 6) tangents."""
-    return sim3_exp(torch.nn.functional.pad(tangent, (0, 1)))
-
-
-def se3_log(T: Tensor) -> Tensor:
-    """(..., 6) tangents of rigid transforms."""
-    return sim3_log(T)[..., :6]
-
-
-def adjoint(T: Tensor) -> Tensor:
-    """(..., 7, 7) matrices with T @ sim3_exp(x) @ inverse(T) = sim3_exp(adjoint(T) @ x).
-
-    The upper-left (6, 6) block is the adjoint of a rigid transform.
-    """
-    _, rotation, translation = split(T.double())
-    result = torch.zeros(*T.shape[:-2], 7, 7, dtype=torch.float64, device=T.device)
-    result[..., :3, :3] = T[..., :3, :3]
-    result[..., :3, 3:6] = cross_matrix(translation) @ rotation
-    result[..., :3, 6] = -translation
-    result[..., 3:6, 3:6] = rotation
-    result[..., 6, 6] = 1.0
-    return result
-
-
-def cross_matrix(vector: Tensor) -> Tensor:
-    """(..., 3, 3) matrices that take the cross product with (..., 3) vectors from the left."""
-    x, y, z = vector.unbind(-1)
-    zero = torch.zeros_like(x)
-    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
-
-
-def _generator(tangent: Tensor) -> Tensor:
-    """(..., 4, 4) matrices whose matrix exponential is the transform."""
-    identity = torch.eye(3, dtype=tangent.dtype, device=tangent.device)
-    linear = cross_matrix(tangent[..., 3:6]) + tangent[..., 6, None, None] * identity
-    upper = torch.cat([linear, tangent[..., :3, None]], -1)
-    return torch.nn.functional.pad(upper, (0, 0, 0, 1))
-
-
-def _integrated_exp(linear: Tensor) -> Tensor:
-    """The integral of exp(t * linear) over t from 0 to 1."""
-    identity = torch.eye(3, dtype=linear.dtype, device=linear.device).expand_as(linear)
-    block = torch.nn.functional.pad(torch.cat([linear, identity], -1), (0, 0, 0, 3))
-    return torch.linalg.matrix_exp(block)[..., :3, 3:]
-
-
-def _rotation_log(rotation: Tensor) -> Tensor:
-    quaternion = quaternion_from_rotation(rotation)
-    axis, w = quaternion[..., :3], quaternion[..., 3:]
-    # The bound is far below anything squared without underflow, where the ratio is 1 anyway.
-    length = axis.norm(dim=-1, keepdim=True).clamp_min(1e-200)
-    return axis * (2 * torch.atan2(length, w) / length)

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small motions of one similarity at a time, as `geometry.sim3` has them for many: mapping asks
-for a few each frame, and as tensors each would take it a millisecond."""
+"""Tangents of similarities and rigid transforms, (4, 4) float64 arrays: translation (3), rotation
+(3) and, for similarities, the logarithm of the scale (1).
+
+One at a time and in NumPy, as mapping asks for a few each frame: as tensors each would take it a
+millisecond. What is done to many transforms at once is in `sim3`.
+"""
 
 from __future__ import annotations
 

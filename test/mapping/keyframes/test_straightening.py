@@ -3,11 +3,10 @@
 
 import numpy as np
 import pytest
-import torch
 
+from dens3r_ros.geometry import tangents
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.rays import pixel_rays
-from dens3r_ros.geometry.sim3 import se3_exp
 from dens3r_ros.mapping.config import TrackingConfig
 from dens3r_ros.mapping.keyframes.straightening import straighten
 from dens3r_ros.mapping.tracking.fusion import Canonical
@@ -41,8 +40,7 @@ def tracks(random: np.random.Generator, count: int, shift: float) -> list[Track]
     points = RAYS * true_depth()[..., None]
     found = []
     for _ in range(count):
-        tangent = torch.from_numpy(random.normal(0, [shift] * 3 + [0.03] * 3))
-        T = se3_exp(tangent).numpy()
+        T = tangents.exp(random.normal(0, [shift] * 3 + [0.03] * 3))
         x, y = random.integers(8, 312, 300), random.integers(8, 232, 300)
         rays = unit(points[y, x] @ T[:3, :3].T + T[:3, 3])
         rays = unit(rays + random.normal(0, 0.3 / 400, rays.shape))

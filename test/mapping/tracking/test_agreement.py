@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dens3r_ros.evaluation.oracle.oracle import OracleEngine
-from dens3r_ros.geometry.sim3 import se3_exp
+from dens3r_ros.geometry import tangents
 from dens3r_ros.mapping.config import GraphConfig, MapperConfig
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.tracking.agreement import ConsistencyCheck, Difference, settle
@@ -18,7 +18,7 @@ SPREAD = np.diag([4e-4] * 3 + [1e-5] * 3)
 
 
 def solved(tangent: np.ndarray) -> Resection:
-    T = se3_exp(torch.from_numpy(np.asarray(tangent, float))).numpy()
+    T = tangents.exp(np.asarray(tangent, float))
     return Resection(T, SPREAD, np.ones(50, bool), 1e-3)
 
 
@@ -81,7 +81,7 @@ class OnceWrong(OracleEngine):
 
     def decode(self, pairs, outputs):
         prediction = super().decode(pairs, outputs)
-        turned = se3_exp(torch.tensor([0, 0, 0, 0, np.radians(5), 0], dtype=torch.float64))
+        turned = torch.from_numpy(tangents.exp(np.array([0, 0, 0, 0, np.radians(5), 0])))
         for n, (a, _) in enumerate(pairs):
             if a.frame.stamp == self._source[self.wrong].stamp:
                 prediction.points_b[n] = prediction.points_b[n] @ turned[:3, :3].T.float()
