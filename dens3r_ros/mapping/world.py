@@ -77,7 +77,7 @@ class World:
 
     def grow(self, made: Keyframe, keyframe: Keyframe, forth: Link) -> None:
         """Take in a keyframe that was tracked against another one, by the link `forth`; what else
-        it sees is found out by the chores that follow, which end in a solve."""
+        it sees is found out by the background work that follows, which ends in a solve."""
         graph, settings = self.graph, self.parts.config.graph
         graph.add_keyframe(made.id, self.pose(keyframe.id) @ rigid(forth.edge.S_i_j))
         graph.add_edges([forth.edge])

@@ -38,7 +38,7 @@ class Edge:
 
 @dataclass(frozen=True, eq=False)
 class GraphChanges:
-    """What a solver has not heard: new nodes, new or better edges by number, and the numbers of
+    """What a solver does not know yet: new nodes, new or better edges by number, and the numbers of
     edges and the nodes that are gone."""
 
     poses: dict[int, np.ndarray]

@@ -35,9 +35,9 @@ class Belief:
 
 @dataclass(frozen=True, eq=False)
 class _TrackedFrame:
-    """A frame that both witnesses saw: T_keyframe_frame (4, 4) by the engine alone, how far the
-    images were from that, and what was expected of the images' error before the frame and believed
-    with it."""
+    """A frame that was placed by engine and images: T_keyframe_frame (4, 4) by the engine alone, how
+    far the images were from that, and what was expected of the images' error before the frame and
+    believed with it."""
 
     number: int
     T_by_engine: np.ndarray
@@ -47,7 +47,7 @@ class _TrackedFrame:
 
 
 class Trail:
-    """Frames that were tracked one after another against one keyframe, told apart by numbers."""
+    """Frames that were tracked one after another against one keyframe, known by numbers."""
 
     def __init__(self, keyframe_id: int) -> None:
         self.keyframe_id = keyframe_id
@@ -61,7 +61,8 @@ class Trail:
         return len(self._seen) >= MOST_FRAMES
 
     def add(self, number: int, found: Track, depth: float) -> None:
-        """One frame more, in a scene about `depth` away; one witness alone tells nothing."""
+        """One frame more, in a scene about `depth` away; one placed by the engine alone shows nothing
+        of the images' error."""
         difference = found.difference
         if difference is None:
             return
@@ -75,8 +76,8 @@ class Trail:
         self._seen.append(seen)
 
     def smoothed(self) -> list[tuple[int, np.ndarray]]:
-        """T_keyframe_frame of the frames by their numbers, but for those that were placed by one
-        witness alone; they are forgotten with that, and the next frames go on from the last."""
+        """T_keyframe_frame of the frames by their numbers, but for those that were placed by the
+        engine alone; they are forgotten with that, and the next frames go on from the last."""
         poses = []
         later = expected_later = self._belief
         for seen in reversed(self._seen):
@@ -103,7 +104,7 @@ def _with(expected: Belief, difference: Difference) -> Belief:
 
 
 def _placed(seen: _TrackedFrame, error: Belief) -> np.ndarray:
-    """T_keyframe_frame by both witnesses, given how far the images are off."""
+    """T_keyframe_frame by engine and images, given how far the images are off."""
     engine, fleeting = seen.difference.engine, seen.difference.fleeting
     share = engine @ np.linalg.inv(engine + fleeting)
     return seen.T_by_engine @ tangents.exp(-share @ (seen.difference.off - error.mean))

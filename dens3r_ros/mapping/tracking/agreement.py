@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One pose from two witnesses, the engine's pair and the images, and how far to believe the images.
+"""One pose from two estimates, by the engine's pair and by the images, and a consistency check of
+the images.
 
 Where images and geometry come from different sensors, or the calibration is wrong, what is followed
 on the images is consistent in itself and yet not true. It shows: the two then differ by more than
@@ -85,8 +86,9 @@ def settle(
 
 @dataclass(eq=False)
 class ConsistencyCheck:
-    """What experience tells of one camera's images: running means of the outer product of the
-    whitened difference between their pose and the engine's, and of its change between frames."""
+    """Whether one camera's images agree with the engine over time: running means of the outer
+    product of the whitened difference between their pose and the engine's, and of its change
+    between frames."""
 
     difference: np.ndarray = field(default_factory=lambda: np.eye(6))
     change: np.ndarray = field(default_factory=lambda: np.eye(6))

@@ -17,13 +17,13 @@ from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.observation import Observation, observe
 
 _EARLY = 5
-"""Pairs that must have told the lens before it is believed for a start."""
+"""Pairs that must have shown the lens before it is believed for a start."""
 _APART = 3
 """Pairs of a frame and the keyframe that it left from which on only such are believed."""
 _DOUBT = 0.03
 """Standard deviation of the logarithm of its focal length up to which it is."""
 _MOVED = 0.015
-"""Change of that logarithm from which on everybody is told anew."""
+"""Change of that logarithm from which on keyframes take it over anew."""
 WIDE = 0.05
 """Radians between two views' rays from which on they tell something of their lens."""
 
@@ -66,8 +66,8 @@ def learn_from_pair(
     seen: Observation,
     live: Iterable[Keyframe],
 ) -> None:
-    """Take in what a pair, decoded without a lens, shows of it; what is learned is told to the
-    keyframes that are live."""
+    """Take in what a pair, decoded without a lens, shows of it; the keyframes that are live
+    take over what is learned."""
     before = lens.known
     fitted = fit_camera(seen.frame_points, seen.frame_confidence)
     learned = lens.learn(fitted, frame, apart=before is not None)
@@ -82,8 +82,8 @@ def learn_from_pair(
 def learn_from_last_pair(
     engine: Engine, lens: LensEstimate, frame: Features, left: Keyframe, live: Iterable[Keyframe]
 ) -> Iterator[None]:
-    """A chore once a frame has left a keyframe for good, the widest base there will be: see what
-    the two show of their lens by themselves."""
+    """Background work once a frame has left a keyframe for good, the widest base there will be: see
+    what the two show of their lens by themselves."""
     yield
     seen = observe(engine, [(_bare(frame), _bare(left.features))])[0]
     learn_from_pair(lens, frame, left, seen, live)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the mapper's lengths metres once the robot's own motion has told how long they are."""
+"""Makes the mapper's lengths metres once the robot's own motion has shown how long they are."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_frames_lie_better_once_all_of_their_keyframe_are_known() -> None:
     assert np.sqrt(np.mean(np.square(after))) < 0.7 * np.sqrt(np.mean(np.square(before)))
 
 
-def test_a_frame_that_one_witness_placed_alone_stays_and_leads_no_other_astray() -> None:
+def test_a_frame_that_the_engine_placed_alone_stays_and_leads_no_other_astray() -> None:
     tracks = walked(20, 3)
     tracks[10] = tracked(11, np.array([0.5, 0, 0, 0, 0.2, 0]), np.zeros(6))
     trail = Trail(7)
