@@ -35,9 +35,9 @@ class Belief:
 
 @dataclass(frozen=True, eq=False)
 class _TrackedFrame:
-    """A frame that was placed by engine and images: T_keyframe_frame (4, 4) by the engine alone, how
-    far the images were from that, and what was expected of the images' error before the frame and
-    believed with it."""
+    """A frame that was placed by engine and images: T_keyframe_frame (4, 4) by the engine alone,
+    how far the images were from that, and what was expected of the images' error before the frame
+    and believed with it."""
 
     number: int
     T_by_engine: np.ndarray
@@ -61,8 +61,8 @@ class Trail:
         return len(self._seen) >= MOST_FRAMES
 
     def add(self, number: int, found: Track, depth: float) -> None:
-        """One frame more, in a scene about `depth` away; one placed by the engine alone shows nothing
-        of the images' error."""
+        """One frame more, in a scene about `depth` away; one placed by the engine alone shows
+        nothing of the images' error."""
         difference = found.difference
         if difference is None:
             return
