@@ -22,7 +22,6 @@ def report(
     odometry: Odometry,
     world: World,
     totals: Counters,
-    metric: bool,
     levelled_by: str,
 ) -> Update:
     """The update of one step; the solver's notice is taken for it."""
@@ -52,7 +51,7 @@ def report(
         keyframe_id=keyframe_id,
         epoch=odometry.epoch,
         scale=scale,
-        metric=metric,
+        metric=world.parts.metric and world.parts.engine.info.metric,
         maps=_maps(step, unit) if tracked else None,
         intrinsics=stream.intrinsics,
         intrinsics_estimated=step.frame.intrinsics is None,

@@ -74,8 +74,7 @@ class MappingSession:
         else:
             self._join(step)
         totals = counters(self.world, self._number, self._lost)
-        metric = self.parts.metric and self._engine.info.metric
-        return report(step, self.odometry, self.world, totals, metric, self.levelled_by)
+        return report(step, self.odometry, self.world, totals, self.levelled_by)
 
     def catch_up(self) -> None:
         """Do the share of work that the latest frame left to do, unless that is done."""

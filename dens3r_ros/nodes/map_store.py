@@ -18,7 +18,7 @@ from dens3r_ros.nodes.worker import Job, Worker
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredMapFile:
     """What a file holds after it was written, or what was taken in from it."""
 
     path: Path
@@ -47,11 +47,11 @@ class MapStore:
         mailbox: Mailbox[Job] = Mailbox(1, False)
         self._files = Worker(mailbox, on_fault, "dens3r-files")
 
-    def save(self, name: str) -> Future[Stored]:
+    def save(self, name: str) -> Future[StoredMapFile]:
         """Write the map as it stands when its turn comes."""
         return self._files.call(lambda: self._save(name))
 
-    def load(self, name: str) -> Future[Stored]:
+    def load(self, name: str) -> Future[StoredMapFile]:
         """Replace the map."""
         return self._files.call(lambda: self._load(name))
 
@@ -59,17 +59,17 @@ class MapStore:
         """Give up what waits; a file that is being written is left to its thread."""
         self._files.stop(timeout_s)
 
-    def _save(self, name: str) -> Stored:
+    def _save(self, name: str) -> StoredMapFile:
         path = map_path(name, self._config)
         make_room(path, self._config)
         there = replaceable(path)
         snapshot = self._worker.call(self._snapshot).result()
         check_not_emptied(path, there, snapshot)
-        return Stored(path, write_map(path, snapshot), path.stat().st_size, 0)
+        return StoredMapFile(path, write_map(path, snapshot), path.stat().st_size, 0)
 
-    def _load(self, name: str) -> Stored:
+    def _load(self, name: str) -> StoredMapFile:
         path = map_path(name, self._config)
         loaded = read_map(path)
         size = path.stat().st_size
         keyframes, epoch = self._worker.call(lambda: self._adopt(loaded)).result()
-        return Stored(path, keyframes, size, epoch)
+        return StoredMapFile(path, keyframes, size, epoch)

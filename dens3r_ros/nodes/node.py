@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
@@ -74,8 +74,9 @@ class Dens3rNode(LifecycleNode):
         if interfaces.messages is None:
             self.get_logger().warning(interfaces.MISSING_INTERFACES)
         if self.config.autostart:
+            start = cast(Callable[[], None], self._start)  # rclpy awaits what needs it
             self._starter = self.create_timer(
-                0.0, self._start, callback_group=self._patient, clock=self._steady
+                0.0, start, callback_group=self._patient, clock=self._steady
             )
 
     @property

@@ -15,7 +15,7 @@ from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.files.map_file import LoadedMap
 from dens3r_ros.mapping.mapper import Mapper
-from dens3r_ros.mapping.update import Tracking, Update
+from dens3r_ros.mapping.update import Update
 from dens3r_ros.nodes.faults import IMAGE, Faults
 from dens3r_ros.nodes.inputs.extrinsics import Extrinsics
 from dens3r_ros.nodes.inputs.images import RejectedImage
@@ -25,16 +25,17 @@ from dens3r_ros.nodes.inputs.metres import Metres
 from dens3r_ros.nodes.inputs.metric_scale import MetricScale
 from dens3r_ros.nodes.inputs.reading import Reader
 from dens3r_ros.nodes.inputs.statistics import Durations, FrameCounts, Rate
-from dens3r_ros.nodes.map_pacing import MapPacing
 from dens3r_ros.nodes.map_store import MapStore
 from dens3r_ros.nodes.messages.packing import header_at
 from dens3r_ros.nodes.messages.transforms import TransformUnknown
 from dens3r_ros.nodes.outputs.camera_outputs import CameraOutputs
 from dens3r_ros.nodes.outputs.map_outputs import MapOutputs
+from dens3r_ros.nodes.outputs.map_pacing import MapPacing
 from dens3r_ros.nodes.outputs.outlet import Outlet
 from dens3r_ros.nodes.outputs.pose_outputs import PoseOutputs
 from dens3r_ros.nodes.settings.config import NodeConfig
 from dens3r_ros.nodes.settings.mapper_config import mapper_config
+from dens3r_ros.nodes.state_log import log_changes
 from dens3r_ros.nodes.worker import Job, Worker
 
 
@@ -203,7 +204,9 @@ class NodeSession:
         update = self.scale.applied(update)
         for stage, milliseconds in update.timings.items():
             self.durations.add(stage, milliseconds)
-        self._note_state(update)
+        why = self.scale.began_epoch(update.epoch) or self._mapper.why_epoch
+        log_changes(self.node.get_logger(), self.update, update, why)
+        self.update = update
         self._free = self.metres.note(update, self.config.output.require_metric)
         self._outlet.send(partial(self._publish, received, frame, update))
         self.rate.tick(time.monotonic())
@@ -228,24 +231,6 @@ class NodeSession:
             )
             self._reset("images have another size")
         self._frames[frame.camera] = frame
-
-    def _note_state(self, update: Update) -> None:
-        before = self.update
-        if before is None or before.state is not update.state:
-            self._log_state(update)
-        if update.epoch != (0 if before is None else before.epoch):
-            why = self.scale.began_epoch(update.epoch) or self._mapper.why_epoch
-            self.node.get_logger().info(f"epoch {update.epoch} begins: {why}")
-        if update.notice:
-            self.node.get_logger().warning(update.notice)
-        self.update = update
-
-    def _log_state(self, update: Update) -> None:
-        text = f"{update.state.value}: {update.reason}" if update.reason else update.state.value
-        if update.state is Tracking.LOST:
-            self.node.get_logger().warning(text)
-        else:
-            self.node.get_logger().info(text)
 
     def _publish(self, received: Received, frame: Frame, update: Update) -> None:
         frame_id = received.frame_id

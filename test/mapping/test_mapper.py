@@ -8,40 +8,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from mapped_walks import INLINE, errors, mapped, oracle
 
-from dens3r_ros.evaluation.metrics.trajectory import TrajectoryErrors, compare
-from dens3r_ros.evaluation.oracle.oracle import OracleEngine
-from dens3r_ros.frame import Frame
 from dens3r_ros.geometry import tangents
 from dens3r_ros.mapping.config import CamerasConfig, GraphConfig, KeyframeConfig, MapperConfig
 from dens3r_ros.mapping.mapper import Mapper
-from dens3r_ros.mapping.update import Tracking, Update
-
-INLINE = MapperConfig(graph=GraphConfig(child_process=False))
-
-
-def oracle(source, **options) -> OracleEngine:
-    return OracleEngine(source, long_side=160, **options)
-
-
-def plain(frame: Frame) -> Frame:
-    return replace(frame, intrinsics=None)
-
-
-def mapped(source, config=INLINE, calibrated=True, **options) -> tuple[list[Update], Mapper]:
-    mapper = Mapper(oracle(source, **options), config)
-    frames = [source[i] if calibrated else plain(source[i]) for i in range(len(source))]
-    updates = [mapper.step(frame) for frame in frames]
-    mapper.finish()
-    return updates, mapper
-
-
-def errors(source, mapper: Mapper) -> TrajectoryErrors:
-    index_of = {source[i].stamp: i for i in range(len(source))}
-    placed = mapper.trajectory()
-    stamps = np.array([pose.stamp for pose in placed]) * 1e-9
-    truth = np.array([source.truth(index_of[pose.stamp]).T_world_camera for pose in placed])
-    return compare(stamps, np.array([pose.T_map_camera for pose in placed]), truth)
+from dens3r_ros.mapping.update import Tracking
 
 
 @pytest.mark.parametrize("calibrated", [True, False])
@@ -122,99 +94,6 @@ def test_turning_on_the_spot_is_no_loss(box_room, camera_pose) -> None:
     first, last = (updates[n].T_map_camera for n in (0, -1))
     turned = np.degrees(np.arccos((np.trace(first[:3, :3].T @ last[:3, :3]) - 1) / 2))
     assert turned == pytest.approx(174, abs=4)
-
-
-class CoveredOracle(OracleEngine):
-    """Sees nothing where the image is black, as any network would."""
-
-    def decode(self, pairs, outputs):
-        prediction = super().decode(pairs, outputs)
-        for n, (a, b) in enumerate(pairs):
-            if not (a.frame.image.any() and b.frame.image.any()):
-                prediction.confidence_a[n] = 1
-                prediction.confidence_b[n] = 1
-        return prediction
-
-
-def test_a_covered_lens_is_lost_and_found_again(walk) -> None:
-    mapper = Mapper(CoveredOracle(walk, long_side=160), INLINE)
-    states = []
-    for index in range(14):
-        frame = walk[index]
-        if 7 <= index < 10:
-            frame = replace(frame, image=np.zeros_like(frame.image))
-        update = mapper.step(frame)
-        states.append(update.state)
-        if update.state is not Tracking.TRACKING:
-            assert update.T_odom_camera is None
-            assert update.maps is None
-            assert update.reason
-    assert states[7] is Tracking.LOST
-    assert states[8:10] == [Tracking.RELOCALISING] * 2
-    assert states[10:] == [Tracking.TRACKING] * 4
-    assert update.counters.lost == 3
-    assert errors(walk, mapper).ate_sim3_m < 0.05
-
-
-def test_the_lens_stays_known_while_the_camera_is_lost(walk) -> None:
-    mapper = Mapper(CoveredOracle(walk, long_side=160), INLINE)
-    updates = []
-    for index in range(10):
-        frame = plain(walk[index])
-        if index >= 8:
-            frame = replace(frame, image=np.zeros_like(frame.image))
-        updates.append(mapper.step(frame))
-    assert updates[7].state is Tracking.TRACKING and updates[8].state is Tracking.LOST
-    assert {update.intrinsics for update in updates[7:]} == {updates[7].intrinsics}
-    assert updates[9].intrinsics.fx == pytest.approx(walk.camera.fx, rel=0.05)
-
-
-def test_a_unit_of_an_engines_own_is_not_called_metres(walk) -> None:
-    """Whatever is asked of the graph."""
-    mapper = Mapper(oracle(walk), replace(INLINE, scale="metric"))
-    assert not mapper.step(walk[0]).metric
-
-
-def test_a_camera_carried_elsewhere_in_the_dark_is_found_where_it_is(box_room, camera_pose) -> None:
-    there = [camera_pose(-1 + 0.06 * n, 0, -2 + 0.01 * n**2, 12 * n) for n in range(10)]
-    room = box_room(np.array([*there, *there[3:6]]))
-    mapper = Mapper(CoveredOracle(room, long_side=160), INLINE)
-    for index in range(10):
-        mapper.step(room[index])
-    black = replace(room[9], image=np.zeros_like(room[9].image), stamp=room[9].stamp)
-    mapper.step(black)
-    update = [mapper.step(room[index]) for index in range(10, 13)][-1]
-    assert update.state is Tracking.TRACKING
-    assert errors(room, mapper).ate_sim3_m < 0.1
-
-
-def test_a_map_that_has_hardly_begun_is_begun_anew_where_the_camera_went(
-    box_room, camera_pose
-) -> None:
-    """As a computer does that was busy when its camera was switched on."""
-    here = [camera_pose(0.05 * n, 0, -2, 0) for n in range(3)]
-    behind = [camera_pose(0.05 * n, 0, -2, 180) for n in range(14)]
-    room = box_room(np.array([*here, *behind]))
-    mapper = Mapper(oracle(room), INLINE)
-    updates = [mapper.step(room[index]) for index in range(len(room))]
-    lost = [update.state in (Tracking.LOST, Tracking.RELOCALISING) for update in updates]
-    assert lost == [False] * 3 + [True] * 10 + [False] * 4
-    assert updates[-1].epoch == updates[0].epoch + 1
-    assert [pose.stamp for pose in mapper.trajectory()] == [room[n].stamp for n in range(13, 17)]
-
-
-def test_a_robot_that_stood_still_keeps_its_map_while_somebody_stands_before_it(
-    box_room, camera_pose
-) -> None:
-    room = box_room(np.array([camera_pose(0, 0, -2, 0)] * 46))
-    mapper = Mapper(CoveredOracle(room, long_side=160), INLINE)
-    for index in range(46):
-        frame = room[index]
-        if 32 <= index < 45:
-            frame = replace(frame, image=np.zeros_like(frame.image))
-        update = mapper.step(frame)
-    assert update.state is Tracking.TRACKING
-    assert update.epoch == 0 and update.counters.tracked == 33
 
 
 def test_reset_forgets_and_counts_an_epoch(walk) -> None:

@@ -4,116 +4,16 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
-import re
 import shutil
-import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from bad_server import CONTENT, QUICK, BadServer
 
 from dens3r_ros.model_store import fetch as fetching
 from dens3r_ros.model_store.fetch import Patience, fetch
-from dens3r_ros.model_store.manifest import Licence, ModelEntry, ModelError
-
-CONTENT = bytes(range(256)) * 12_000
-QUICK = Patience(tries=3, pause_s=0.01)
-
-
-class BadServer(http.server.ThreadingHTTPServer):
-    """Serves CONTENT, as badly as told."""
-
-    cut_after: int | None = None
-    cuts_left = 0
-    ranges = True
-    content = CONTENT
-    content_type = "application/octet-stream"
-    tag = '"one"'
-    status = 200
-    moved_to: str | None = None
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.asked: list[str | None] = []
-        self.tokens: list[str | None] = []
-        self.paths: list[str] = []
-
-    def handle_error(self, *_: Any) -> None:
-        """A client that goes away is what some tests want."""
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    server: BadServer
-
-    def do_GET(self) -> None:
-        server = self.server
-        asked = self.headers.get("Range")
-        server.asked.append(asked)
-        server.tokens.append(self.headers.get("Authorization"))
-        server.paths.append(self.path)
-        if server.moved_to:
-            self.send_response(302)
-            self.send_header("Location", server.moved_to)
-            return self.end_headers()
-        if server.status != 200:
-            return self.send_error(server.status)
-        start = 0
-        if asked and server.ranges and self.headers.get("If-Range", server.tag) == server.tag:
-            match = re.fullmatch(r"bytes=(\d+)-", asked)
-            assert match
-            start = int(match[1])
-        self._send(start)
-
-    def _send(self, start: int) -> None:
-        server = self.server
-        if start >= len(server.content):
-            self.send_response(416)
-            self.send_header("Content-Range", f"bytes */{len(server.content)}")
-            self.send_header("Content-Length", "0")
-            return self.end_headers()
-        self.send_response(206 if start else 200)
-        if start:
-            last = len(server.content) - 1
-            self.send_header("Content-Range", f"bytes {start}-{last}/{len(server.content)}")
-        self.send_header("Content-Type", server.content_type)
-        self.send_header("Content-Length", str(len(server.content) - start))
-        self.send_header("ETag", server.tag)
-        self.end_headers()
-        body = server.content[start:]
-        if server.cuts_left > 0:
-            server.cuts_left -= 1
-            body = body[: server.cut_after]
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def server() -> Iterator[BadServer]:
-    with BadServer() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def entry(server: BadServer) -> ModelEntry:
-    return ModelEntry(
-        name="thing",
-        family="test",
-        description="",
-        licence=Licence("L", "L", "", ""),
-        file="thing.pth",
-        url=f"http://127.0.0.1:{server.server_port}/thing.pth",
-        bytes=len(CONTENT),
-        sha256=hashlib.sha256(CONTENT).hexdigest(),
-    )
+from dens3r_ros.model_store.manifest import ModelEntry, ModelError
 
 
 def left_behind(folder: Path) -> set[str]:
@@ -234,69 +134,3 @@ def test_a_folder_without_permission_is_named(entry: ModelEntry, tmp_path: Path)
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelError, match="cannot be written"):
         fetch(entry, folder=tmp_path / "file" / "below", patience=QUICK)
-
-
-@pytest.fixture
-def hub_entry(server: BadServer, entry: ModelEntry, monkeypatch: pytest.MonkeyPatch) -> ModelEntry:
-    """A file of the hub, whose mirror is the server here."""
-    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}/")
-    monkeypatch.setenv("HF_TOKEN", "")
-    monkeypatch.setenv("HF_HOME", "/nowhere")
-    page = "https://huggingface.co/a/b"
-    return replace(entry, url=f"{page}/resolve/main/thing.pth", page=page, gated=True)
-
-
-def test_the_hubs_mirror_and_token_are_taken_from_the_environment(
-    server: BadServer, hub_entry: ModelEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    assert fetch(hub_entry, folder=tmp_path, patience=QUICK).read_bytes() == CONTENT
-    assert server.paths == ["/a/b/resolve/main/thing.pth"]
-    assert server.tokens == ["Bearer hf_secret"]
-
-
-def test_no_token_goes_to_other_hosts(
-    server: BadServer, entry: ModelEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    fetch(entry, folder=tmp_path, patience=QUICK)
-    assert server.tokens == [None]
-
-
-def test_a_redirection_to_another_host_loses_the_token(
-    server: BadServer, hub_entry: ModelEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    with BadServer() as other:
-        threading.Thread(target=other.serve_forever, args=(0.01,), daemon=True).start()
-        server.moved_to = f"http://127.0.0.1:{other.server_port}/elsewhere"
-        assert fetch(hub_entry, folder=tmp_path, patience=QUICK).read_bytes() == CONTENT
-        other.shutdown()
-    assert server.tokens == ["Bearer hf_secret"] and other.tokens == [None]
-
-
-@pytest.mark.parametrize(
-    ("token", "status", "said"),
-    [
-        (
-            "",
-            401,
-            "wants a token.*sign in at https://huggingface.co/a/b.*settings/tokens.*HF_TOKEN",
-        ),
-        ("hf_secret", 403, "not let in.*sign in at https://huggingface.co/a/b"),
-    ],
-)
-def test_a_gated_model_says_what_to_accept_and_where_the_token_goes(
-    server: BadServer,
-    hub_entry: ModelEntry,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    token: str,
-    status: int,
-    said: str,
-) -> None:
-    monkeypatch.setenv("HF_TOKEN", token)
-    server.status = status
-    with pytest.raises(ModelError, match=said):
-        fetch(hub_entry, folder=tmp_path, patience=QUICK)
-    assert not (tmp_path / "thing.pth").exists()

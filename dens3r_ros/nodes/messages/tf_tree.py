@@ -23,7 +23,7 @@ _REMEMBERED = 1000
 
 
 @dataclass(frozen=True)
-class Link:
+class ParentClaim:
     """Another node's word that a frame has this parent."""
 
     parent: str
@@ -39,7 +39,7 @@ class Link:
     @property
     def alive(self) -> bool:
         """Whether it still counts."""
-        return self.fixed or time.monotonic() - self.add < SILENT_S
+        return self.fixed or time.monotonic() - self.heard < SILENT_S
 
 
 @dataclass
@@ -77,7 +77,7 @@ class OthersTree:
 
     def __init__(self, node: Node, sent: Sent) -> None:
         self._node, self._sent = node, sent
-        self._links: dict[str, Link] = {}
+        self._links: dict[str, ParentClaim] = {}
         self._names: dict[str, bytes] = {}
         self._subscriptions: list[Any] = []
         if interfaces.tf2_messages is not None:
@@ -89,7 +89,7 @@ class OthersTree:
             if frame not in self._names:
                 self._names = {**self._names, frame: frame.encode() + b"\0"}
 
-    def link(self, child: str) -> Link | None:
+    def link(self, child: str) -> ParentClaim | None:
         """Who else gives the frame a parent, if anybody does."""
         link = self._links.get(child)
         return link if link is not None and link.alive else None
@@ -127,9 +127,9 @@ class OthersTree:
         parent, now = transform.header.frame_id.lstrip("/"), time.monotonic()
         known = self.link(child)
         if known is not None and known.parent == parent:
-            link = Link(parent, known.fixed or fixed, known.since, now, known.publisher)
+            link = ParentClaim(parent, known.fixed or fixed, known.since, now, known.publisher)
         else:
-            link = Link(parent, fixed, now, now, self._publisher(info, fixed))
+            link = ParentClaim(parent, fixed, now, now, self._publisher(info, fixed))
         self._links[child] = link
 
     def _publisher(self, info: Any, fixed: bool) -> str:
@@ -137,7 +137,7 @@ class OthersTree:
         gid = (info.get("publisher_gid") or {}).get("data")
         topic = "/tf_static" if fixed else "/tf"
         for end in self._node.get_publishers_info_by_topic(topic) if gid else ():
-            if bytes(end.endpoint_gid) == bytes(gid):
+            if bytes(end.endpoint_gid) == bytes(gid or ()):
                 return f"{end.node_namespace.rstrip('/')}/{end.node_name}"
         return ""
 

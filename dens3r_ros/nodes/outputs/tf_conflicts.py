@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dens3r_ros.nodes.messages.tf_tree import Link, OthersTree
+from dens3r_ros.nodes.messages.tf_tree import OthersTree, ParentClaim
 from dens3r_ros.nodes.settings.config import FrameParameters
 
 
@@ -67,13 +67,13 @@ def advice(frames: FrameParameters, child: str, above: Sequence[str]) -> str:
     )
 
 
-def _first(link: Link, began: float | None, child: str, frames: FrameParameters) -> bool:
+def _first(link: ParentClaim, began: float | None, child: str, frames: FrameParameters) -> bool:
     """Whether another's odometry was there before; `map` to `odom` may be corrected by several,
     one after another."""
     return child != frames.odom and (link.fixed or began is None or link.since < began)
 
 
-def _whose(link: Link, child: str) -> str:
+def _whose(link: ParentClaim, child: str) -> str:
     topic = "/tf_static" if link.fixed else "/tf"
     by = f" by {link.publisher}" if link.publisher else " by another node"
     return f"{link.parent} -> {child} is published on {topic}{by}"

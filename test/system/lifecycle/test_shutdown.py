@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2")
 
 NODE = "dens3r_ros.nodes.live"
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+SCRIPTS = Path(__file__).parents[3] / "scripts"
 _RNG = random.Random(0)
 MOMENTS = sorted(round(_RNG.uniform(0.3, 4.0), 2) for _ in range(5))
 """Seconds after the start, at which both signals are tried."""

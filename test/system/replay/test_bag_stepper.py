@@ -20,7 +20,7 @@ from peer import NODE, WALL
 
 from dens3r_ros.mapping.files.map_reading import read_info
 
-STEPPER = Path(__file__).parents[2] / "scripts" / "dens3r_bag_stepper"
+STEPPER = Path(__file__).parents[3] / "scripts" / "dens3r_bag_stepper"
 
 
 def step(path: Path, seconds: float = 60, **parameters: str) -> tuple[int, str]:
