@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dens3r_ros.network.description import TransformerSize
-from dens3r_ros.network.rope import Tables, rotate
+from dens3r_ros.network.pairwise.description import TransformerSize
+from dens3r_ros.network.parts.rope import Tables, rotate
 
 NORM_EPSILON = 1e-6
 
