@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dens3r_ros.network.pairwise.backbone import States
-from dens3r_ros.network.pairwise.blocks import Mlp
 from dens3r_ros.network.pairwise.description import (
     ConfidenceRange,
     DescriptorSize,
@@ -16,6 +15,7 @@ from dens3r_ros.network.pairwise.description import (
     PointsMode,
 )
 from dens3r_ros.network.pairwise.dpt import DptHead
+from dens3r_ros.network.parts.blocks import Mlp
 
 
 class LinearHead(nn.Module):
