@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test test-slow lint docs clean
 export PYTHON PIP_ARGS
 
 # Every recipe but setup's runs in the environment that `source scripts/activate` gives.
 IN_VENV := source scripts/activate &&
 
 help:  ## what there is to make
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 SETUP_PYTHON := $(or $(PYTHON),python3)
 
@@ -19,11 +19,23 @@ setup:  ## everything into .venv and install/ (PYTHON=python3.12, PIP_ARGS='--in
 demo: setup  ## a minute's walk through camera, DDS and node, with a picture at the end (ARGS='--source DIR')
 	@$(IN_VENV) dens3r demo $(ARGS)
 
-test: setup  ## the whole test suite (ARGS='test/geometry -k sim3')
-	@$(IN_VENV) python -m pytest $(ARGS)
+# Files of tests are spread over so many processes; DDS domains keep them apart.
+JOBS ?= 2
+
+test: setup  ## the test suite (ARGS='test/geometry -k sim3', JOBS=1 for one process)
+	@$(IN_VENV) python -m pytest $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadfile) $(ARGS)
+
+test-slow: setup  ## the tests that build, install, load full-size networks or follow long sequences
+	@$(IN_VENV) python -m pytest -m "fullsize or slow" $(ARGS)
 
 lint: setup  ## ruff, mypy, codespell
 	@$(IN_VENV) ruff check . && ruff format --check . && mypy && codespell
+
+docs: setup  ## the documentation as a site in build/docs; warnings are errors
+	@$(IN_VENV) python -m pip install -q --disable-pip-version-check -r requirements/docs.lock
+	@$(IN_VENV) python docs/tools/reference.py --check
+	@$(IN_VENV) python -m sphinx -q -n -W --keep-going -b html docs build/docs
+	@echo "build/docs/index.html"
 
 clean:  ## what was built; .venv with its downloads stays (rm -r .venv removes that too)
 	rm -rf build install log dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -22,14 +22,23 @@ def list_models() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from dens3r_ros.model_store.manifest import load_manifest
+    from dens3r_ros.model_store.choice import choose
+    from dens3r_ros.model_store.manifest import ModelError, load_manifest
 
-    table = Table("name", "family", "parameters", "licence", "here", "gives", box=None)
+    names = ("name", "family", "parameters", "licence", "companies", "metres", "here", "gives")
+    table = Table(*names, box=None)
     for entry in load_manifest().values():
         count = f"{entry.parameters / 1e6:.0f} M" if entry.parameters else "not known"
-        here = "yes" if entry.path else "no"
-        table.add_row(entry.name, entry.family, count, entry.licence.name, here, entry.description)
+        may = "may use it" if entry.licence.commercial else "may not"
+        flags = ("yes" if entry.metric else "no", "yes" if entry.path else "no")
+        terms = (entry.licence.name, may, *flags, entry.description)
+        table.add_row(entry.name, entry.family, count, *terms)
     Console().print(table)
+    try:
+        choice = choose()
+    except ModelError as error:
+        raise _stop(str(error)) from error
+    typer.echo(f"engine auto is {choice.model or 'geometric'} here: {choice.why}")
 
 
 @app.command()
@@ -54,6 +63,7 @@ def _facts(entry: ModelEntry) -> list[tuple[str, str]]:
         ("family", entry.family),
         ("gives", entry.description),
         ("metric", "yes" if entry.metric else "no"),
+        ("engine", entry.engine),
         ("parameters", f"{entry.parameters:,}" if entry.parameters else unknown),
         ("size", f"{entry.bytes:,} bytes" if entry.bytes else unknown),
         ("SHA-256", entry.sha256 or unknown),
@@ -61,6 +71,7 @@ def _facts(entry: ModelEntry) -> list[tuple[str, str]]:
         ("page", entry.page or "none"),
         ("licence", f"{entry.licence.title} ({entry.licence.url})"),
         ("", entry.licence.summary),
+        ("companies", "may use it" if entry.licence.commercial else "may not use it"),
         ("file", str(entry.path or f"not here: dens3r models fetch {entry.name}")),
     ]
 
@@ -87,10 +98,26 @@ def fetch(
         raise _stop("stopped; what came is kept, and the same command goes on from there") from None
 
 
+@app.command()
+def use(
+    name: Annotated[str, typer.Argument(help="A name of `dens3r models list`, geometric or auto.")],
+) -> None:
+    """Make a network the one that `engine: auto` runs; `auto` goes back to the best one here."""
+    from dens3r_ros.model_store import choice
+    from dens3r_ros.model_store.manifest import ModelError
+
+    try:
+        choice.use(name)
+        found = choice.choose()
+    except (ModelError, OSError) as error:
+        raise _stop(str(error)) from error
+    typer.echo(f"engine auto is {found.model or 'geometric'} now: {found.why}")
+
+
 def _agree(entry: ModelEntry, accepted: bool) -> None:
     terms = entry.licence
     typer.echo(f"{entry.name}: {terms.title}\n{terms.summary}\n{terms.url}", err=True)
-    if accepted:
+    if accepted or terms.free:
         return
     if not sys.stdin.isatty():
         raise _stop("nothing was fetched: add --accept-license if you agree to these terms")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dens3r_ros.engines.protocol import Engine
-from dens3r_ros.model_store.manifest import ModelError, preferred_model, resolve_model
+from dens3r_ros.model_store.choice import choose
+from dens3r_ros.model_store.manifest import ModelError, resolve_model
 
 if TYPE_CHECKING:
     from dens3r_ros.network import Network
@@ -27,7 +28,7 @@ def load_engine(
 
     "torch" and "onnx" run `model`: a path, a name of `dens3r models list`, or `random:NAME` for a
     published network without its weights. "geometric" needs none. "auto" runs the model named,
-    else what the manifest records as better. "module:factory" is called without arguments.
+    else what `model_store.choice` finds. "module:factory" is called without arguments.
     `max_side` is the long side in pixels to work at, 0 the engine's own choice. Errors are
     ValueErrors with a sentence.
     """
@@ -36,11 +37,12 @@ def load_engine(
     if name not in ENGINES:
         raise ValueError(f"engine {name!r} is none of {', '.join(ENGINES)}, module:factory")
     if name != "geometric" and not model:
-        model = preferred_model() or ""
-        if name != "auto" and not model:
+        choice = choose()
+        if name not in ("auto", choice.engine):
             raise ValueError(
                 f"engine {name} needs a model: a path, or a name of dens3r models list"
             )
+        name, model = choice.engine, choice.model
     if name == "geometric" or not model:
         return _geometric(max_side)
     if name == "onnx" or (name == "auto" and _is_export(model)):

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dens3r_ros.model_store import hub
 from dens3r_ros.model_store.manifest import ModelEntry, ModelError
 from dens3r_ros.model_store.places import model_cache
 
@@ -98,7 +99,8 @@ def _download(entry: ModelEntry, part: Path, progress: Progress) -> None:
     assert entry.url is not None
     start = _size(part)
     try:
-        response = urllib.request.urlopen(_request(entry.url, part, start), timeout=TIMEOUT_S)
+        opener = urllib.request.build_opener(hub.TokenStaysHome)
+        response = opener.open(_request(entry.url, part, start), timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
         if error.code != 416:
             raise
@@ -119,12 +121,13 @@ def _download(entry: ModelEntry, part: Path, progress: Progress) -> None:
 
 def _request(url: str, part: Path, start: int) -> urllib.request.Request:
     headers = {"User-Agent": "dens3r_ros", "Accept-Encoding": "identity"}
+    headers |= hub.authorization(url)
     version = _version_file(part)
     if start:
         headers["Range"] = f"bytes={start}-"
         if version.exists():
             headers["If-Range"] = version.read_text(encoding="ascii")
-    return urllib.request.Request(url, headers=headers)
+    return urllib.request.Request(hub.mirrored(url), headers=headers)
 
 
 def _append(
@@ -249,7 +252,8 @@ def _explained(entry: ModelEntry, part: Path) -> Iterator[None]:
         yield
     except urllib.error.HTTPError as error:
         raise ModelError(
-            f"{entry.url} answered {error.code} ({error.reason});"
+            hub.refusal(entry, error.code)
+            or f"{entry.url} answered {error.code} ({error.reason});"
             f" look at {entry.page or entry.url}, then put the file at {part.with_suffix('')}"
         ) from error
     except OSError as error:

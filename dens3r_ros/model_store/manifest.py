@@ -27,6 +27,10 @@ class Licence:
     title: str
     url: str
     summary: str
+    commercial: bool = False
+    """Whether a company may use them."""
+    free: bool = False
+    """Whether nothing has to be agreed to beforehand."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,10 @@ class ModelEntry:
     sha256: str | None = None
     parameters: int | None = None
     metric: bool = False
+    engine: str = "torch"
+    """What runs it: torch, or hybrid, which adds geometry to a network of one image."""
+    gated: bool = False
+    """Whether its page must be signed, and a token sent, before it is given out."""
 
     @property
     def path(self) -> Path | None:
@@ -72,11 +80,10 @@ def _entry(name: str, fields: Mapping[str, Any], licences: Mapping[str, Licence]
     return ModelEntry(name, **{**fields, "licence": licences[fields["licence"]]})
 
 
-def preferred_model(path: Path | None = None) -> str | None:
-    """The model that runs where none is named; None where the geometric engine does better."""
+def order_of_preference(path: Path | None = None) -> list[str]:
+    """Names of the models that run where none is named, best first."""
     path = path or manifest_path()
-    preferred = yaml.safe_load(path.read_text(encoding="utf-8")).get("preferred")
-    return None if preferred in (None, "geometric") else str(preferred)
+    return [str(name) for name in yaml.safe_load(path.read_text(encoding="utf-8"))["order"]]
 
 
 def find_entry(name: str, entries: Mapping[str, ModelEntry] | None = None) -> ModelEntry:

@@ -9,9 +9,18 @@ from pathlib import Path
 
 def cache_dir() -> Path:
     """`$XDG_CACHE_HOME/dens3r`, or `~/.cache/dens3r`."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
+    return _xdg("XDG_CACHE_HOME", ".cache")
+
+
+def config_dir() -> Path:
+    """`$XDG_CONFIG_HOME/dens3r`, or `~/.config/dens3r`: what a person chose."""
+    return _xdg("XDG_CONFIG_HOME", ".config")
+
+
+def _xdg(variable: str, usual: str) -> Path:
+    base = os.environ.get(variable, "")
     # The XDG rules say that relative paths are to be ignored.
-    root = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
+    root = Path(base) if os.path.isabs(base) else Path.home() / usual
     return root / "dens3r"
 
 

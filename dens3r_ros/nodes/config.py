@@ -32,8 +32,8 @@ class EngineParameters:
 
     name: str = setting(
         "auto",
-        "auto, torch, onnx, geometric, or module:factory. auto takes the model named, else "
-        "whichever of the shipped network and the geometric engine is recorded as better.",
+        "auto, torch, onnx, geometric, or module:factory. auto takes the model named, else the one "
+        "of `dens3r models use`, else the best on this machine, else geometric.",
     )
     model: str = setting("", "Name from `dens3r models list`, or path of a checkpoint or export.")
     device: str = setting("auto", "auto, cpu, cuda, cuda:1, ...")

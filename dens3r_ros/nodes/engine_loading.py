@@ -43,9 +43,9 @@ def _attempt(parameters: EngineParameters) -> Engine | BaseException:
 
 def _load(parameters: EngineParameters) -> Engine:
     from dens3r_ros.engines.loading import load_engine
-    from dens3r_ros.model_store.manifest import preferred_model
+    from dens3r_ros.model_store.choice import choose
 
-    network = parameters.model or (parameters.name != "geometric" and preferred_model())
+    network = parameters.model or (parameters.name != "geometric" and choose().model)
     return load_engine(
         parameters.name,
         parameters.model,

@@ -33,10 +33,13 @@ class BadServer(http.server.ThreadingHTTPServer):
     content_type = "application/octet-stream"
     tag = '"one"'
     status = 200
+    moved_to: str | None = None
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[str | None] = []
+        self.tokens: list[str | None] = []
+        self.paths: list[str] = []
 
     def handle_error(self, *_: Any) -> None:
         """A client that goes away is what some tests want."""
@@ -49,6 +52,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         server = self.server
         asked = self.headers.get("Range")
         server.asked.append(asked)
+        server.tokens.append(self.headers.get("Authorization"))
+        server.paths.append(self.path)
+        if server.moved_to:
+            self.send_response(302)
+            self.send_header("Location", server.moved_to)
+            return self.end_headers()
         if server.status != 200:
             return self.send_error(server.status)
         start = 0
@@ -225,3 +234,69 @@ def test_a_folder_without_permission_is_named(entry: ModelEntry, tmp_path: Path)
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelError, match="cannot be written"):
         fetch(entry, folder=tmp_path / "file" / "below", patience=QUICK)
+
+
+@pytest.fixture
+def hub_entry(server: BadServer, entry: ModelEntry, monkeypatch: pytest.MonkeyPatch) -> ModelEntry:
+    """A file of the hub, whose mirror is the server here."""
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}/")
+    monkeypatch.setenv("HF_TOKEN", "")
+    monkeypatch.setenv("HF_HOME", "/nowhere")
+    page = "https://huggingface.co/a/b"
+    return replace(entry, url=f"{page}/resolve/main/thing.pth", page=page, gated=True)
+
+
+def test_the_hubs_mirror_and_token_are_taken_from_the_environment(
+    server: BadServer, hub_entry: ModelEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    assert fetch(hub_entry, folder=tmp_path, patience=QUICK).read_bytes() == CONTENT
+    assert server.paths == ["/a/b/resolve/main/thing.pth"]
+    assert server.tokens == ["Bearer hf_secret"]
+
+
+def test_no_token_goes_to_other_hosts(
+    server: BadServer, entry: ModelEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    fetch(entry, folder=tmp_path, patience=QUICK)
+    assert server.tokens == [None]
+
+
+def test_a_redirection_to_another_host_loses_the_token(
+    server: BadServer, hub_entry: ModelEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with BadServer() as other:
+        threading.Thread(target=other.serve_forever, args=(0.01,), daemon=True).start()
+        server.moved_to = f"http://127.0.0.1:{other.server_port}/elsewhere"
+        assert fetch(hub_entry, folder=tmp_path, patience=QUICK).read_bytes() == CONTENT
+        other.shutdown()
+    assert server.tokens == ["Bearer hf_secret"] and other.tokens == [None]
+
+
+@pytest.mark.parametrize(
+    ("token", "status", "said"),
+    [
+        (
+            "",
+            401,
+            "wants a token.*sign in at https://huggingface.co/a/b.*settings/tokens.*HF_TOKEN",
+        ),
+        ("hf_secret", 403, "not let in.*sign in at https://huggingface.co/a/b"),
+    ],
+)
+def test_a_gated_model_says_what_to_accept_and_where_the_token_goes(
+    server: BadServer,
+    hub_entry: ModelEntry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    token: str,
+    status: int,
+    said: str,
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", token)
+    server.status = status
+    with pytest.raises(ModelError, match=said):
+        fetch(hub_entry, folder=tmp_path, patience=QUICK)
+    assert not (tmp_path / "thing.pth").exists()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dds_domain import domain_for
 from message_peer import fill, plain
 
 rclpy = pytest.importorskip("rclpy", reason="no ROS 2 here")
@@ -28,7 +29,7 @@ PATIENCE_S = 60
 @pytest.fixture(scope="module")
 def node() -> Iterator[Any]:
     """A node here; its peer is another process, in a DDS domain and namespace of this run."""
-    namespace, domain = f"test_{uuid.uuid4().hex}", 1 + os.getpid() % 100
+    namespace, domain = f"test_{uuid.uuid4().hex}", domain_for(__name__)
     peer = [sys.executable, str(Path(__file__).with_name("message_peer.py")), namespace]
     process = subprocess.Popen(
         [*peer, ",".join(MESSAGES), ",".join(SERVICES)],

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dds_domain import domain_for
 
 from dens3r_ros.nodes.middleware import tuned_environment
 
@@ -60,8 +61,8 @@ def _environment() -> dict[str, str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def domain(request: pytest.FixtureRequest) -> Iterator[int]:
-    """A DDS domain that other tests on this machine are unlikely to use."""
-    number = 1 + (os.getpid() * 7 + hash(request.module.__name__)) % 100
+    """A DDS domain of the module's own."""
+    number = domain_for(request.module.__name__)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ROS_DOMAIN_ID", str(number))
         patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
