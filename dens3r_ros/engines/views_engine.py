@@ -24,10 +24,12 @@ from dens3r_ros.engines.protocol import (
     ViewPrediction,
     WindowPrediction,
 )
+from dens3r_ros.engines.token_batches import one_by_one, together
 from dens3r_ros.engines.torch_engine import TorchConfig, joined
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
-from dens3r_ros.network.checkpoints.families import ViewsNetwork, ViewsTokens
+from dens3r_ros.network.multiview.any_view import AnyViewNetwork
+from dens3r_ros.network.multiview.any_view_backbone import ViewTokens
 from dens3r_ros.network.multiview.prediction import ViewsPrediction
 from dens3r_ros.network.prediction import PairPrediction
 
@@ -45,7 +47,7 @@ class ViewsEngine:
     """
 
     def __init__(
-        self, network: ViewsNetwork, config: TorchConfig | None = None, model: str = ""
+        self, network: AnyViewNetwork, config: TorchConfig | None = None, model: str = ""
     ) -> None:
         self.config = config or TorchConfig()
         self.device = choose_device(self.config.device)
@@ -103,14 +105,14 @@ class ViewsEngine:
             )
         )
 
-    def _encode(self, prepared: Sequence[Prepared]) -> list[ViewsTokens]:
+    def _encode(self, prepared: Sequence[Prepared]) -> list[ViewTokens]:
         pixels = on_device(prepared, self.device).permute(0, 3, 1, 2).to(torch.float32).div(255)
         with torch.inference_mode():
-            return [one.owned() for one in self.network.encode(pixels).split()]
+            return one_by_one(self.network.encode(pixels), len(prepared))
 
     def _look(self, views: Sequence[Sequence[Features]]) -> ViewsPrediction:
         """Depth and cameras; `views` holds for every view one image of each scene."""
-        tokens = [type(view[0].data).batch([one.data for one in view]) for view in views]
+        tokens = [together([one.data for one in view]) for view in views]
         with torch.inference_mode():
             return self.network.decode(tokens, ("depth", "cameras"))
 
@@ -192,7 +194,7 @@ def _at(value: Tensor | None, scene: int, view: int) -> Tensor:
 
 
 def _engine_info(
-    network: ViewsNetwork, side: int, device: torch.device, model: str
+    network: AnyViewNetwork, side: int, device: torch.device, model: str
 ) -> EngineInfo:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     return EngineInfo(
