@@ -10,13 +10,18 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dens3r_ros.network.monocular import depth_anything_keys
+from dens3r_ros.network.monocular.depth_anything import (
+    DepthAnythingDescription,
+    DepthAnythingNetwork,
+)
 from dens3r_ros.network.multiview import any_view_keys
 from dens3r_ros.network.multiview.any_view import AnyViewNetwork
 from dens3r_ros.network.multiview.description import AnyViewDescription
 from dens3r_ros.network.pairwise.network import Network
 
 Shapes = Mapping[str, tuple[int, ...]]
-AnyNetwork = Network | AnyViewNetwork
+AnyNetwork = Network | AnyViewNetwork | DepthAnythingNetwork
 """A network of any family: it has `description`, `info`, `set_backbone_dtype`."""
 
 
@@ -47,10 +52,19 @@ FAMILIES = (
         kind="any_view",
         description=AnyViewDescription,
         network=AnyViewNetwork,
-        marks=(any_view_keys.MARK,),
+        marks=any_view_keys.MARKS,
         describe=any_view_keys.describe,
         own_name=any_view_keys.own_name,
         is_unused=any_view_keys.is_unused,
+    ),
+    Family(
+        kind="depth_anything",
+        description=DepthAnythingDescription,
+        network=DepthAnythingNetwork,
+        marks=depth_anything_keys.MARKS,
+        describe=depth_anything_keys.describe,
+        own_name=depth_anything_keys.own_name,
+        is_unused=depth_anything_keys.is_unused,
     ),
 )
 

@@ -15,7 +15,6 @@ from dens3r_ros.network.multiview.any_view_backbone import (
     ViewTokens,
 )
 from dens3r_ros.network.multiview.camera_parts import CameraDecoder, CameraEncoder, Cameras
-from dens3r_ros.network.multiview.dense_head import DenseHead, to_confidence, to_depth
 from dens3r_ros.network.multiview.description import AnyViewDescription
 from dens3r_ros.network.multiview.pose_encoding import decode_intrinsics, decode_poses
 from dens3r_ros.network.multiview.prediction import ViewsPrediction
@@ -27,8 +26,10 @@ from dens3r_ros.network.multiview.reference import (
     choose_reference,
     reorder,
 )
+from dens3r_ros.network.parts.dense_head import DenseHead, to_confidence, to_depth
 from dens3r_ros.network.parts.dinov2 import normalise
 from dens3r_ros.network.parts.info import NetworkInfo
+from dens3r_ros.network.parts.precision import to_dtype
 
 AnyViewOutput = Literal["depth", "cameras", "rays"]
 ALL_OUTPUTS: tuple[AnyViewOutput, ...] = get_args(AnyViewOutput)
@@ -126,9 +127,7 @@ class AnyViewNetwork(nn.Module):
 
     def set_backbone_dtype(self, dtype: torch.dtype) -> AnyViewNetwork:
         """Let linear layers of the backbone work in `dtype`; norms and heads stay float32."""
-        for module in self.backbone.modules():
-            if isinstance(module, nn.Linear | nn.Conv2d):
-                module.to(dtype)
+        to_dtype(self.backbone, dtype)
         return self
 
     def _size(self, grid: tuple[int, int]) -> tuple[int, int]:
@@ -192,7 +191,7 @@ class AnyViewNetwork(nn.Module):
         head, found = self.depth_head, {}
         laterals = head.laterals(layers, grid)
         if "depth" in outputs:
-            raw = head.full(head.fusion.fuse(laterals), grid)
+            raw = head.out(head.full(head.fusion.fuse(laterals), grid))
             found["depth"], found["confidence"] = to_depth(raw[:, 0]), to_confidence(raw[:, 1])
         if "rays" in outputs:
             found["rays"], found["rays_confidence"] = self.rays_head(laterals, head, grid)

@@ -3,22 +3,13 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
+from dens3r_ros.network.parts.dense_size import DenseSize, Hooks, check_hooks
 from dens3r_ros.network.parts.dinov2 import DinoSize
 
-Hooks = tuple[int, int, int, int]
 ROPE_BASE = 100.0
 UNKNOWN_LICENCE = "unknown"
-
-
-@dataclass(frozen=True)
-class DenseSize:
-    """Channel counts of a dense head: of its four maps, and of the maps where they are fused."""
-
-    layer_dims: tuple[int, int, int, int]
-    features: int
 
 
 @dataclass(frozen=True)
@@ -54,12 +45,3 @@ class AnyViewDescription:
         check_hooks(self.hooks, self.encoder.depth)
         if not 1 <= self.cross_from < self.encoder.depth:
             raise ValueError(f"views cannot meet before block {self.cross_from}")
-
-
-def check_hooks(hooks: tuple[int, ...], depth: int) -> None:
-    """Raise ValueError where a dense head cannot read these blocks."""
-    rising = all(a < b for a, b in itertools.pairwise(hooks))
-    if len(hooks) != 4 or not rising or hooks[0] < 0 or hooks[-1] >= depth:
-        raise ValueError(
-            f"a dense head reads four rising blocks of 0 to {depth - 1}, not {tuple(hooks)}"
-        )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of published networks for many views: what they hold, as tests need it."""
+"""Fixtures of published networks that begin with DINOv2: what they hold, as tests need it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 from dens3r_ros.network import build_network
 
-FIXTURES = Path(__file__).resolve().parents[4] / "shared" / "fixtures" / "multiview"
+FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "multiview"
 ABSENT = f"no fixtures of published networks in {FIXTURES}"
 
 
@@ -65,6 +65,13 @@ class Published:
                 name, _, how = key.removeprefix(start).partition("@")
                 found[name] = self.array(key), how
         return found
+
+
+def cases_of(*names: str) -> list[tuple[str, str]]:
+    """Every case of these files, with the file's name; none where they are absent."""
+    found = [name for name in names if FIXTURES.is_dir()]
+    configs = {name: np.load(FIXTURES / f"{name}.npz")["config_json"] for name in found}
+    return [(name, case) for name in found for case in json.loads(str(configs[name]))["cases"]]
 
 
 def state_keys(model: str) -> dict[str, Any]:
