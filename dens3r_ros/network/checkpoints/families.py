@@ -15,13 +15,14 @@ from dens3r_ros.network.monocular.depth_anything import (
     DepthAnythingDescription,
     DepthAnythingNetwork,
 )
-from dens3r_ros.network.multiview import any_view_keys
+from dens3r_ros.network.multiview import any_view_keys, vggt_keys
 from dens3r_ros.network.multiview.any_view import AnyViewNetwork
-from dens3r_ros.network.multiview.description import AnyViewDescription
+from dens3r_ros.network.multiview.description import AnyViewDescription, VggtDescription
+from dens3r_ros.network.multiview.vggt import VggtNetwork
 from dens3r_ros.network.pairwise.network import Network
 
 Shapes = Mapping[str, tuple[int, ...]]
-AnyNetwork = Network | AnyViewNetwork | DepthAnythingNetwork
+AnyNetwork = Network | AnyViewNetwork | VggtNetwork | DepthAnythingNetwork
 """A network of any family: it has `description`, `info`, `set_backbone_dtype`."""
 
 
@@ -56,6 +57,15 @@ FAMILIES = (
         describe=any_view_keys.describe,
         own_name=any_view_keys.own_name,
         is_unused=any_view_keys.is_unused,
+    ),
+    Family(
+        kind="vggt",
+        description=VggtDescription,
+        network=VggtNetwork,
+        marks=vggt_keys.MARKS,
+        describe=vggt_keys.describe,
+        own_name=vggt_keys.own_name,
+        is_unused=vggt_keys.is_unused,
     ),
     Family(
         kind="depth_anything",

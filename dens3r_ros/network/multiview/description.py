@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dens3r_ros.network.parts.blocks import BlockSize
 from dens3r_ros.network.parts.dense_size import DenseSize, Hooks, check_hooks
 from dens3r_ros.network.parts.dinov2 import DinoSize
 
@@ -45,3 +46,34 @@ class AnyViewDescription:
         check_hooks(self.hooks, self.encoder.depth)
         if not 1 <= self.cross_from < self.encoder.depth:
             raise ValueError(f"views cannot meet before block {self.cross_from}")
+
+
+@dataclass(frozen=True)
+class CameraHeadSize:
+    """Of the part of VGGT that finds cameras, and how often it refines them."""
+
+    depth: int = 4
+    heads: int = 16
+    iterations: int = 4
+
+
+@dataclass(frozen=True)
+class VggtDescription:
+    """A VGGT network.
+
+    depth      pairs of blocks of kind `block`: one that looks at one view, one that looks at all
+    registers  tokens of every view beside those of its camera and patches
+    hooks      pairs of blocks that the dense heads read
+    """
+
+    encoder: DinoSize
+    block: BlockSize
+    depth: int
+    registers: int
+    head: DenseSize
+    hooks: Hooks
+    camera_head: CameraHeadSize = CameraHeadSize()
+    licence: str = UNKNOWN_LICENCE
+
+    def __post_init__(self) -> None:
+        check_hooks(self.hooks, self.depth)
