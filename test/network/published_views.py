@@ -21,8 +21,7 @@ class Published:
     """A published network with random weights, and what it gave for some images."""
 
     def __init__(self, name: str) -> None:
-        self.arrays = np.load(FIXTURES / f"{name}.npz")
-        self.config: dict[str, Any] = json.loads(str(self.arrays["config_json"]))
+        self.arrays, self.config = arrays_of(name)
         self.network = build_network(self._tensors(), self.config, name)
 
     def _tensors(self) -> dict[str, torch.Tensor]:
@@ -67,11 +66,16 @@ class Published:
         return found
 
 
+def arrays_of(name: str) -> tuple[np.lib.npyio.NpzFile, dict[str, Any]]:
+    """What a file holds, and the facts about it."""
+    arrays = np.load(FIXTURES / f"{name}.npz")
+    return arrays, json.loads(str(arrays["config_json"]))
+
+
 def cases_of(*names: str) -> list[tuple[str, str]]:
     """Every case of these files, with the file's name; none where they are absent."""
     found = [name for name in names if FIXTURES.is_dir()]
-    configs = {name: np.load(FIXTURES / f"{name}.npz")["config_json"] for name in found}
-    return [(name, case) for name in found for case in json.loads(str(configs[name]))["cases"]]
+    return [(name, case) for name in found for case in arrays_of(name)[1]["cases"]]
 
 
 def state_keys(model: str) -> dict[str, Any]:

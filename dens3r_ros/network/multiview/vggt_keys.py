@@ -75,7 +75,7 @@ def describe(shapes: Shapes, config: Mapping[str, Any]) -> VggtDescription:
         head=DenseSize(*dense_sizes("depth_head.", shapes)),
         hooks=four_integers(config, "dpt_idx", usual_hooks(depth)),
         camera_head=CameraHeadSize(depth=count_blocks("camera_head.trunk.", shapes)),
-        licence=LICENCES["commercial" in str(config.get("model_name", "")).lower()],
+        licence=LICENCES["1b-commercial" in str(config.get("model_name", "")).lower()],
     )
 
 
