@@ -31,6 +31,7 @@ class Family:
     """One kind of network, and how its published checkpoints are read.
 
     kind         its name in files of our own
+    title        its name for people
     description  the frozen dataclass from which `network` is built
     marks        tensors that all lie in its checkpoints, and together in no other family's
     describe     the description, from shapes by published name, and from whatever configuration
@@ -40,6 +41,7 @@ class Family:
     """
 
     kind: str
+    title: str
     description: type[Any]
     network: Callable[[Any], AnyNetwork]
     marks: tuple[str, ...]
@@ -51,6 +53,7 @@ class Family:
 FAMILIES = (
     Family(
         kind="any_view",
+        title="Depth Anything 3",
         description=AnyViewDescription,
         network=AnyViewNetwork,
         marks=any_view_keys.MARKS,
@@ -60,6 +63,7 @@ FAMILIES = (
     ),
     Family(
         kind="vggt",
+        title="VGGT",
         description=VggtDescription,
         network=VggtNetwork,
         marks=vggt_keys.MARKS,
@@ -69,6 +73,7 @@ FAMILIES = (
     ),
     Family(
         kind="depth_anything",
+        title="Depth Anything 3 one-image",
         description=DepthAnythingDescription,
         network=DepthAnythingNetwork,
         marks=depth_anything_keys.MARKS,
