@@ -10,13 +10,19 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dens3r_ros.network.multiview import any_view_keys
+from dens3r_ros.network.monocular import depth_anything_keys
+from dens3r_ros.network.monocular.depth_anything import (
+    DepthAnythingDescription,
+    DepthAnythingNetwork,
+)
+from dens3r_ros.network.multiview import any_view_keys, vggt_keys
 from dens3r_ros.network.multiview.any_view import AnyViewNetwork
-from dens3r_ros.network.multiview.description import AnyViewDescription
+from dens3r_ros.network.multiview.description import AnyViewDescription, VggtDescription
+from dens3r_ros.network.multiview.vggt import VggtNetwork
 from dens3r_ros.network.pairwise.network import Network
 
 Shapes = Mapping[str, tuple[int, ...]]
-AnyNetwork = Network | AnyViewNetwork
+AnyNetwork = Network | AnyViewNetwork | VggtNetwork | DepthAnythingNetwork
 """A network of any family: it has `description`, `info`, `set_backbone_dtype`."""
 
 
@@ -25,6 +31,7 @@ class Family:
     """One kind of network, and how its published checkpoints are read.
 
     kind         its name in files of our own
+    title        its name for people
     description  the frozen dataclass from which `network` is built
     marks        tensors that all lie in its checkpoints, and together in no other family's
     describe     the description, from shapes by published name, and from whatever configuration
@@ -34,6 +41,7 @@ class Family:
     """
 
     kind: str
+    title: str
     description: type[Any]
     network: Callable[[Any], AnyNetwork]
     marks: tuple[str, ...]
@@ -45,12 +53,33 @@ class Family:
 FAMILIES = (
     Family(
         kind="any_view",
+        title="Depth Anything 3",
         description=AnyViewDescription,
         network=AnyViewNetwork,
-        marks=(any_view_keys.MARK,),
+        marks=any_view_keys.MARKS,
         describe=any_view_keys.describe,
         own_name=any_view_keys.own_name,
         is_unused=any_view_keys.is_unused,
+    ),
+    Family(
+        kind="vggt",
+        title="VGGT",
+        description=VggtDescription,
+        network=VggtNetwork,
+        marks=vggt_keys.MARKS,
+        describe=vggt_keys.describe,
+        own_name=vggt_keys.own_name,
+        is_unused=vggt_keys.is_unused,
+    ),
+    Family(
+        kind="depth_anything",
+        title="Depth Anything 3 one-image",
+        description=DepthAnythingDescription,
+        network=DepthAnythingNetwork,
+        marks=depth_anything_keys.MARKS,
+        describe=depth_anything_keys.describe,
+        own_name=depth_anything_keys.own_name,
+        is_unused=depth_anything_keys.is_unused,
     ),
 )
 

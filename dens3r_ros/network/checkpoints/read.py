@@ -58,12 +58,14 @@ def from_published(
     family = family_of(plain.keys())
     if family is None:
         return None
-    name = config.get("model_name", f"{path.parent.name}/{path.name}")
+    name = config.get("model_name", path.parent.name if path.stem == "model" else path.stem)
     shapes = {key: tuple(value.shape) for key, value in plain.items()}
     try:
         description = family.describe(shapes, {**config, "model_name": name})
     except (ValueError, TypeError, LookupError) as error:
-        raise wrong_file(path, f"a {family.kind} checkpoint with {error}") from error
+        raise wrong_file(
+            path, f"a {family.title} checkpoint of an unknown kind ({error})"
+        ) from error
     return Weights(path, description, _renamed(path, family, plain))
 
 
@@ -80,7 +82,7 @@ def _renamed(path: Path, family: Family, tensors: Mapping[str, Tensor]) -> dict[
     if unknown:
         raise wrong_file(
             path,
-            f"a {family.kind} checkpoint of a kind unknown here, with {len(unknown)} tensors more "
+            f"a {family.title} checkpoint of an unknown kind, with {len(unknown)} tensors more "
             f"({pairwise.listed(dict.fromkeys(unknown))})",
         )
     return {name: tensors[key] for key, name in names.items() if name is not None}
