@@ -96,14 +96,19 @@ def _geometric(max_side: int) -> Engine:
 
 def _torch(model: str, device: str, precision: str, max_side: int) -> Engine:
     from dens3r_ros.engines.torch_engine import TorchConfig, TorchEngine
-    from dens3r_ros.engines.views_engine import ViewsEngine
+    from dens3r_ros.engines.views_engine import ViewsEngine, ViewsNetwork
     from dens3r_ros.network import Network
 
     network, config = load_any_network(model), TorchConfig(device, precision, max_side)
     name = Path(model).stem
     if isinstance(network, Network):
         return TorchEngine(network, config, name)
-    return ViewsEngine(network, config, name)
+    if isinstance(network, ViewsNetwork):
+        return ViewsEngine(network, config, name)
+    raise ModelError(
+        f"{model} sees one image and knows nothing of motion: run it beside geometry, by engine"
+        " hybrid"
+    )
 
 
 def _onnx(model: str, device: str, precision: str, max_side: int) -> Engine:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a network that looks at any number of views together, such as Depth Anything 3."""
+"""Runs a network that looks at any number of views together: Depth Anything 3, VGGT."""
 
 from __future__ import annotations
 
@@ -31,8 +31,12 @@ from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.network.multiview.any_view import AnyViewNetwork
 from dens3r_ros.network.multiview.any_view_backbone import ViewTokens
 from dens3r_ros.network.multiview.prediction import ViewsPrediction
+from dens3r_ros.network.multiview.vggt import VggtNetwork
+from dens3r_ros.network.multiview.vggt_backbone import PatchTokens
 from dens3r_ros.network.prediction import PairPrediction
 
+ViewsNetwork = AnyViewNetwork | VggtNetwork
+ViewsTokens = ViewTokens | PatchTokens
 MOST_VIEWS = 32
 """Attention over all views takes memory by their square."""
 CPU_SIDE = 224
@@ -47,7 +51,7 @@ class ViewsEngine:
     """
 
     def __init__(
-        self, network: AnyViewNetwork, config: TorchConfig | None = None, model: str = ""
+        self, network: ViewsNetwork, config: TorchConfig | None = None, model: str = ""
     ) -> None:
         self.config = config or TorchConfig()
         self.device = choose_device(self.config.device)
@@ -105,7 +109,7 @@ class ViewsEngine:
             )
         )
 
-    def _encode(self, prepared: Sequence[Prepared]) -> list[ViewTokens]:
+    def _encode(self, prepared: Sequence[Prepared]) -> list[ViewsTokens]:
         pixels = on_device(prepared, self.device).permute(0, 3, 1, 2).to(torch.float32).div(255)
         with torch.inference_mode():
             return one_by_one(self.network.encode(pixels), len(prepared))
@@ -193,9 +197,7 @@ def _at(value: Tensor | None, scene: int, view: int) -> Tensor:
     return _all(value)[scene, view]
 
 
-def _engine_info(
-    network: AnyViewNetwork, side: int, device: torch.device, model: str
-) -> EngineInfo:
+def _engine_info(network: ViewsNetwork, side: int, device: torch.device, model: str) -> EngineInfo:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     return EngineInfo(
         name="torch",
