@@ -6,6 +6,7 @@ from pathlib import Path
 from launch import LaunchDescription
 from launch.actions import ExecuteProcess, OpaqueFunction
 
+from dens3r_ros.nodes.bag_stepper import map_file
 from dens3r_ros.nodes.camera_search import once_subscribed
 from dens3r_ros.nodes.launching import (
     arguments,
@@ -49,6 +50,7 @@ def check(values, exact):
         raise RuntimeError("replay needs a bag: bag:=FOLDER")
     if not Path(values["bag"]).expanduser().exists():
         raise RuntimeError(f"bag:={values['bag']} does not exist")
+    map_file(values["save_map"])
     if values["save_map"] and not exact:
         raise RuntimeError("save_map:= needs exact:=true, which knows when all frames are done")
 

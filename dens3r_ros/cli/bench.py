@@ -139,7 +139,7 @@ def mapping(
 @app.command()
 def node(
     frames: Annotated[
-        int, typer.Option(min=300, max=20000, help="Images that are listened to; 5000 for memory.")
+        int, typer.Option(min=20, max=20000, help="Images that are listened to; 5000 for memory.")
     ] = 1000,
     idle_frames: Annotated[
         int, typer.Option(min=20, max=300, help="Images before, to which nobody listens.")
@@ -147,6 +147,12 @@ def node(
     rate: Annotated[float, typer.Option(min=1, max=200, help="Most images a second.")] = 30.0,
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the images.")] = "512x384",
     domain: Annotated[int, typer.Option(min=0, max=232, help="DDS domain to measure in.")] = 87,
+    plain_camera: Annotated[
+        bool, typer.Option("--plain-camera", help="A camera without any of our DDS settings.")
+    ] = False,
+    plain_listener: Annotated[
+        bool, typer.Option("--plain-listener", help="A listener without any of our settings.")
+    ] = False,
     json: Annotated[
         Path | None, typer.Option(help="Write the figures to this file; - is standard output.")
     ] = None,
@@ -163,7 +169,7 @@ def node(
     publish_poses_ms_p50, ... odometry, pose, TF
     own_ms_p50                sum of the four medians: the node without network and mapping
     idle_publish_maps_ms_...  the same with nobody listening to maps
-    images_...                sent, processed, dropped with listener; processed a second
+    images_...                sent, processed, lost, dropped with listener; processed a second
     outputs_expected, ...     messages of all topics; lost, repeated, of no image, by stamp
     latency_p50_ms, _p95      image's stamp to the arrival of the last of its outputs
     rss_mib                   the node's memory at the end
@@ -175,7 +181,9 @@ def node(
         typer.echo(f"this needs ROS 2, and {error.name} is missing: run make setup", err=True)
         raise typer.Exit(1) from error
     height, width = _parsed(size) or (384, 512)
-    options = BenchOptions(frames, idle_frames, rate, width, height, domain)
+    options = BenchOptions(
+        frames, idle_frames, rate, width, height, domain, plain_camera, plain_listener
+    )
     try:
         figures = bench_node(options, lambda line: typer.echo(line, err=True))
     except BenchError as error:

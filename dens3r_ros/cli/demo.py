@@ -10,14 +10,6 @@ from typing import Annotated, Any
 import typer
 
 DEFAULT_OUTPUT = Path("demo_output")
-WHY_TINY = (
-    "Engine: dens3r-tiny, the shipped network, which knows such rooms and sees whole images: this "
-    "machine computes in bfloat16, so it is quick enough (compare: --engine geometric)."
-)
-WHY_GEOMETRIC = (
-    "Engine: geometric. This machine does not compute in bfloat16; on one such it tracked 10 "
-    "frames a second, dens3r-tiny 4 (compare: --engine torch --model dens3r-tiny)."
-)
 
 
 def demo(
@@ -30,10 +22,10 @@ def demo(
     engine: Annotated[
         str,
         typer.Option(
-            help="auto, torch, onnx, geometric, or module:factory. Not given: for the shipped walk "
-            "dens3r-tiny or geometric, whichever suits this machine; auto for your own images."
+            help="auto, torch, onnx, geometric, or module:factory. auto is the model named, else "
+            "the one best on record, as for the node."
         ),
-    ] = "",
+    ] = "auto",
     model: Annotated[str, typer.Option(help="Name or path of a model, for torch and onnx.")] = "",
     config: Annotated[
         Path | None,
@@ -51,9 +43,10 @@ def demo(
     from rich.console import Console
 
     console = Console()
-    if not engine and not model and source is None:
-        engine, model, why = _engine_for_the_walk()
-        console.print(why)
+    from dens3r_ros.engines.loading import choose_engine
+
+    chosen = choose_engine(engine, model)
+    console.print(f"Engine: {chosen.engine} {chosen.model}".rstrip() + f" ({chosen.why}).")
     try:
         from dens3r_ros.nodes.demo.run import DemoError, DemoOptions, run_demo
         from dens3r_ros.nodes.demo.viewer import open_viewer
@@ -64,7 +57,7 @@ def demo(
         source=source or _shipped("demo/walk.mp4"),
         output=out,
         config=config or _shipped("cpu.yaml"),
-        engine=engine or "auto",
+        engine=engine,
         model=model,
         rate=rate,
         seconds=seconds,
@@ -81,17 +74,6 @@ def demo(
         console.print(f"The demo failed: {error}", style="red")
         raise typer.Exit(1) from error
     _print_summary(console, values, out)
-
-
-def _engine_for_the_walk() -> tuple[str, str, str]:
-    """Engine, model, and why these."""
-    import torch
-
-    from dens3r_ros.engines.precision import choose_device, choose_precision
-
-    if choose_precision("auto", choose_device("auto")) == torch.bfloat16:
-        return "torch", "dens3r-tiny", WHY_TINY
-    return "geometric", "", WHY_GEOMETRIC
 
 
 def _shipped(name: str) -> Path:

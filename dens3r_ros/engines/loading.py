@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dens3r_ros.engines.protocol import Engine
-from dens3r_ros.model_store.choice import choose
+from dens3r_ros.model_store.choice import Choice, choose
 from dens3r_ros.model_store.manifest import ModelError, resolve_model
 
 if TYPE_CHECKING:
@@ -16,6 +16,26 @@ if TYPE_CHECKING:
     from dens3r_ros.network.checkpoints.families import AnyNetwork
 
 ENGINES = ("auto", "torch", "onnx", "geometric")
+
+
+def choose_engine(name: str = "auto", model: str = "") -> Choice:
+    """What runs for what a person named; ValueError with a sentence where that is nothing.
+
+    "auto" is the model named, else what `model_store.choice` finds.
+    """
+    if ":" in name:
+        return Choice(name, "", "as named")
+    if name not in ENGINES:
+        raise ValueError(f"engine {name!r} is none of {', '.join(ENGINES)}, module:factory")
+    if name == "geometric":
+        return Choice(name, "", "as named")
+    if model:
+        kind = "onnx" if name == "onnx" or (name == "auto" and _is_export(model)) else "torch"
+        return Choice(kind, model, "as named")
+    found = choose()
+    if name not in ("auto", found.engine):
+        raise ValueError(f"engine {name} needs a model: a path, or a name of dens3r models list")
+    return found
 
 
 def load_engine(
@@ -28,27 +48,17 @@ def load_engine(
     """The engine of that name.
 
     "torch" and "onnx" run `model`: a path, a name of `dens3r models list`, or `random:NAME` for a
-    published network without its weights. "geometric" needs none. "auto" runs the model named,
-    else what `model_store.choice` finds. "module:factory" is called without arguments.
-    `max_side` is the long side in pixels to work at, 0 the engine's own choice. Errors are
-    ValueErrors with a sentence.
+    published network without its weights. "geometric" needs none. "auto" is as `choose_engine` has
+    it. "module:factory" is called without arguments. `max_side` is the long side in pixels to work
+    at, 0 the engine's own choice. Errors are ValueErrors with a sentence.
     """
-    if ":" in name:
-        return _custom(name)
-    if name not in ENGINES:
-        raise ValueError(f"engine {name!r} is none of {', '.join(ENGINES)}, module:factory")
-    if name != "geometric" and not model:
-        choice = choose()
-        if name not in ("auto", choice.engine):
-            raise ValueError(
-                f"engine {name} needs a model: a path, or a name of dens3r models list"
-            )
-        name, model = choice.engine, choice.model
-    if name == "geometric" or not model:
+    chosen = choose_engine(name, model)
+    if ":" in chosen.engine:
+        return _custom(chosen.engine)
+    if chosen.engine == "geometric":
         return _geometric(max_side)
-    if name == "onnx" or (name == "auto" and _is_export(model)):
-        return _onnx(model, device, precision, max_side)
-    return _torch(model, device, precision, max_side)
+    make = _onnx if chosen.engine == "onnx" else _torch
+    return make(chosen.model, device, precision, max_side)
 
 
 def load_any_network(model: str) -> AnyNetwork:
@@ -95,10 +105,13 @@ def _geometric(max_side: int) -> Engine:
 
 
 def _torch(model: str, device: str, precision: str, max_side: int) -> Engine:
+    from dens3r_ros.engines.precision import choose_device, choose_precision
     from dens3r_ros.engines.torch_engine import TorchConfig, TorchEngine
     from dens3r_ros.engines.views_engine import ViewsEngine, ViewsNetwork
     from dens3r_ros.network import Network
 
+    # A device that is not there is told before a large network is read.
+    choose_precision(precision, choose_device(device))
     network, config = load_any_network(model), TorchConfig(device, precision, max_side)
     name = Path(model).stem
     if isinstance(network, Network):

@@ -206,4 +206,5 @@ def _engine_info(
         normals="normals" in given,
         descriptors="descriptors" in given,
         device=provider.removesuffix("ExecutionProvider"),
+        precision=manifest.precision,
     )

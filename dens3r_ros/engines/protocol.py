@@ -33,6 +33,8 @@ class EngineInfo:
     device: str
     guided: bool = False
     """Whether it sees better where frames bring intrinsics."""
+    precision: str = "fp32"
+    """Number type of most of its work."""
     views: int = 2
     """Views that it can look at together; more than two make it a `WindowEngine`."""
 

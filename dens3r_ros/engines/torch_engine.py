@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from dens3r_ros.engines.cpu_kernels import use_onednn
 from dens3r_ros.engines.fingerprint import fingerprint
 from dens3r_ros.engines.grouping import encode_grouped, on_device
 from dens3r_ros.engines.memory import halving
-from dens3r_ros.engines.precision import choose_device, choose_precision
+from dens3r_ros.engines.precision import PRECISIONS, choose_device, choose_precision
 from dens3r_ros.engines.preprocess import Prepared, Sizing, normalise
 from dens3r_ros.engines.protocol import EngineInfo, Features, Outputs
 from dens3r_ros.engines.wanted import wanted_maps
@@ -70,7 +70,10 @@ class TorchEngine:
         self.device = choose_device(self.config.device)
         self.dtype = choose_precision(self.config.precision, self.device)
         self.sizing = sizing_of(network.info, self.config.max_side)
-        self.info = _engine_info(network, self.sizing, self.device, model)
+        self.info = replace(
+            _engine_info(network, self.sizing, self.device, model),
+            precision=next(name for name, kind in PRECISIONS.items() if kind == self.dtype),
+        )
         network.set_backbone_dtype(self.dtype)
         if self.dtype != torch.float32:
             _leave_file(network)

@@ -15,7 +15,7 @@ from dens3r_ros.engines.cpu_kernels import use_onednn
 from dens3r_ros.engines.fingerprint import fingerprint
 from dens3r_ros.engines.grouping import encode_grouped, on_device
 from dens3r_ros.engines.memory import halving
-from dens3r_ros.engines.precision import choose_device, choose_precision
+from dens3r_ros.engines.precision import PRECISIONS, choose_device, choose_precision
 from dens3r_ros.engines.preprocess import Prepared, Sizing
 from dens3r_ros.engines.protocol import (
     EngineInfo,
@@ -59,7 +59,8 @@ class ViewsEngine:
         usual = CPU_SIDE if self.device.type == "cpu" else max(network.info.training_size)
         side = self.config.max_side or usual
         self.sizing = Sizing(patch=network.patch, long_side=side, square_ok=True)
-        self.info = _engine_info(network, side, self.device, model)
+        precision = next(name for name, kind in PRECISIONS.items() if kind == self.dtype)
+        self.info = _engine_info(network, side, self.device, model, precision)
         network.set_backbone_dtype(self.dtype)
         self.network = network.to(self.device).eval().requires_grad_(False)
         if self.device.type == "cpu":
@@ -197,7 +198,9 @@ def _at(value: Tensor | None, scene: int, view: int) -> Tensor:
     return _all(value)[scene, view]
 
 
-def _engine_info(network: ViewsNetwork, side: int, device: torch.device, model: str) -> EngineInfo:
+def _engine_info(
+    network: ViewsNetwork, side: int, device: torch.device, model: str, precision: str
+) -> EngineInfo:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     return EngineInfo(
         name="torch",
@@ -210,5 +213,6 @@ def _engine_info(network: ViewsNetwork, side: int, device: torch.device, model: 
         normals=False,
         descriptors=False,
         device=name,
+        precision=precision,
         views=MOST_VIEWS,
     )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from safetensors.numpy import load
 
 from dens3r_ros.engines.protocol import Placement
 from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.image_header import BadHeader, image_size
 from dens3r_ros.mapping.graph import Edge
 from dens3r_ros.mapping.map_file import (
     FORMAT,
@@ -45,7 +47,7 @@ def read_map(path: Path) -> LoadedMap:
             graph = load(_member(path, archive, manifest, GRAPH))
             found = [_keyframe(path, archive, manifest, one) for one in manifest["keyframes"]]
             return _assembled(manifest, graph, found)
-        except (KeyError, TypeError, SafetensorError) as error:
+        except (KeyError, TypeError, SafetensorError, BadHeader) as error:
             raise MapFileError(f"{path} is a damaged map: {error!r} is wrong in it") from error
 
 
@@ -85,9 +87,18 @@ def _keyframe(
         one["folds"],
         one["revision"],
     )
+    _check_image(path, stored)
     return SavedKeyframe(
         stored, PlaceDescriptor(arrays["view"], arrays["words"], arrays["corners"])
     )
+
+
+_MOST_BYTES = {MANIFEST: 1 << 27, GRAPH: 1 << 31}
+_OF_A_KEYFRAME = 1 << 26
+_GROWTH = 10
+"""Times the file's own size that its members may be together; those that we write are stored."""
+_MOST_PIXELS = 250_000_000
+"""Of a keyframe's image."""
 
 
 def _opened(path: Path) -> zipfile.ZipFile:
@@ -96,24 +107,64 @@ def _opened(path: Path) -> zipfile.ZipFile:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, not a map")
     try:
-        return zipfile.ZipFile(path)
+        archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile:
         raise MapFileError(
             f"{path} is no map, or only a part of one: it is {path.stat().st_size} bytes long and"
             " does not end as a map does"
         ) from None
+    _check_sizes(path, archive)
+    return archive
+
+
+def _check_sizes(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse members that would not fit into memory, by what the file says of them."""
+    for member in archive.infolist():
+        most = _MOST_BYTES.get(member.filename, _OF_A_KEYFRAME)
+        if member.file_size > most:
+            raise MapFileError(
+                f"{path} is no map of ours: {member.filename} in it has {member.file_size} bytes,"
+                f" of at most {most}"
+            )
+    unpacked, own = sum(m.file_size for m in archive.infolist()), path.stat().st_size
+    if unpacked > _GROWTH * own:
+        raise MapFileError(
+            f"{path} is no map of ours: {own} bytes that would unpack to {unpacked}, of at most"
+            f" {_GROWTH} times as many"
+        )
+
+
+def _check_image(path: Path, keyframe: Stored) -> None:
+    """Refuse pictures that would grow when the keyframe is used."""
+    original = keyframe.placement.original
+    height, width = image_size(keyframe.jpeg)
+    if not 0 < height * width <= original[0] * original[1] <= _MOST_PIXELS:
+        raise MapFileError(
+            f"{path} is a damaged map: keyframe {keyframe.id} has a picture of {width}x{height}"
+            f" for an image of {original[1]}x{original[0]}"
+        )
 
 
 def _manifest(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
     if MANIFEST not in archive.namelist():
         raise MapFileError(f"{path} is a zip file, but not a map: it has no {MANIFEST}")
     content = _content(path, archive, MANIFEST, archive.comment.decode("ascii", "replace"))
-    manifest = json.loads(content)
+    manifest = _parsed(path, content)
     if manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
         raise MapFileError(
             f"{path} is {manifest.get('format')!r} version {manifest.get('version')}; this is"
             f" {FORMAT!r} version {VERSION}: load it with the release that wrote it"
         )
+    return manifest
+
+
+def _parsed(path: Path, content: bytes) -> dict[str, Any]:
+    try:
+        manifest = json.loads(content)
+    except (ValueError, RecursionError):
+        manifest = None
+    if not isinstance(manifest, dict):
+        raise MapFileError(f"{path} is a damaged map: its {MANIFEST} is no JSON object")
     return manifest
 
 
@@ -123,8 +174,10 @@ def _member(path: Path, archive: zipfile.ZipFile, manifest: dict[str, Any], name
 
 def _content(path: Path, archive: zipfile.ZipFile, name: str, expected: str) -> bytes:
     try:
-        content = archive.read(name)
-    except (zipfile.BadZipFile, KeyError, EOFError):
+        # By its declared size, which was looked at; `read` alone would take whatever it unpacks to.
+        with archive.open(name) as member:
+            content = member.read(archive.getinfo(name).file_size)
+    except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError, zlib.error, RuntimeError):
         content = b""
     if hashlib.sha256(content).hexdigest() != expected:
         raise MapFileError(f"{path} is damaged: {name} in it is not what was saved")

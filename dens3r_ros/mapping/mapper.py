@@ -45,13 +45,14 @@ class Mapper:
         self._session = Session(make_parts(engine, self.config), epoch=0)
         self._lost_in_a_row = 0
         self._from_file = False
+        self._begun = 0, "the first one"
         self.metric = self._session.parts.metric
 
     def step(self, frame: Frame) -> Update:
         """Take one frame in; frames of one camera come in the order of their stamps."""
         update = self._session.take(frame)
         if self._hopeless(update):
-            self.reset()
+            self.reset("the camera was lost for good before the map had well begun")
         return update
 
     def _hopeless(self, update: Update) -> bool:
@@ -92,11 +93,12 @@ class Mapper:
         """Do all work that waits, wait for the solves that are under way, and follow them."""
         self._session.finish()
 
-    def reset(self) -> None:
-        """Forget the map and begin a new epoch."""
+    def reset(self, why: str = "the map was reset") -> None:
+        """Forget the map and begin a new epoch; `why` is told by `why_epoch`."""
         self._session.world.backend.close()
         parts = self._make_parts(self.engine, self.config)
         self._session = Session(parts, self._session.odometry.epoch + 1)
+        self._begun = self.epoch, why
         self._lost_in_a_row = 0
         self._from_file = False
 
@@ -104,6 +106,12 @@ class Mapper:
     def epoch(self) -> int:
         """That of the next frame's update, unless the map's scale jumps before."""
         return self._session.odometry.epoch
+
+    @property
+    def why_epoch(self) -> str:
+        """Why the present epoch began."""
+        begun, why = self._begun
+        return why if begun == self.epoch else "a solve changed the map's scale at once"
 
     @property
     def levelled_by(self) -> str:
@@ -122,6 +130,7 @@ class Mapper:
         session = restored(loaded, parts, self._session.odometry.epoch + 1)
         self._session.world.backend.close()
         self._session = session
+        self._begun = self.epoch, f"the map of {path} was loaded"
         self._from_file = True
         return len(loaded.keyframes)
 

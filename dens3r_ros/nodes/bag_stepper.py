@@ -4,43 +4,45 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import rclpy
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo
 
 from dens3r_ros.nodes import interfaces
+from dens3r_ros.nodes.bag_reading import Bag, BagDamaged, BagError
 from dens3r_ros.nodes.process import Stop, run_node
 
 AHEAD = 40
 """Images published beyond those that the node has dealt with."""
 ANSWER_WITHIN_S = 120.0
-KINDS = {kind.__name__: kind for kind in (Image, CompressedImage, CameraInfo)}
-
-
-class BagError(ValueError):
-    """A bag that cannot be stepped through, or whose map cannot be saved; the text says why."""
 
 
 class Finished(Exception):
-    """The bag was played to its end."""
+    """The bag was played to its end, or as far as it could be read."""
 
 
 class BagStepper(Node):
-    """Publishes a bag's images and calibration as they were recorded."""
+    """Publishes a bag's images and calibration as they were recorded.
+
+    What is wrong with bag or map is told before the node has loaded anything.
+    """
 
     def __init__(self) -> None:
         super().__init__("bag_stepper")
         text = {name: str(self.declare_parameter(name, "").value) for name in ("bag", "save_map")}
-        self._bag, self._save_map = Path(text["bag"]).expanduser(), text["save_map"]
         topics = [
             str(self.declare_parameter(name, name).value) for name in ("image", "camera_info")
         ]
-        self._messages = bag_messages(self._bag, topics)
+        if interfaces.messages is None:
+            raise BagError(interfaces.MISSING_INTERFACES)
+        self._save_map = map_file(text["save_map"])
+        bag = Bag(Path(text["bag"]).expanduser(), *topics)
+        self._messages = bag.messages()
+        self._damaged = False
         self._outputs: dict[str, Any] = {}
         self._published = 0
         self._before: int | None = None
@@ -49,7 +51,7 @@ class BagStepper(Node):
         self._saving: Any = None
         self.create_subscription(interfaces.messages.Status, "dens3r/status", self._on_status, 10)
         self.create_timer(0.002, self._step)
-        self.get_logger().info(f"stepping through {self._bag}")
+        self.get_logger().info(f"stepping through {bag.path}: {bag.total} messages")
 
     def _on_status(self, status: Any) -> None:
         done = status.images_processed + status.images_dropped
@@ -65,12 +67,18 @@ class BagStepper(Node):
             self._publish_next()
 
     def _publish_next(self) -> None:
-        for topic, kind, data in self._messages:
-            self._output(topic, kind).publish(data)
-            if kind is not CameraInfo:
-                self._published += 1
-                self._idle = False
-                return
+        try:
+            for topic, kind, data in self._messages:
+                self._output(topic, kind).publish(data)
+                if kind is not CameraInfo:
+                    self._published += 1
+                    self._idle = False
+                    return
+        except BagDamaged as error:
+            if not self._published:
+                raise
+            self._damaged = True
+            self.get_logger().error(f"{error}; what was read is mapped, and saved where asked for")
         if self._idle:
             self._finish()
 
@@ -95,7 +103,7 @@ class BagStepper(Node):
     def _finish(self) -> None:
         self.get_logger().info(f"{self._published} images stepped through")
         if not self._save_map:
-            raise Finished
+            raise self._end()
         kind = interfaces.services.SaveMap
         client = self.create_client(kind, "dens3r/save_map")
         client.wait_for_service(ANSWER_WITHIN_S)
@@ -107,35 +115,25 @@ class BagStepper(Node):
         if not answer.result().success:
             raise BagError(f"the map was not saved: {answer.result().message}")
         self.get_logger().info(answer.result().message)
-        raise Finished
+        raise self._end()
+
+    def _end(self) -> Exception:
+        return BagError("the bag was not whole, see above") if self._damaged else Finished()
 
 
-def bag_messages(bag: Path, topics: list[str]) -> Iterator[tuple[str, Any, bytes]]:
-    """(topic, message class, serialised message) in the order of recording; any ROS 2 storage."""
-    if not bag.exists():
-        raise BagError(f"bag '{bag}' does not exist")
+def map_file(named: str) -> str:
+    """The whole path of the map that is asked for, "" for none; BagError if it has no folder."""
+    if not named:
+        return ""
     try:
-        from rosbags.highlevel import AnyReader
-        from rosbags.highlevel.anyreader import AnyReaderError
-    except ModuleNotFoundError as error:
-        raise BagError("stepping through bags needs rosbags: pip install rosbags") from error
-    try:
-        with AnyReader([bag]) as reader:
-            if not reader.is2:
-                raise BagError(f"{bag} is of ROS 1: convert it first, by rosbags-convert")
-            wanted = [c for c in reader.connections if _matches(c.topic, topics)]
-            if not any("Image" in c.msgtype for c in wanted):
-                held = ", ".join(sorted(f"{c.topic} ({c.msgtype})" for c in reader.connections))
-                raise BagError(f"{bag} has no images on {topics[0]}; it holds {held or 'nothing'}")
-            for connection, _, data in reader.messages(connections=wanted):
-                kind = KINDS[connection.msgtype.rsplit("/", 1)[-1]]
-                yield connection.topic, kind, bytes(data)
-    except AnyReaderError as error:
-        raise BagError(f"{bag} cannot be read: {error}") from error
-
-
-def _matches(topic: str, wanted: list[str]) -> bool:
-    return topic.lstrip("/") in {name.lstrip("/") for name in wanted}
+        path = Path(named).expanduser().absolute()
+    except RuntimeError as error:
+        raise BagError(f"save_map {named}: {error}") from error
+    if not path.parent.is_dir():
+        raise BagError(f"save_map {path}: the folder {path.parent} does not exist; make it first")
+    if path.is_dir():
+        raise BagError(f"save_map {path} is a folder; name a file")
+    return str(path)
 
 
 def main(stop: Stop | None = None) -> int:

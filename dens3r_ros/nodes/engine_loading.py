@@ -42,10 +42,9 @@ def _attempt(parameters: EngineParameters) -> Engine | BaseException:
 
 
 def _load(parameters: EngineParameters) -> Engine:
-    from dens3r_ros.engines.loading import load_engine
-    from dens3r_ros.model_store.choice import choose
+    from dens3r_ros.engines.loading import choose_engine, load_engine
 
-    network = parameters.model or (parameters.name != "geometric" and choose().model)
+    network = choose_engine(parameters.name, parameters.model).engine in ("torch", "onnx")
     return load_engine(
         parameters.name,
         parameters.model,

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
+from dens3r_ros.image_header import BadHeader, image_size
+
 
 class RejectedImage(Exception):
     """A message that is no usable image; `reason` is a counter's name, the text explains."""
@@ -71,17 +73,28 @@ def rgb_from_image(message: Image, max_pixels: int) -> np.ndarray:
 
 
 def rgb_from_compressed(message: CompressedImage, max_pixels: int) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of a JPEG, PNG or other still that OpenCV reads."""
+    """(H, W, 3) uint8 RGB of a JPEG, PNG, WebP, TIFF or BMP; too large ones are not decoded."""
     data = np.frombuffer(message.data, np.uint8)
     if not len(data):
         raise RejectedImage("empty_image", "compressed image without data")
-    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    try:
+        height, width = image_size(data.tobytes())
+    except BadHeader as error:
+        raise RejectedImage("undecodable", f"format '{message.format}': {error}") from error
+    _check_pixel_count(width, height, max_pixels)
+    decoded = _decoded(data)
     if decoded is None:
         raise RejectedImage(
             "undecodable", f"{len(data)} bytes of format '{message.format}' do not decode"
         )
-    _check_pixel_count(decoded.shape[1], decoded.shape[0], max_pixels)
     return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
+
+
+def _decoded(data: np.ndarray) -> np.ndarray | None:
+    try:
+        return cv2.imdecode(data, cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
 
 
 def _check_size(message: Image, encoding: Encoding, max_pixels: int) -> None:

@@ -60,12 +60,14 @@ def environment() -> list[Any]:
     """Settings without which large messages are lost."""
     from launch.actions import SetEnvironmentVariable
 
-    tuned = tuned_environment(os.environ)
-    return [
-        SetEnvironmentVariable(name, value)
-        for name, value in tuned.items()
-        if os.environ.get(name) != value
-    ]
+    added = launched_environment(os.environ)
+    return [SetEnvironmentVariable(name, value) for name, value in added.items()]
+
+
+def launched_environment(own: Mapping[str, str]) -> dict[str, str]:
+    """What launch adds to its own environment for all that it starts."""
+    tuned = tuned_environment(own)
+    return {name: value for name, value in tuned.items() if own.get(name) != value}
 
 
 def dens3r_node(

@@ -26,6 +26,8 @@ class MetricScale:
         self._motion = RobotMotion(node, config, extrinsics)
         self._estimator = ScaleEstimator()
         self.epochs = 0
+        self._found: set[int] = set()
+        """Epochs of the node's that a found scale began."""
 
     @property
     def factor(self) -> float:
@@ -36,10 +38,15 @@ class MetricScale:
         """Take in a frame, not yet scaled, of the camera with this frame."""
         if self.active and self._estimator.add(update, self._motion.of_camera(frame_id)):
             self.epochs += 1
+            self._found.add(update.epoch + self.epochs)
             self._logger.info(
                 f"lengths are metres from here on ({self.progress()}; "
                 f"{self._estimator.stretches} stretches, spread {self._estimator.spread:.0%})"
             )
+
+    def began_epoch(self, epoch: int) -> str:
+        """Why, if the scale began this epoch of the node's, else nothing."""
+        return "lengths are metres from here on" if epoch in self._found else ""
 
     def applied(self, update: Update) -> Update:
         """The update as it is published."""

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of DDS, the allocator and threads without which large messages are lost or slow."""
+"""Settings of DDS, the allocator and threads without which large messages are lost or slow.
+
+All are this process's own: whoever talks to it needs none of them. The transports stay Fast DDS's
+default ones, for participants with others never find a camera, RViz or `ros2` of a plain terminal.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,11 @@ from dens3r_ros.resources import resource_dir
 # Older glibc refuses more than 32 MiB as the size from which blocks are mapped one by one.
 _MAPPED_FROM, _TRIMMED_FROM = 1 << 25, 1 << 29
 LARGE_MESSAGES = {
-    "FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA",
     "MALLOC_MMAP_THRESHOLD_": str(_MAPPED_FROM),
     "MALLOC_TRIM_THRESHOLD_": str(_TRIMMED_FROM),
 }
-"""Fast DDS's transport for messages of megabytes; glibc that keeps big blocks for reuse."""
+"""glibc that keeps big blocks for reuse."""
+TRANSPORTS = "FASTDDS_BUILTIN_TRANSPORTS"
 _PROFILE, _OLD_PROFILE = "FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"
 _WITH_FAST_DDS_2 = ("humble", "iron", "jazzy")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -25,6 +29,12 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 def tuned_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """An environment for a process of ours; what somebody has set already stays."""
     return LARGE_MESSAGES | _threads() | _profile(environment) | dict(environment)
+
+
+def plain_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a terminal that has none of these settings, nor other transports."""
+    ours = {*LARGE_MESSAGES, *_threads(), _PROFILE, _OLD_PROFILE, TRANSPORTS}
+    return {name: value for name, value in environment.items() if name not in ours}
 
 
 def tune_this_process() -> None:

@@ -13,6 +13,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from dens3r_ros.nodes import interfaces
 from dens3r_ros.nodes.config import NodeConfig
 from dens3r_ros.nodes.engine_loading import EngineUnavailable, Interrupted, load_beside
+from dens3r_ros.nodes.introduction import introduction
 from dens3r_ros.nodes.parameters import Parameters
 from dens3r_ros.nodes.reporting import Reporting
 from dens3r_ros.nodes.services import Services
@@ -71,6 +72,7 @@ class Dens3rNode(LifecycleNode):
             return _FAILURE
         except Interrupted:
             return _FAILURE
+        self.get_logger().info(introduction(engine.info, self.config))
         self._attach(self._session)
         return _SUCCESS
 
@@ -113,7 +115,7 @@ class Dens3rNode(LifecycleNode):
             JumpThreshold(
                 min_forward=None, min_backward=Duration(seconds=-1), on_clock_change=False
             ),
-            post_callback=lambda _: session.reset(),
+            post_callback=lambda _: session.reset("the clock went back"),
         )
         self._settings.locked = True
 

@@ -51,13 +51,16 @@ def run_main(module: str) -> None:
     raise SystemExit(importlib.import_module(module).main(stop))
 
 
-def run_node(make: Callable[[], Any], stop: Stop | None = None) -> int:
+def run_node(make: Callable[[], Any], stop: Stop | None = None, tuned: bool = True) -> int:
     """Make a node and spin it until a signal; its `close()`, where it has one, comes last.
+
+    `tuned`: with our settings for large messages, which a stand-in for others' processes lacks.
 
     The exit code: 1 where ROS refuses the arguments or the node has `failed`, else 0.
     """
     stop = stop or Stop()
-    tune_this_process()
+    if tuned:
+        tune_this_process()
     free_abandoned_segments()
     import rclpy
     from rclpy.executors import SingleThreadedExecutor

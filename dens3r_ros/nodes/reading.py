@@ -61,18 +61,22 @@ class Reader:
 
     def _new_lens(self, received: Received, size: tuple[int, int], previous: _Lens | None) -> _Lens:
         plain = _Lens(received.info, size, None, lambda image: image)
+        name = received.camera or "the camera"
         if received.info is None:
+            self.logger.info(f"{name} comes without calibration: its lens is estimated")
             return plain
         self._compare_frames(received.info, received.frame_id)
         try:
             calibration = calibration_from_info(received.info, size[1], size[0])
         except RejectedInfo as error:
-            self.logger.error(f"camera_info of '{received.camera or 'the camera'}': {error}")
+            self.logger.error(f"camera_info of '{name}': {error}")
             if previous is not None and previous.size == size:
                 return _Lens(received.info, size, previous.intrinsics, previous.undistort)
             return plain
         if calibration is None:
+            self.logger.info(f"camera_info of {name} says nothing: its lens is estimated")
             return plain
+        self.logger.info(f"{name} is calibrated: fx {calibration.intrinsics.fx:.1f} pixels")
         return _Lens(received.info, size, calibration.intrinsics, calibration.undistorter())
 
     def _compare_frames(self, info: CameraInfo, frame_id: str) -> None:

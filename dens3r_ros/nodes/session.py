@@ -87,12 +87,12 @@ class Session:
             outputs.destroy()
         return ended
 
-    def reset(self) -> Future[None]:
+    def reset(self, why: str = "a reset was asked for") -> Future[None]:
         """Forget the map; the next image begins a new epoch."""
         self.counts.drop("reset", self._mailbox.clear())
         if self.intake is not None:
             self.intake.forget_stamps()
-        return self._worker.call(self._reset)
+        return self._worker.call(partial(self._reset, why))
 
     def save(self, path: Path) -> Future[int]:
         """Write the map to a file; its keyframes."""
@@ -130,10 +130,10 @@ class Session:
     def _restart(self) -> None:
         self.node.get_logger().info("time went back: the map is reset and a new epoch begins")
         self.counts.drop("time_went_back", self._mailbox.clear())
-        self._worker.call(self._reset)
+        self._worker.call(partial(self._reset, "time went back"))
 
-    def _reset(self) -> None:
-        self._mapper.reset()
+    def _reset(self, why: str) -> None:
+        self._mapper.reset(why)
         self._frames.clear()
 
     def _process(self, received: Received) -> None:
@@ -178,15 +178,16 @@ class Session:
                 f"images changed from {previous.size[1]}x{previous.size[0]} to "
                 f"{frame.size[1]}x{frame.size[0]}: the map is reset and a new epoch begins"
             )
-            self._reset()
+            self._reset("images have another size")
         self._frames[frame.camera] = frame
 
     def _note_state(self, update: Update) -> None:
         before = self.update
         if before is None or before.state is not update.state:
             self._log_state(update)
-        if before is not None and before.epoch != update.epoch:
-            self.node.get_logger().info(f"epoch {update.epoch} begins")
+        if update.epoch != (0 if before is None else before.epoch):
+            why = self.scale.began_epoch(update.epoch) or self._mapper.why_epoch
+            self.node.get_logger().info(f"epoch {update.epoch} begins: {why}")
         self.update = update
 
     def _log_state(self, update: Update) -> None:

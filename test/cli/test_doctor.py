@@ -88,17 +88,28 @@ def test_domain_id_is_checked(domain: str, errors: int) -> None:
     assert sum(f.level is Level.ERROR for f in findings) == errors
 
 
-def test_transport_that_loses_images_is_warned_of() -> None:
-    def levels(**environment: str) -> dict[str, Level]:
-        return {f.name: f.level for f in ros.look_at_middleware(GOOD, environment)}
-
-    assert levels()["Fast DDS transport"] is Level.WARNING
-    large = {"FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA"}
-    assert levels(**large)["Fast DDS transport"] is Level.WARNING
-    missing = levels(**large, FASTDDS_DEFAULT_PROFILES_FILE="/no/such.xml")
-    assert missing["Fast DDS transport"] is Level.ERROR
-    whole = levels(**large, FASTDDS_DEFAULT_PROFILES_FILE=__file__)
-    assert whole["Fast DDS transport"] is Level.OK
+@pytest.mark.parametrize(
+    ("transport", "profile", "level", "words"),
+    [
+        ("", "", Level.WARNING, "512 KB"),
+        ("", "/no/such.xml", Level.ERROR, "/no/such.xml"),
+        ("", __file__, Level.OK, "default"),
+        ("DEFAULT", __file__, Level.OK, "default"),
+        ("LARGE_DATA", __file__, Level.WARNING, "FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA"),
+        ("UDPv4", __file__, Level.WARNING, "FASTDDS_BUILTIN_TRANSPORTS=UDPv4"),
+    ],
+)
+def test_transports_that_lose_messages_or_hide_from_others_are_warned_of(
+    transport: str, profile: str, level: Level, words: str
+) -> None:
+    """With LARGE_DATA a shell sees nothing of a camera that was started without it."""
+    environment = {
+        "FASTDDS_BUILTIN_TRANSPORTS": transport,
+        "FASTDDS_DEFAULT_PROFILES_FILE": profile,
+    }
+    found = {f.name: f for f in ros.look_at_middleware(GOOD, environment)}["Fast DDS transport"]
+    assert found.level is level and words in found.found
+    assert level is not Level.WARNING or not transport or "unset" in found.fix
 
 
 def test_own_messages_not_built_is_a_warning_others_missing_an_error() -> None:

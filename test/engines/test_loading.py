@@ -11,7 +11,7 @@ from networks import small_network
 
 from dens3r_ros.engines.fingerprint import fingerprint
 from dens3r_ros.engines.geometric.engine import GeometricEngine
-from dens3r_ros.engines.loading import load_engine
+from dens3r_ros.engines.loading import Choice, choose_engine, load_engine
 from dens3r_ros.engines.random_weights import DESCRIPTIONS
 from dens3r_ros.engines.torch_engine import TorchEngine
 from dens3r_ros.model_store.manifest import load_manifest
@@ -38,6 +38,7 @@ def test_a_model_named_runs_with_torch(weights: Path) -> None:
         engine = load_engine(name, str(weights), device="cpu")
         assert isinstance(engine, TorchEngine)
         assert engine.info.model == "small" and engine.info.metric
+        assert engine.info.precision in ("fp32", "bf16")
 
 
 def test_the_hash_is_that_of_the_weights_not_of_the_file(weights: Path) -> None:
@@ -52,6 +53,37 @@ def test_geometric_needs_no_model() -> None:
 
 def test_anybodys_engine_is_taken() -> None:
     assert load_engine(f"{__name__}:factory").info.name == "geometric"
+
+
+@pytest.mark.parametrize(
+    ("preferred", "named", "chosen"),
+    [
+        ("geometric", ("auto", ""), ("geometric", "")),
+        ("dens3r-tiny", ("auto", ""), ("torch", "dens3r-tiny")),
+        ("dens3r-tiny", ("torch", ""), ("torch", "dens3r-tiny")),
+        ("dens3r-tiny", ("geometric", ""), ("geometric", "")),
+        ("geometric", ("auto", "dens3r-tiny"), ("torch", "dens3r-tiny")),
+        ("geometric", ("onnx", "folder"), ("onnx", "folder")),
+        ("geometric", ("some:engine", ""), ("some:engine", "")),
+    ],
+)
+def test_what_runs_where_nobody_chose_is_what_the_record_says(
+    preferred: str, named: tuple[str, str], chosen: tuple[str, str], monkeypatch
+) -> None:
+    """Demo, node and command line ask here alone: else a user compares two different things."""
+    monkeypatch.setattr("dens3r_ros.model_store.choice.default_model", lambda: preferred)
+    found = choose_engine(*named)
+    assert (found.engine, found.model) == chosen and found.why
+    assert isinstance(found, Choice)
+
+
+def test_a_device_that_is_not_there_is_told_before_the_network_is_read(monkeypatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr(
+        "dens3r_ros.engines.loading.load_named_network", lambda _: pytest.fail("it was read")
+    )
+    with pytest.raises(ValueError, match="sees no CUDA device"):
+        load_engine("torch", "random:dust3r-512-dpt", device="cuda")
 
 
 @pytest.mark.parametrize(

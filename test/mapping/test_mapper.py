@@ -276,3 +276,17 @@ def test_covariance_is_as_large_as_the_errors(walk) -> None:
             error = se3_log(torch.from_numpy(np.linalg.inv(true) @ found)).numpy()
             scores.append(error @ np.linalg.solve(update.covariance, error) / 6)
     assert 0.5 < np.mean(scores) < 2
+
+
+def test_each_epoch_is_explained(walk, tmp_path) -> None:
+    """Without a reason in the log a user cannot tell a reset from a fault."""
+    mapper = Mapper(oracle(walk), INLINE)
+    mapper.step(walk[0])
+    mapper.save(tmp_path / "a.map")
+    for why in ("somebody wished it", "another wish"):
+        mapper.reset(why)
+        assert mapper.why_epoch == why
+    mapper.load(tmp_path / "a.map")
+    assert "a.map was loaded" in mapper.why_epoch
+    mapper._session.odometry.epoch += 1
+    assert "scale" in mapper.why_epoch

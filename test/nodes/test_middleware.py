@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
 
-from dens3r_ros.nodes.middleware import LARGE_MESSAGES, tuned_environment
+from dens3r_ros.nodes.middleware import LARGE_MESSAGES, plain_environment, tuned_environment
 
 ROOT = Path(__file__).parents[2]
 NEW, OLD = "FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"
@@ -24,6 +25,21 @@ def test_each_fast_dds_is_told_of_the_profile_by_its_own_name(distro: str, name:
 def test_what_a_user_has_set_stays(name: str) -> None:
     own = {name: "/mine.xml", "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4", "OMP_NUM_THREADS": "7"}
     assert tuned_environment(own) == LARGE_MESSAGES | own
+
+
+def test_transports_stay_the_default_ones() -> None:
+    """With others, nothing that was started in a plain terminal finds the node, nor it them."""
+    setting = re.compile(r"FASTDDS_BUILTIN_TRANSPORTS[\"']?\s*[:=,]\s*[\"']?\w")
+    assert "FASTDDS_BUILTIN_TRANSPORTS" not in tuned_environment({})
+    folders = ("scripts", "launch", "dens3r_ros/nodes", "test/system", "config")
+    files = [f for folder in folders for f in (ROOT / folder).rglob("*") if f.is_file()]
+    texts = {f: f.read_text() for f in files if f.suffix in (".py", ".xml", ".yaml", "")}
+    assert [f for f, text in texts.items() if setting.search(text)] == []
+
+
+def test_a_plain_environment_has_nothing_of_ours() -> None:
+    plain = {"PATH": "/usr/bin", "ROS_DOMAIN_ID": "7"}
+    assert plain_environment(tuned_environment(plain)) == plain
 
 
 @pytest.mark.parametrize(("cores", "threads"), [(1, "1"), (2, "1"), (16, "15"), (None, "1")])

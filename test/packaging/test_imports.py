@@ -29,6 +29,7 @@ ROS = {
 ABOVE = ("cli", "nodes", "mapping", "engines", "network")
 FORBIDDEN = {
     "frame": {*ABOVE, "scenes", "training", "evaluation", "sources", "model_store"},
+    "image_header": {*ABOVE, "scenes", "training", "evaluation", "sources", "model_store"},
     "geometry": {*ABOVE, "scenes", "training", "evaluation", "sources", "model_store"},
     "network": {"cli", "nodes", "mapping", "engines", "scenes", "training", "evaluation"},
     "engines": {"cli", "nodes", "mapping", "scenes", "training", "evaluation"},

@@ -67,3 +67,10 @@ def test_every_source_file_names_its_licence() -> None:
 
 
 SOURCES = (".py", ".msg", ".srv")
+
+
+def test_what_the_launch_files_start_is_installed_with_the_package() -> None:
+    """rosdep would leave out the player of bags and RViz else."""
+    package = ElementTree.parse(ROOT / "package.xml").getroot()
+    needed = {element.text for element in package.findall("exec_depend")}
+    assert needed >= {"ros2bag", "rviz2"}

@@ -33,11 +33,13 @@ MESSAGES = (
     "tf2_msgs",
     "dens3r_ros",
 )
+TRANSPORTS = "FASTDDS_BUILTIN_TRANSPORTS"
 PROFILES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 DISCOVERY = (
     "ROS_DOMAIN_ID",
     "ROS_AUTOMATIC_DISCOVERY_RANGE",
     "ROS_STATIC_PEERS",
+    TRANSPORTS,
     *PROFILES,
     "CYCLONEDDS_URI",
 )
@@ -148,18 +150,21 @@ def _discovery(environment: Mapping[str, str]) -> str:
 
 
 def _fast_dds_transport(environment: Mapping[str, str]) -> Finding:
-    name, transport = "Fast DDS transport", environment.get("FASTDDS_BUILTIN_TRANSPORTS", "")
+    name, transport = "Fast DDS transport", environment.get(TRANSPORTS, "")
     profile = next((environment[p] for p in PROFILES if environment.get(p)), "")
-    set_to = f"FASTDDS_BUILTIN_TRANSPORTS={transport or 'not set'}"
-    if not transport.startswith("LARGE_DATA"):
-        fix = "export FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA in every shell (our launch files do)"
-        return warning(name, f"{set_to}: images of megabytes get lost", fix)
-    if not profile:
-        fix = f"export {PROFILES[0]}=<share/dens3r_ros>/config/fastdds.xml (our launch files do)"
-        return warning(name, f"{set_to}, 512 KB of shared memory: large messages are late", fix)
-    if not Path(profile).is_file():
+    if profile and not Path(profile).is_file():
         return error(name, f"{profile} does not exist", f"unset {', '.join(PROFILES)}")
-    return ok(name, f"{set_to}, {_socket_buffers()}, {_shared_memory()}")
+    if transport not in ("", "DEFAULT"):
+        text = f"{TRANSPORTS}={transport}: processes started without it may not be found from here"
+        fix = f"unset {TRANSPORTS}, or set it wherever anything of this robot is started"
+        return warning(name, text, fix)
+    if not profile:
+        text = "default, 512 KB of shared memory: large messages of this shell's processes are late"
+        fix = (
+            f"export {PROFILES[0]}=<share/dens3r_ros>/config/fastdds.xml (our node does so itself)"
+        )
+        return warning(name, text, fix)
+    return ok(name, f"default, {profile}, {_socket_buffers()}, {_shared_memory()}")
 
 
 def _shared_memory() -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from dens3r_ros.nodes.bench.camera import Camera
 from dens3r_ros.nodes.bench.figures import Memory, accounting, latencies, stage_figures
 from dens3r_ros.nodes.demo.children import Child
-from dens3r_ros.nodes.middleware import tune_this_process
+from dens3r_ros.nodes.middleware import plain_environment, tune_this_process
 from dens3r_ros.nodes.process import Stop
 
 START_WITHIN_S = 90.0
@@ -38,6 +38,9 @@ class BenchOptions:
     width: int
     height: int
     domain: int
+    plain_camera: bool = False
+    """Whether the camera's process has none of our settings, as others' drivers."""
+    plain_listener: bool = False
 
 
 def bench_node(options: BenchOptions, tell: Callable[[str], None]) -> dict[str, Any]:
@@ -45,7 +48,7 @@ def bench_node(options: BenchOptions, tell: Callable[[str], None]) -> dict[str, 
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 
-    tune_this_process()
+    _set_this_process(options.plain_camera)
     os.environ["ROS_DOMAIN_ID"] = str(options.domain)
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     stop = Stop(leave_within_s=20.0)
@@ -59,6 +62,16 @@ def bench_node(options: BenchOptions, tell: Callable[[str], None]) -> dict[str, 
                 run.close()
     finally:
         rclpy.try_shutdown()
+
+
+def _set_this_process(plain: bool) -> None:
+    """This process is the camera's."""
+    if not plain:
+        tune_this_process()
+        return
+    kept = plain_environment(os.environ)
+    for name in {*os.environ} - {*kept}:
+        del os.environ[name]
 
 
 class _Run:
@@ -109,8 +122,11 @@ class _Run:
         return {
             "width": options.width,
             "height": options.height,
+            "plain_camera": options.plain_camera,
+            "plain_listener": options.plain_listener,
             "images_sent": len(self._camera.sent) - sent_before,
             "images_processed": processed,
+            "images_lost": len(self._camera.sent) - sent_before - processed,
             "images_dropped": status.images_dropped,
             "images_per_second": status.frames_per_second,
             "take_ms_p50": take,
@@ -145,9 +161,9 @@ class _Run:
 
     def _listen(self) -> None:
         file = {"file": str(self._folder / "arrivals.json")}
-        self._listener = Child(
-            "dens3r_ros.nodes.bench.listener", file, self._folder / "listener.log"
-        )
+        plain = self._options.plain_listener
+        module = "dens3r_ros.nodes.bench." + ("plain_listener" if plain else "listener")
+        self._listener = Child(module, file, self._folder / "listener.log", plain)
         # Only messages show that both ends of a topic have found each other.
         while not (self._folder / "arrivals.ready").exists() and not self._gone():
             if len(self._camera.sent) > self._options.idle_frames + WARMING:

@@ -10,22 +10,27 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dens3r_ros.nodes.middleware import tuned_environment
+from dens3r_ros.nodes.middleware import plain_environment, tuned_environment
 
 QUIT_WITHIN_S = 4.0
 
 
 class Child:
-    """A Python module of ours, run as a process of its own with its output in a log file."""
+    """A Python module of ours, run as a process of its own with its output in a log file.
 
-    def __init__(self, module: str, parameters: Mapping[str, object], log: Path) -> None:
+    `plain`: without our settings, as others' processes are.
+    """
+
+    def __init__(
+        self, module: str, parameters: Mapping[str, object], log: Path, plain: bool = False
+    ) -> None:
         self.module, self.log = module, log
         with log.open("w") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module, *_ros_arguments(parameters)],
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=tuned_environment(os.environ),
+                env=plain_environment(os.environ) if plain else tuned_environment(os.environ),
                 # A Ctrl-C in the terminal is ours to pass on, once everything is written.
                 start_new_session=True,
             )

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the node is about to work with, in one line for the log."""
+
+from __future__ import annotations
+
+from dens3r_ros.engines.protocol import EngineInfo
+from dens3r_ros.nodes.config import NodeConfig
+
+
+def introduction(info: EngineInfo, config: NodeConfig) -> str:
+    """Engine, model, device, precision, calibration, and whether lengths are metres."""
+    model = info.model if info.model not in ("", info.name) else "none"
+    return (
+        f"engine {info.name}, model {model}, device {info.device}, precision {info.precision}; "
+        f"calibration: {_calibration(config)}; lengths: {_lengths(info, config)}"
+    )
+
+
+def _calibration(config: NodeConfig) -> str:
+    if not config.input.use_camera_info:
+        return "none, input.use_camera_info is false"
+    wait = config.input.camera_info_timeout
+    return f"from camera_info where it comes within {wait:g} s of the first image, else estimated"
+
+
+def _lengths(info: EngineInfo, config: NodeConfig) -> str:
+    scale, learned = config.mapping.scale, config.input.scale_from
+    if scale == "metric" or (scale == "auto" and info.metric):
+        return "metres"
+    if learned != "none":
+        return f"no metres until input.scale_from {learned} has told how long they are"
+    return "no metres but a unit of the map's own (input.scale_from would make them metres)"
