@@ -16,8 +16,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from dens3r_ros.network.blocks import Mlp
-from dens3r_ros.network.network import Network
+from dens3r_ros.network.pairwise.network import Network
+from dens3r_ros.network.parts.blocks import Mlp
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import hashlib
 
 import torch
 
-from dens3r_ros.network.network import Network
+from dens3r_ros.network.pairwise.network import Network
 
 _SAMPLES = 16
 

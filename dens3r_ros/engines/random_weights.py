@@ -9,8 +9,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dens3r_ros.network.description import DescriptorSize, NetworkDescription, TransformerSize
-from dens3r_ros.network.network import Network
+from dens3r_ros.network.pairwise.description import (
+    DescriptorSize,
+    NetworkDescription,
+    TransformerSize,
+)
+from dens3r_ros.network.pairwise.network import Network
 
 PREFIX = "random:"
 

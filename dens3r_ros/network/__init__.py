@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The network family: pixels of a pair to pointmaps, confidence, normals and descriptors."""
 
-from dens3r_ros.network.backbone import States, Tokens
 from dens3r_ros.network.checkpoints.errors import WeightsError
 from dens3r_ros.network.checkpoints.load import load_network, save_network
-from dens3r_ros.network.description import (
+from dens3r_ros.network.pairwise.backbone import States, Tokens
+from dens3r_ros.network.pairwise.description import (
     ConfidenceRange,
     DescriptorSize,
     DptSize,
@@ -12,8 +12,8 @@ from dens3r_ros.network.description import (
     NetworkInfo,
     TransformerSize,
 )
-from dens3r_ros.network.network import Network
-from dens3r_ros.network.portrait import turn_back, turn_images
+from dens3r_ros.network.pairwise.network import Network
+from dens3r_ros.network.pairwise.portrait import turn_back, turn_images
 from dens3r_ros.network.prediction import PairPrediction
 
 __all__ = [

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from dens3r_ros.network.checkpoints.read import read_weights
-from dens3r_ros.network.network import Network
+from dens3r_ros.network.pairwise.network import Network
 from dens3r_ros.training.config import Phase, TrainingConfig
 
 _LOG = logging.getLogger(__name__)

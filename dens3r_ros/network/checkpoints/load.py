@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from dens3r_ros.network.checkpoints.errors import WeightsError
 from dens3r_ros.network.checkpoints.read import METADATA_KEY, Weights, read_weights
-from dens3r_ros.network.network import Network
+from dens3r_ros.network.pairwise.network import Network
 
 
 def load_network(

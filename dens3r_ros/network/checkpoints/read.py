@@ -18,12 +18,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from dens3r_ros.network.checkpoints.constructor import parse_constructor
 from dens3r_ros.network.checkpoints.errors import EXPECTED, WeightsError, wrong_file
-from dens3r_ros.network.checkpoints.keys import canonical, is_unused, own_name
-from dens3r_ros.network.checkpoints.published import CLASSES, describe_published
 from dens3r_ros.network.checkpoints.sniff import kind_of
-from dens3r_ros.network.description import NetworkDescription
+from dens3r_ros.network.pairwise.constructor import parse_constructor
+from dens3r_ros.network.pairwise.description import NetworkDescription
+from dens3r_ros.network.pairwise.keys import canonical, is_unused, own_name
+from dens3r_ros.network.pairwise.published import CLASSES, describe_published
 
 # What torch raises, by way of its pickle and zip readers, on files with bytes changed.
 _DAMAGE = (

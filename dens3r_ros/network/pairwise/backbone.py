@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dens3r_ros.network.blocks import NORM_EPSILON, DecoderBlock, EncoderBlock
-from dens3r_ros.network.description import NetworkDescription
-from dens3r_ros.network.rope import RotaryEmbedding, Tables
+from dens3r_ros.network.pairwise.blocks import NORM_EPSILON, DecoderBlock, EncoderBlock
+from dens3r_ros.network.pairwise.description import NetworkDescription
+from dens3r_ros.network.parts.rope import RotaryEmbedding, Tables
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from dens3r_ros.network.rope import RotaryEmbedding, rotate
+from dens3r_ros.network.parts.rope import RotaryEmbedding, rotate
 
 CPU = torch.device("cpu")
 

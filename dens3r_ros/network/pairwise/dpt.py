@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dens3r_ros.network.backbone import States
-from dens3r_ros.network.description import NetworkDescription
+from dens3r_ros.network.pairwise.backbone import States
+from dens3r_ros.network.pairwise.description import NetworkDescription
 
 
 class DptHead(nn.Module):

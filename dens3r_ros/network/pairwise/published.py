@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from dens3r_ros.network.description import (
+from dens3r_ros.network.pairwise.description import (
     ConfidenceRange,
     DescriptorSize,
     DptSize,

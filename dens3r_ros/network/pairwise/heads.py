@@ -7,15 +7,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dens3r_ros.network.backbone import States
-from dens3r_ros.network.blocks import Mlp
-from dens3r_ros.network.description import (
+from dens3r_ros.network.pairwise.backbone import States
+from dens3r_ros.network.pairwise.description import (
     ConfidenceRange,
     DescriptorSize,
     NetworkDescription,
     PointsMode,
 )
-from dens3r_ros.network.dpt import DptHead
+from dens3r_ros.network.pairwise.dpt import DptHead
+from dens3r_ros.network.parts.blocks import Mlp
 
 
 class LinearHead(nn.Module):

@@ -14,7 +14,7 @@ from published_layout import DUST3R, MAST3R, save_official
 
 from dens3r_ros.network import Network, load_network
 
-FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
+FIXTURES = Path(__file__).resolve().parents[4] / "shared" / "fixtures"
 NAMES = (
     "dust3r_linear_small",
     "dust3r_dpt_small",

@@ -15,10 +15,10 @@ import torch
 from available_memory import skip_below_need
 
 from dens3r_ros.network import Network
-from dens3r_ros.network.checkpoints.keys import canonical, is_unused, own_name
-from dens3r_ros.network.checkpoints.published import describe_published
+from dens3r_ros.network.pairwise.keys import canonical, is_unused, own_name
+from dens3r_ros.network.pairwise.published import describe_published
 
-FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
+FIXTURES = Path(__file__).resolve().parents[4] / "shared" / "fixtures"
 RECIPES = sorted(FIXTURES.glob("*_fullsize_recipe_*.npz"))
 FIELDS = {
     "pts3d": "points",
