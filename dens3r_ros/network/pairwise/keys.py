@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 
+from dens3r_ros.network.parts.dpt_keys import own_fusion_name
+
 _PREFIXES = {
     "patch_embed.proj.": "encoder.patch_embed.",
     "enc_blocks.": "encoder.blocks.",
@@ -63,14 +65,4 @@ def _own_dpt_name(rest: str) -> str:
     for theirs, ours in _DPT_PREFIXES.items():
         if rest.startswith(theirs):
             return ours + rest[len(theirs) :]
-    rest = re.sub(r"^scratch\.layer(\d)_rn", _project, rest)
-    rest = re.sub(r"^scratch\.refinenet(\d)", _fuse, rest)
-    return rest.replace("resConfUnit1", "unit_finer").replace("resConfUnit2", "unit")
-
-
-def _project(match: re.Match[str]) -> str:
-    return f"fusion.project.{int(match[1]) - 1}"
-
-
-def _fuse(match: re.Match[str]) -> str:
-    return f"fusion.fuse.{int(match[1]) - 1}"
+    return own_fusion_name(rest)

@@ -37,6 +37,32 @@ class RotaryEmbedding(nn.Module):
         return _cached_tables(*arguments)
 
 
+@lru_cache(maxsize=32)
+def token_tables(
+    head_dim: int, base: float, grid: tuple[int, int], special: int, device: torch.device
+) -> Tables:
+    """Tables for a sequence of `special` tokens and then the patches of `grid`, row by row.
+
+    Special tokens stand at (0, 0), the first patch at (1, 1).
+    """
+    with torch.inference_mode(False), torch.no_grad():
+        rows, columns = (torch.arange(1, side + 1, device=device).float() for side in grid)
+        y = torch.cat((rows.new_zeros(special), rows.repeat_interleave(grid[1])))
+        x = torch.cat((rows.new_zeros(special), columns.repeat(grid[0])))
+        return tables_at(y, x, head_dim, base)
+
+
+def tables_at(y: Tensor, x: Tensor, head_dim: int, base: float) -> Tables:
+    """Tables for tokens at the positions (y, x), each (N,)."""
+    axis_dim = head_dim // 2
+    exponents = torch.arange(0, axis_dim, 2, device=y.device).float() / axis_dim
+    frequencies = 1.0 / base**exponents
+    angles_y, angles_x = y[:, None] * frequencies, x[:, None] * frequencies
+    cosine = torch.cat((angles_y.cos(), angles_y.cos(), angles_x.cos(), angles_x.cos()), dim=-1)
+    sine = torch.cat((-angles_y.sin(), angles_y.sin(), -angles_x.sin(), angles_x.sin()), dim=-1)
+    return cosine[:, None, None], sine[:, None, None]
+
+
 def rotate(x: Tensor, tables: Tables) -> Tensor:
     """Rotate channels of x (B, N, M, heads, head_dim) by the positions of its N patches."""
     cosine, sine = (table.to(x.dtype) for table in tables)
@@ -48,16 +74,9 @@ def rotate(x: Tensor, tables: Tables) -> Tensor:
 def _tables(
     head_dim: int, base: float, grid: int | None, size: tuple[int, int], device: torch.device
 ) -> Tables:
-    axis_dim = head_dim // 2
-    exponents = torch.arange(0, axis_dim, 2, device=device).float() / axis_dim
-    frequencies = 1.0 / base**exponents
     factor = 1.0 if grid is None else grid / max(size)
     rows, columns = (torch.arange(n, device=device).float() * factor for n in size)
-    angles_y = (rows[:, None] * frequencies)[:, None].expand(-1, size[1], -1)
-    angles_x = (columns[:, None] * frequencies)[None].expand(size[0], -1, -1)
-    cosine = torch.cat((angles_y.cos(), angles_y.cos(), angles_x.cos(), angles_x.cos()), dim=-1)
-    sine = torch.cat((-angles_y.sin(), angles_y.sin(), -angles_x.sin(), angles_x.sin()), dim=-1)
-    return cosine.reshape(-1, 1, 1, head_dim), sine.reshape(-1, 1, 1, head_dim)
+    return tables_at(rows.repeat_interleave(size[1]), columns.repeat(size[0]), head_dim, base)
 
 
 @lru_cache(maxsize=32)
