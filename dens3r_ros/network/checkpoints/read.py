@@ -61,7 +61,7 @@ def read_weights(path: Path) -> Weights:
 def _read_torch(path: Path) -> Weights:
     content = _unpickle(path)
     arguments = _constructor_arguments(path, content)
-    return _published(path, arguments, content["model"])
+    return published_weights(path, arguments, content["model"])
 
 
 def _unpickle(path: Path) -> dict[str, Any]:
@@ -130,7 +130,10 @@ def _foreign_content(content: dict[str, Any]) -> str | None:
     return None
 
 
-def _published(path: Path, arguments: Mapping[str, Any], model: Mapping[str, Tensor]) -> Weights:
+def published_weights(
+    path: Path, arguments: Mapping[str, Any], model: Mapping[str, Tensor]
+) -> Weights:
+    """What a published checkpoint holds, its constructor's arguments and tensors by their names."""
     tensors = {canonical(key): value for key, value in model.items()}
     shapes = {key: tuple(value.shape) for key, value in tensors.items()}
     try:
@@ -196,7 +199,7 @@ def _read_folder(folder: Path) -> Weights:
     for shard in _shards(folder):
         kind_of(shard)
         tensors.update(_open_safetensors(shard)[0])
-    return _published(folder, arguments, tensors)
+    return published_weights(folder, arguments, tensors)
 
 
 def _shards(folder: Path) -> list[Path]:

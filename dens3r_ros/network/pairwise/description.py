@@ -34,11 +34,16 @@ class TransformerSize:
 
 @dataclass(frozen=True)
 class DptSize:
-    """Channel counts of a dense prediction (DPT) head."""
+    """Channel counts of a dense prediction (DPT) head.
+
+    `reduced_dim` is the width in which the map is brought to full size, `last_dim` that of the last
+    convolution; the two are the same where `reduced_dim` is None.
+    """
 
     feature_dim: int = 256
     last_dim: int = 128
     layer_dims: tuple[int, int, int, int] = (96, 192, 384, 768)
+    reduced_dim: int | None = None
 
 
 @dataclass(frozen=True)

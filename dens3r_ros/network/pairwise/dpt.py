@@ -25,8 +25,9 @@ class DptHead(nn.Module):
             for level, (width, dim) in enumerate(zip(widths, size.layer_dims, strict=True))
         )
         self.fusion = Fusion(size.layer_dims, size.feature_dim, crops=True)
-        self.reduce = nn.Conv2d(size.feature_dim, size.last_dim, 3, padding=1)
-        self.refine = nn.Conv2d(size.last_dim, size.last_dim, 3, padding=1)
+        reduced = size.last_dim if size.reduced_dim is None else size.reduced_dim
+        self.reduce = nn.Conv2d(size.feature_dim, reduced, 3, padding=1)
+        self.refine = nn.Conv2d(reduced, size.last_dim, 3, padding=1)
         self.out = nn.Conv2d(size.last_dim, channels, 1)
 
     def forward(self, states: States) -> Tensor:

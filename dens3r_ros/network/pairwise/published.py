@@ -124,11 +124,15 @@ def _head_prefix(shapes: Shapes) -> str:
 def _dpt(prefix: str, shapes: Shapes) -> DptSize:
     if f"{prefix}.head.0.weight" not in shapes:
         return DptSize()
-    last_dim, feature_dim = _shape(shapes, f"{prefix}.head.0.weight")[:2]
+    reduced_dim, feature_dim = _shape(shapes, f"{prefix}.head.0.weight")[:2]
+    last_dim = _shape(shapes, f"{prefix}.head.2.weight")[0]
     first, second, third, fourth = (
         _shape(shapes, f"{prefix}.act_postprocess.{level}.0.weight")[0] for level in range(4)
     )
-    return DptSize(feature_dim, last_dim, (first, second, third, fourth))
+    widths = (first, second, third, fourth)
+    return DptSize(
+        feature_dim, last_dim, widths, None if reduced_dim == last_dim else reduced_dim
+    )
 
 
 def _points_mode(arguments: Arguments) -> PointsMode:

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kinds of files of published numbers, and what compares each of them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from dens3r_ros.evaluation.parity.algorithms import (
+    alignment,
+    matching,
+    pair_graphs,
+    pair_scene,
+    preprocessing,
+)
+from dens3r_ros.evaluation.parity.comparison import Comparison, not_compared
+from dens3r_ros.evaluation.parity.fixture import Fixture
+from dens3r_ros.evaluation.parity.networks import moge, pairwise
+from dens3r_ros.evaluation.parity.report import FileReport, report_of
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of file: its name, how it is told, and how it is compared."""
+
+    name: str
+    recognises: Callable[[Fixture], bool]
+    compare: Callable[[Fixture], Iterator[Comparison]]
+
+
+def _kind(module: ModuleType) -> Kind:
+    return Kind(module.NAME, module.recognises, module.compare)
+
+
+KINDS = tuple(
+    _kind(module)
+    for module in (pair_graphs, preprocessing, matching, pair_scene, alignment, moge, pairwise)
+)
+
+
+def fixture_files(path: Path) -> list[Path]:
+    """All files of numbers in a folder and below, or the one file that is named."""
+    if path.is_file():
+        return [path]
+    return sorted(file for file in path.rglob("*") if file.suffix in (".npz", ".json"))
+
+
+def check(path: Path) -> FileReport:
+    """Compare one file; whatever is wrong with it is in the report."""
+    start = time.perf_counter()
+    try:
+        fixture = Fixture(path)
+    except (OSError, ValueError, EOFError) as error:
+        return FileReport(path, "", "failed", message=f"cannot be read: {error}")
+    kind = next((kind for kind in KINDS if kind.recognises(fixture)), None)
+    if kind is None:
+        return FileReport(path, "", "unknown", message=_what_it_holds(fixture))
+    try:
+        comparisons = list(kind.compare(fixture))
+    except (KeyError, ValueError, RuntimeError, IndexError, TypeError) as error:
+        _LOG.debug("%s", path, exc_info=True)
+        return FileReport(path, kind.name, "failed", message=f"{type(error).__name__}: {error}")
+    comparisons += [
+        not_compared("", name, "an output that is not known here")
+        for name in fixture.unread_outputs()
+    ]
+    return report_of(path, kind.name, comparisons, time.perf_counter() - start)
+
+
+def _what_it_holds(fixture: Fixture) -> str:
+    names = sorted(fixture.names) or (
+        list(fixture.content) if isinstance(fixture.content, dict) else []
+    )
+    listed = ", ".join(str(name) for name in names[:4])
+    return f"a kind of file not known here; it holds {listed or 'nothing'}" + (
+        f" and {len(names) - 4} more" if len(names) > 4 else ""
+    )
