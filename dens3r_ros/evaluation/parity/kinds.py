@@ -19,7 +19,7 @@ from dens3r_ros.evaluation.parity.algorithms import (
 )
 from dens3r_ros.evaluation.parity.comparison import Comparison, not_compared
 from dens3r_ros.evaluation.parity.fixture import Fixture
-from dens3r_ros.evaluation.parity.networks import moge, pairwise
+from dens3r_ros.evaluation.parity.networks import moge, pairwise, reloc3r, spann3r
 from dens3r_ros.evaluation.parity.report import FileReport, report_of
 
 _LOG = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def _kind(module: ModuleType) -> Kind:
 
 KINDS = tuple(
     _kind(module)
-    for module in (pair_graphs, preprocessing, matching, pair_scene, alignment, moge, pairwise)
+    for module in (pair_graphs, preprocessing, matching, pair_scene, alignment, moge, pairwise, reloc3r, spann3r)
 )
 
 
