@@ -19,7 +19,15 @@ from dens3r_ros.evaluation.parity.algorithms import (
 )
 from dens3r_ros.evaluation.parity.comparison import Comparison, not_compared
 from dens3r_ros.evaluation.parity.fixture import Fixture
-from dens3r_ros.evaluation.parity.networks import moge, pairwise, reloc3r, spann3r
+from dens3r_ros.evaluation.parity.networks import (
+    moge,
+    mvdust3r,
+    noposplat,
+    pairwise,
+    pairwise_descendants,
+    reloc3r,
+    spann3r,
+)
 from dens3r_ros.evaluation.parity.report import FileReport, report_of
 
 _LOG = logging.getLogger(__name__)
@@ -40,7 +48,20 @@ def _kind(module: ModuleType) -> Kind:
 
 KINDS = tuple(
     _kind(module)
-    for module in (pair_graphs, preprocessing, matching, pair_scene, alignment, moge, pairwise, reloc3r, spann3r)
+    for module in (
+        pair_graphs,
+        preprocessing,
+        matching,
+        pair_scene,
+        alignment,
+        moge,
+        mvdust3r,
+        noposplat,
+        pairwise,
+        pairwise_descendants,
+        reloc3r,
+        spann3r,
+    )
 )
 
 
