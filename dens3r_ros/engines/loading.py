@@ -51,11 +51,11 @@ def load_engine(
 def load_named_network(model: str) -> Network:
     """The network of a path, of a name of `dens3r models list`, or `random:NAME`; float32, CPU."""
     from dens3r_ros.engines.random_weights import PREFIX, random_network
-    from dens3r_ros.network import load_network
+    from dens3r_ros.network import load_pairwise
 
     if model.startswith(PREFIX):
         return random_network(model.removeprefix(PREFIX))
-    return load_network(resolve_model(model))
+    return load_pairwise(resolve_model(model))
 
 
 def _is_export(model: str) -> bool:

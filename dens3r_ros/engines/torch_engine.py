@@ -21,9 +21,9 @@ from dens3r_ros.engines.protocol import EngineInfo, Features, Outputs
 from dens3r_ros.engines.wanted import wanted_maps
 from dens3r_ros.frame import Frame
 from dens3r_ros.network.pairwise.backbone import Tokens
-from dens3r_ros.network.pairwise.description import NetworkInfo
 from dens3r_ros.network.pairwise.network import Network
 from dens3r_ros.network.pairwise.portrait import turn_back
+from dens3r_ros.network.parts.info import NetworkInfo
 from dens3r_ros.network.prediction import PairPrediction
 
 

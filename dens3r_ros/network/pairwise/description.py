@@ -177,23 +177,6 @@ def _confidence_from_dict(values: dict[str, Any] | None) -> ConfidenceRange | No
     return None if values is None else ConfidenceRange(**values)
 
 
-@dataclass(frozen=True)
-class NetworkInfo:
-    """What a network is and gives, for people and for the engines above."""
-
-    family: Family
-    patch: int
-    training_size: tuple[int, int]
-    """(width, height), pixels."""
-    metric: bool
-    outputs: tuple[str, ...]
-    """Of "points", "confidence", "descriptors", "descriptor_confidence", "normals"."""
-    parameters: int
-    turn_portraits: bool
-    licence: str
-    """Of the weights."""
-
-
 def outputs_of(description: NetworkDescription) -> tuple[str, ...]:
     """Names of the maps that a network gives of each view."""
     given = {

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from dens3r_ros.network.pairwise.backbone import Decoder, Encoder, States, Tokens
-from dens3r_ros.network.pairwise.description import NetworkDescription, NetworkInfo, outputs_of
+from dens3r_ros.network.pairwise.description import NetworkDescription, outputs_of
 from dens3r_ros.network.pairwise.heads import DescriptorHead, NormalsHead, PointsHead
+from dens3r_ros.network.parts.info import NetworkInfo
 from dens3r_ros.network.prediction import PairPrediction
 
 View = Literal["a", "b"]

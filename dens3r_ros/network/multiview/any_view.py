@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Depth Anything 3 for any number of views of a scene: depth, cameras and rays."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from dens3r_ros.network.multiview.any_view_backbone import (
+    AnyViewBackbone,
+    SceneTokens,
+    ViewTokens,
+)
+from dens3r_ros.network.multiview.camera_parts import CameraDecoder, CameraEncoder, Cameras
+from dens3r_ros.network.multiview.dense_head import DenseHead, to_confidence, to_depth
+from dens3r_ros.network.multiview.description import AnyViewDescription
+from dens3r_ros.network.multiview.pose_encoding import decode_intrinsics, decode_poses
+from dens3r_ros.network.multiview.prediction import ViewsPrediction
+from dens3r_ros.network.multiview.rays_head import RaysHead
+from dens3r_ros.network.multiview.reference import (
+    ReferenceRule,
+    back_again,
+    bring_forward,
+    choose_reference,
+    reorder,
+)
+from dens3r_ros.network.parts.dinov2 import normalise
+from dens3r_ros.network.parts.info import NetworkInfo
+
+AnyViewOutput = Literal["depth", "cameras", "rays"]
+ALL_OUTPUTS: tuple[AnyViewOutput, ...] = get_args(AnyViewOutput)
+TRAINING_SIZE = (504, 378)
+"""(width, height) of a 4:3 image at the long side at which these networks are used."""
+_LEAST_TANGENT = 1e-6
+_VIEWS_AT_ONCE = 8
+
+
+class AnyViewNetwork(nn.Module):
+    """A Depth Anything 3 network, built from its description.
+
+    `encode` does once what concerns one view alone; `decode` compares views and runs the heads
+    of the outputs that are wanted, and no others.
+    """
+
+    def __init__(self, description: AnyViewDescription) -> None:
+        super().__init__()
+        self.description = description
+        width = description.encoder.width
+        head = description.head
+        self.backbone = AnyViewBackbone(description)
+        self.depth_head = DenseHead(2 * width, head.layer_dims, head.features, 2)
+        self.rays_head = RaysHead(head.features)
+        self.camera_decoder = CameraDecoder(2 * width)
+        self.camera_encoder = (
+            None
+            if description.camera_encoder is None
+            else CameraEncoder(width, description.camera_encoder)
+        )
+
+    @property
+    def patch(self) -> int:
+        """Both sides of every image are multiples of it."""
+        return self.description.encoder.patch
+
+    @property
+    def info(self) -> NetworkInfo:
+        """What the network is and gives."""
+        return NetworkInfo(
+            family="da3",
+            patch=self.patch,
+            training_size=TRAINING_SIZE,
+            metric=False,
+            outputs=ALL_OUTPUTS,
+            parameters=sum(parameter.numel() for parameter in self.parameters()),
+            turn_portraits=False,
+            licence=self.description.licence,
+            views=0,
+        )
+
+    def encode(self, images: Tensor) -> ViewTokens:
+        """Encode (B, 3, H, W) RGB images in [0, 1]; see `ViewTokens.split` for one by one."""
+        return self.backbone.encode(normalise(images))
+
+    def decode(
+        self,
+        views: Sequence[ViewTokens],
+        outputs: Collection[AnyViewOutput] = ("depth", "cameras"),
+        cameras: Cameras | None = None,
+        reference: ReferenceRule | int = "saddle_balanced",
+    ) -> ViewsPrediction:
+        """Look at S views of each of B scenes together; every view holds one image per scene.
+
+        The prediction has the views in the order given. With `cameras` the network is told what
+        they are, and there is no reference view.
+        """
+        _check(views, outputs)
+        grid = views[0].grid
+        chosen, order, tokens = None, None, None
+        if cameras is None:
+            summaries = torch.stack([view.summary for view in views], dim=1)
+            chosen = choose_reference(summaries, reference)
+            if bool((chosen != 0).any()):
+                order = bring_forward(chosen, len(views))
+        else:
+            tokens = self._camera_tokens(cameras, self._size(grid))
+        scenes = self.backbone.decode(views, order, tokens)
+        found = self._read(scenes, grid, outputs)
+        if order is not None:
+            back = back_again(order)
+            found = {name: reorder(value, back) for name, value in found.items()}
+        return ViewsPrediction(**found, reference=chosen)
+
+    def forward(
+        self,
+        images: Tensor,
+        outputs: Collection[AnyViewOutput] = ALL_OUTPUTS,
+        cameras: Cameras | None = None,
+        reference: ReferenceRule | int = "saddle_balanced",
+    ) -> ViewsPrediction:
+        """Everything at once, from images (B, S, 3, H, W)."""
+        views = [self.encode(view) for view in images.unbind(1)]
+        return self.decode(views, outputs, cameras, reference)
+
+    def set_backbone_dtype(self, dtype: torch.dtype) -> AnyViewNetwork:
+        """Let linear layers of the backbone work in `dtype`; norms and heads stay float32."""
+        for module in self.backbone.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d):
+                module.to(dtype)
+        return self
+
+    def _size(self, grid: tuple[int, int]) -> tuple[int, int]:
+        return grid[0] * self.patch, grid[1] * self.patch
+
+    def _camera_tokens(self, cameras: Cameras, size: tuple[int, int]) -> Tensor:
+        if self.camera_encoder is None:
+            raise ValueError("this network cannot be told cameras")
+        return self.camera_encoder(cameras, size)
+
+    def _read(
+        self,
+        scenes: Mapping[int, SceneTokens],
+        grid: tuple[int, int],
+        outputs: Collection[AnyViewOutput],
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if "cameras" in outputs:
+            found |= self._cameras(scenes[self.description.hooks[-1]], self._size(grid))
+        if "depth" in outputs or "rays" in outputs:
+            found |= self._maps(scenes, grid, outputs)
+        return found
+
+    def _cameras(self, last: SceneTokens, size: tuple[int, int]) -> dict[str, Tensor]:
+        token = torch.cat((last.local[:, :, 0], last.joined[:, :, 0]), dim=-1)
+        encoding = self.camera_decoder(token)
+        return {
+            "pose_encoding": encoding,
+            "T_world_camera": decode_poses(encoding),
+            "intrinsics": decode_intrinsics(encoding, size, _LEAST_TANGENT),
+        }
+
+    def _maps(
+        self,
+        scenes: Mapping[int, SceneTokens],
+        grid: tuple[int, int],
+        outputs: Collection[AnyViewOutput],
+    ) -> dict[str, Tensor]:
+        """Maps of all views, a few at a time, which bounds the memory that they take."""
+        layers = [self._patches(scenes[hook]) for hook in self.description.hooks]
+        count, views = next(iter(scenes.values())).joined.shape[:2]
+        parts = [
+            self._some_maps(
+                [layer[start : start + _VIEWS_AT_ONCE] for layer in layers], grid, outputs
+            )
+            for start in range(0, count * views, _VIEWS_AT_ONCE)
+        ]
+        return {
+            name: torch.cat([part[name] for part in parts]).unflatten(0, (count, views))
+            for name in parts[0]
+        }
+
+    def _patches(self, tokens: SceneTokens) -> Tensor:
+        """What heads read, (B * S, rows * columns, 2 * width); only the second half is normed."""
+        joined = self.backbone.norm(tokens.joined[:, :, 1:])
+        return torch.cat((tokens.local[:, :, 1:], joined), dim=-1).flatten(0, 1)
+
+    def _some_maps(
+        self, layers: Sequence[Tensor], grid: tuple[int, int], outputs: Collection[AnyViewOutput]
+    ) -> dict[str, Tensor]:
+        head, found = self.depth_head, {}
+        laterals = head.laterals(layers, grid)
+        if "depth" in outputs:
+            raw = head.full(head.fusion.fuse(laterals), grid)
+            found["depth"], found["confidence"] = to_depth(raw[:, 0]), to_confidence(raw[:, 1])
+        if "rays" in outputs:
+            found["rays"], found["rays_confidence"] = self.rays_head(laterals, head, grid)
+        return found
+
+
+def _check(views: Sequence[ViewTokens], outputs: Collection[str]) -> None:
+    unknown = [name for name in outputs if name not in ALL_OUTPUTS]
+    if unknown or not outputs:
+        raise ValueError(f"outputs are some of {', '.join(ALL_OUTPUTS)}, not {unknown}")
+    if not views:
+        raise ValueError("no views to decode")
+    sizes = sorted({view.grid for view in views})
+    if len(sizes) > 1:
+        raise ValueError(f"views of different sizes: grids of {sizes} patches")
