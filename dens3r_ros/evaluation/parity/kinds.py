@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 from types import ModuleType
 
@@ -28,6 +29,7 @@ from dens3r_ros.evaluation.parity.networks import (
     reloc3r,
     spann3r,
 )
+from dens3r_ros.evaluation.parity.networks.loading import kind_of_weights
 from dens3r_ros.evaluation.parity.report import FileReport, report_of
 
 _LOG = logging.getLogger(__name__)
@@ -46,6 +48,10 @@ def _kind(module: ModuleType) -> Kind:
     return Kind(module.NAME, module.recognises, module.compare)
 
 
+def _descendant(weights: str, name: str) -> Kind:
+    return Kind(name, lambda f: kind_of_weights(f) == weights, pairwise_descendants.compare)
+
+
 KINDS = tuple(
     _kind(module)
     for module in (
@@ -58,11 +64,10 @@ KINDS = tuple(
         mvdust3r,
         noposplat,
         pairwise,
-        pairwise_descendants,
         reloc3r,
         spann3r,
     )
-)
+) + tuple(starmap(_descendant, pairwise_descendants.NAMES.items()))
 
 
 def fixture_files(path: Path) -> list[Path]:

@@ -6,40 +6,22 @@ The pairwise family is not among them: its checkpoints need the arguments of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
 from typing import Any
 
+from dens3r_ros.network.checkpoints.descendant_families import (
+    DESCENDANT_FAMILIES,
+    DescendantNetwork,
+)
+from dens3r_ros.network.checkpoints.family import Family
+from dens3r_ros.network.checkpoints.moge_families import MOGE_FAMILIES, Moge
 from dens3r_ros.network.multiview import any_view_keys
 from dens3r_ros.network.multiview.any_view import AnyViewNetwork
 from dens3r_ros.network.multiview.description import AnyViewDescription
 from dens3r_ros.network.pairwise.network import Network
 
-Shapes = Mapping[str, tuple[int, ...]]
-AnyNetwork = Network | AnyViewNetwork
+AnyNetwork = Network | AnyViewNetwork | Moge | DescendantNetwork
 """A network of any family: it has `description`, `info`, `set_backbone_dtype`."""
-
-
-@dataclass(frozen=True)
-class Family:
-    """One kind of network, and how its published checkpoints are read.
-
-    kind         its name in files of our own
-    description  the frozen dataclass from which `network` is built
-    marks        tensors that all lie in its checkpoints, and together in no other family's
-    describe     the description, from shapes by published name, and from whatever configuration
-                 lies beside or in the file; its "model_name" is that of the file at least
-    own_name     our name for a published one; None where it is unknown
-    is_unused    whether a tensor is carried by published files though nothing reads it
-    """
-
-    kind: str
-    description: type[Any]
-    network: Callable[[Any], AnyNetwork]
-    marks: tuple[str, ...]
-    describe: Callable[[Shapes, Mapping[str, Any]], Any]
-    own_name: Callable[[str], str | None]
-    is_unused: Callable[[str], bool]
 
 
 FAMILIES = (
@@ -52,13 +34,14 @@ FAMILIES = (
         own_name=any_view_keys.own_name,
         is_unused=any_view_keys.is_unused,
     ),
+    *MOGE_FAMILIES,
+    *DESCENDANT_FAMILIES,
 )
 
 
 def family_of(keys: Collection[str]) -> Family | None:
     """The family whose checkpoint has these tensors; None where no family is known by them."""
-    found = (family for family in FAMILIES if all(mark in keys for mark in family.marks))
-    return next(found, None)
+    return next((family for family in FAMILIES if family.recognises(keys)), None)
 
 
 def family_of_kind(kind: str) -> Family | None:

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from dens3r_ros.network.checkpoints import pairwise
 from dens3r_ros.network.checkpoints.errors import wrong_file
-from dens3r_ros.network.checkpoints.families import Family, family_of, family_of_kind
+from dens3r_ros.network.checkpoints.families import family_of, family_of_kind
+from dens3r_ros.network.checkpoints.family import Family
 from dens3r_ros.network.checkpoints.files import open_safetensors, open_torch, read_config, shards
 from dens3r_ros.network.checkpoints.sniff import kind_of
 from dens3r_ros.network.pairwise.description import NetworkDescription
@@ -58,6 +59,7 @@ def from_published(
     family = family_of(plain.keys())
     if family is None:
         return None
+    plain = family.stripped(plain)
     name = config.get("model_name", f"{path.parent.name}/{path.name}")
     shapes = {key: tuple(value.shape) for key, value in plain.items()}
     try:
@@ -148,12 +150,12 @@ def _read_folder(folder: Path) -> Weights:
     for shard in shards(folder):
         kind_of(shard)
         tensors.update(open_safetensors(shard)[0])
+    known = from_published(tensors, config, folder)
+    if known is not None:
+        return known
     if is_pairwise:
         return Weights(folder, *pairwise.read_published(folder, config, tensors))
-    known = from_published(tensors, config, folder)
-    if known is None:
-        raise _other_model(folder)
-    return known
+    raise _other_model(folder)
 
 
 def _other_model(folder: Path) -> Exception:

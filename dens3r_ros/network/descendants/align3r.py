@@ -3,42 +3,55 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
-from dens3r_ros.network.checkpoints.layout import Arguments, Layout, Shapes
+from dens3r_ros.network.descendants.base import DescendantNetwork
 from dens3r_ros.network.descendants.describing import (
     EXP_CONFIDENCE,
-    is_unused,
-    named_in_network,
+    Config,
+    Shapes,
+    own_name_in,
     pairwise_description,
+    within,
 )
 from dens3r_ros.network.pairwise.backbone import States, Tokens
 from dens3r_ros.network.pairwise.blocks import EncoderBlock
 from dens3r_ros.network.pairwise.description import NetworkDescription, TransformerSize
-from dens3r_ros.network.pairwise.keys import canonical
 from dens3r_ros.network.pairwise.network import Network
 from dens3r_ros.network.prediction import PairPrediction
 
 
-class Align3R(nn.Module):
+@dataclass(frozen=True)
+class Align3RDescription:
+    """What an Align3R is made of; `branch` blocks look at the points."""
+
+    network: NetworkDescription
+    branch: int
+
+
+class Align3R(DescendantNetwork):
     """Pairs of images, each with a map of points from its own depth."""
 
-    def __init__(self, description: NetworkDescription, branch: int) -> None:
+    FAMILY = "align3r"
+
+    def __init__(self, description: Align3RDescription) -> None:
         super().__init__()
-        size = description.decoder
-        self.network = Network(description)
-        self.point_embed = nn.Conv2d(3, size.width, description.patch, description.patch)
+        self.description = description
+        size, patch, branch = (
+            description.network.decoder,
+            description.network.patch,
+            description.branch,
+        )
+        self.network = Network(description.network)
+        self.point_embed = nn.Conv2d(3, size.width, patch, patch)
         of_branch = TransformerSize(size.width, branch, size.heads, size.mlp_width)
         self.point_blocks = nn.ModuleList(EncoderBlock(of_branch) for _ in range(branch))
         self.joins = nn.ModuleList(
             nn.Conv1d(size.width, size.width, 1) for _ in range(branch + 1)
         )
-
-    @property
-    def description(self) -> NetworkDescription:
-        """Of the pairwise network."""
-        return self.network.description
 
     def encode(self, images: Tensor) -> Tokens:
         """Encode (B, 3, H, W) RGB images in [-1, 1]."""
@@ -55,7 +68,7 @@ class Align3R(nn.Module):
         self, a: Tokens, b: Tokens, points_a: Tensor, points_b: Tensor
     ) -> tuple[States, States]:
         """The layers that heads read; each view's points are added on the way."""
-        decoder, kept = self.network.decoder, self.description.kept_layers
+        decoder, kept = self.network.decoder, self.description.network.kept_layers
         views = (a, b)
         tables = [decoder.rope(view.grid, view.data.device) for view in views]
         clouds = [self._embedded(points) for points in (points_a, points_b)]
@@ -102,15 +115,17 @@ def normalised_points(depth: Tensor, focal: Tensor | float) -> Tensor:
     return (points - low) / (high - low)
 
 
-def _make(arguments: Arguments, shapes: Shapes) -> Align3R:
-    description = pairwise_description(
-        arguments, shapes, conf_mode=EXP_CONFIDENCE, img_size=512
+def describe(shapes: Shapes, config: Config) -> Align3RDescription:
+    """The description of a published checkpoint."""
+    network = pairwise_description(
+        config, within(shapes), conf_mode=EXP_CONFIDENCE, img_size=512
     )
     branch = len({key.split(".")[1] for key in shapes if key.startswith("dec_blocks_pc.")})
-    return Align3R(description, branch)
+    return Align3RDescription(network, branch)
 
 
-def _own_name(key: str) -> str | None:
+def own_name(key: str) -> str | None:
+    """Our name for the tensor that published networks call `key`."""
     head, _, rest = key.partition(".")
     if head == "patch_embed_point_cloud":
         return f"point_embed.{rest.removeprefix('proj.')}"
@@ -119,14 +134,4 @@ def _own_name(key: str) -> str | None:
     if head == "zero_convs":
         number, _, kind = rest.partition(".0.")
         return f"joins.{number}.{kind}"
-    return named_in_network(key)
-
-
-ALIGN3R = Layout(
-    "Align3R",
-    ("enc_norm.weight", "patch_embed_point_cloud.proj.weight"),
-    _make,
-    _own_name,
-    is_unused,
-    canonical,
-)
+    return own_name_in(key, "network.")

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from torch import Tensor, nn
 
-from dens3r_ros.network.checkpoints.layout import Arguments, Layout, Shapes
+from dens3r_ros.network.descendants.base import DescendantNetwork
 from dens3r_ros.network.descendants.dense_heads import MaskHead, own_head_name, trunk_size
 from dens3r_ros.network.descendants.describing import (
     EXP_CONFIDENCE,
-    is_unused,
-    named_in_network,
+    Config,
+    Shapes,
+    own_name_in,
     pairwise_description,
+    within,
 )
 from dens3r_ros.network.pairwise.backbone import States
 from dens3r_ros.network.pairwise.description import DptSize, NetworkDescription
@@ -20,18 +24,26 @@ from dens3r_ros.network.pairwise.network import Network, View
 from dens3r_ros.network.prediction import PairPrediction
 
 
-class Das3r(nn.Module):
+@dataclass(frozen=True)
+class Das3rDescription:
+    """What a DAS3R is made of."""
+
+    network: NetworkDescription
+    mask: DptSize
+
+
+class Das3r(DescendantNetwork):
     """Pairs of images to a pairwise prediction, and how likely each pixel is to move."""
 
-    def __init__(self, description: NetworkDescription, mask: DptSize) -> None:
-        super().__init__()
-        self.network = Network(description)
-        self.mask_heads = nn.ModuleDict({view: MaskHead(description, mask) for view in ("a", "b")})
+    FAMILY = "das3r"
+    OUTPUTS = ("points", "confidence", "moving")
 
-    @property
-    def description(self) -> NetworkDescription:
-        """Of the pairwise network."""
-        return self.network.description
+    def __init__(self, description: Das3rDescription) -> None:
+        super().__init__()
+        self.description = description
+        size, mask = description.network, description.mask
+        self.network = Network(size)
+        self.mask_heads = nn.ModuleDict({view: MaskHead(size, mask) for view in ("a", "b")})
 
     def moving(self, states: States, view: View) -> Tensor:
         """(B, H, W) from 0 (still) to 1 (moves)."""
@@ -46,31 +58,23 @@ class Das3r(nn.Module):
         return self.network.predict(a, b), (self.moving(a, "a"), self.moving(b, "b"))
 
 
-def _make(arguments: Arguments, shapes: Shapes) -> Das3r:
-    description = pairwise_description(
-        arguments, shapes, conf_mode=EXP_CONFIDENCE, img_size=512
-    )
-    return Das3r(description, trunk_size("downstream_head_dynamic_mask1.dpt", shapes))
-
-
 _OWN = {
     "downstream_head_dynamic_mask1.dpt.": "mask_heads.a.",
     "downstream_head_dynamic_mask2.dpt.": "mask_heads.b.",
 }
 
 
-def _own_name(key: str) -> str | None:
+def describe(shapes: Shapes, config: Config) -> Das3rDescription:
+    """The description of a published checkpoint."""
+    shapes = within(shapes)
+    network = pairwise_description(config, shapes, conf_mode=EXP_CONFIDENCE, img_size=512)
+    return Das3rDescription(network, trunk_size("downstream_head_dynamic_mask1.dpt", shapes))
+
+
+def own_name(key: str) -> str | None:
+    """Our name for the tensor that published networks call `key`."""
+    key = canonical(key)
     for theirs, ours in _OWN.items():
         if key.startswith(theirs):
             return ours + own_head_name(key[len(theirs) :])
-    return named_in_network(key)
-
-
-DAS3R = Layout(
-    "DAS3R",
-    ("enc_norm.weight", "downstream_head_dynamic_mask1.dpt.head.4.weight"),
-    _make,
-    _own_name,
-    is_unused,
-    canonical,
-)
+    return own_name_in(key, "network.")

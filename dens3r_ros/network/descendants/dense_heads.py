@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dens3r_ros.network.checkpoints.layout import Shapes
+from dens3r_ros.network.descendants.describing import Shapes
 from dens3r_ros.network.pairwise.backbone import States
 from dens3r_ros.network.pairwise.description import DptSize, NetworkDescription
 from dens3r_ros.network.pairwise.dpt import DptTrunk

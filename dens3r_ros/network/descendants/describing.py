@@ -4,60 +4,56 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
-from dens3r_ros.network.checkpoints.layout import Arguments, Shapes
 from dens3r_ros.network.pairwise.description import BackboneSize, NetworkDescription
+from dens3r_ros.network.pairwise.keys import canonical
 from dens3r_ros.network.pairwise.keys import is_unused as unused_in_pairwise
 from dens3r_ros.network.pairwise.keys import own_name as own_pairwise_name
 from dens3r_ros.network.pairwise.published import describe_backbone, describe_published
+
+Config = Mapping[str, Any]
+Shapes = Mapping[str, tuple[int, ...]]
 
 HEAD_WIDTH = 64
 """Channels of a head of attention in every published network of the family."""
 EXP_CONFIDENCE = ("exp", 1.0, math.inf)
 
 
-def within(shapes: Shapes, prefix: str) -> dict[str, tuple[int, ...]]:
-    """Shapes of the tensors whose names begin so, by what follows."""
-    return {key[len(prefix) :]: shape for key, shape in shapes.items() if key.startswith(prefix)}
+def within(shapes: Shapes, prefix: str = "") -> dict[str, tuple[int, ...]]:
+    """Shapes of the tensors whose names begin so, by what follows, under one name each."""
+    return {
+        canonical(key[len(prefix) :]): shape
+        for key, shape in shapes.items()
+        if key.startswith(prefix)
+    }
 
 
-def backbone_size(arguments: Arguments, shapes: Shapes) -> BackboneSize:
+def backbone_size(config: Config, shapes: Shapes) -> BackboneSize:
     """Encoder and decoder; heads are 64 channels wide unless the file tells their number."""
-    return describe_backbone(_completed(arguments, shapes), shapes)
+    return describe_backbone(_completed(config, shapes), shapes)
 
 
 def pairwise_description(
-    arguments: Arguments, shapes: Shapes, **defaults: Any
+    config: Config, shapes: Shapes, **defaults: Any
 ) -> NetworkDescription:
     """The pairwise network inside a descendant; `defaults` hold where the file tells nothing."""
-    return describe_published(defaults | _completed(arguments, shapes), shapes)
+    return describe_published(defaults | _completed(config, shapes), shapes)
 
 
-def named_by(*rules: tuple[str, str]) -> Callable[[str], str | None]:
-    """Our names by the first of the rules (pattern of theirs, ours) that fits the whole name."""
-    compiled = [(re.compile(theirs), ours) for theirs, ours in rules]
-
-    def own_name(key: str) -> str | None:
-        for theirs, ours in compiled:
-            if (match := theirs.fullmatch(key)) is not None:
-                return match.expand(ours)
-        return None
-
-    return own_name
-
-
-def named_in_network(
-    key: str, prefix: str = "network.", otherwise: Callable[[str], str | None] | None = None
-) -> str | None:
-    """Our name for a tensor of a descendant that holds a pairwise network under `prefix`."""
-    own = None if otherwise is None else otherwise(key)
-    if own is not None:
-        return own
-    own = own_pairwise_name(key)
+def own_name_in(key: str, prefix: str = "") -> str | None:
+    """Our name for a tensor of the pairwise network that a descendant holds under `prefix`."""
+    own = own_pairwise_name(canonical(key))
     return None if own is None else prefix + own
+
+
+def renamed(key: str, names: Mapping[str, str]) -> str | None:
+    """The key with its beginning replaced by what `names` have for it; None where nothing fits."""
+    for theirs, ours in names.items():
+        if key.startswith(theirs):
+            return ours + key[len(theirs) :]
+    return None
 
 
 def is_unused(key: str) -> bool:
@@ -65,8 +61,8 @@ def is_unused(key: str) -> bool:
     return unused_in_pairwise(key) or key.endswith("num_batches_tracked")
 
 
-def _completed(arguments: Arguments, shapes: Shapes) -> dict[str, Any]:
-    told = {key: value for key, value in arguments.items() if value is not None}
+def _completed(config: Config, shapes: Shapes) -> dict[str, Any]:
+    told = {key: value for key, value in config.items() if value is not None}
     encoder = shapes["enc_norm.weight"][0]
     decoder = shapes["dec_norm.weight"][0]
     usual = {

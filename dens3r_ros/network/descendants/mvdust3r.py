@@ -9,8 +9,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dens3r_ros.network.checkpoints.layout import Arguments, Layout, Shapes
-from dens3r_ros.network.descendants.describing import is_unused, pairwise_description
+from dens3r_ros.network.descendants.base import DescendantNetwork
+from dens3r_ros.network.descendants.describing import (
+    Config,
+    Shapes,
+    own_name_in,
+    pairwise_description,
+    renamed,
+    within,
+)
 from dens3r_ros.network.descendants.many_views import joined, step_views
 from dens3r_ros.network.descendants.mvdust3r_heads import (
     RawSplats,
@@ -21,7 +28,6 @@ from dens3r_ros.network.descendants.mvdust3r_heads import (
 from dens3r_ros.network.pairwise.backbone import Decoder, Encoder, States, Tokens
 from dens3r_ros.network.pairwise.blocks import DecoderBlock
 from dens3r_ros.network.pairwise.description import NetworkDescription
-from dens3r_ros.network.pairwise.keys import own_name as own_pairwise_name
 from dens3r_ros.network.parts.rope import Tables
 
 PATHS = 4
@@ -38,28 +44,43 @@ class ViewPoints:
     splats: RawSplats
 
 
-class MvDust3r(nn.Module):
-    """Points of all views of a scene; with `crosses` it looks from several views at once (+)."""
+@dataclass(frozen=True)
+class MvDust3rDescription:
+    """What an MV-DUSt3R is made of.
 
-    def __init__(
-        self, description: NetworkDescription, skip_width: int, splats: SplatSize, crosses: bool
-    ) -> None:
+    skip_width  channels between the convolutions that look at the image again
+    crosses     whether it looks from several references (MV-DUSt3R+)
+    """
+
+    network: NetworkDescription
+    skip_width: int
+    splats: SplatSize
+    crosses: bool
+
+
+class MvDust3r(DescendantNetwork):
+    """Points and splats of all views of a scene."""
+
+    FAMILY = "mvdust3r"
+    VIEWS = 0
+    OUTPUTS = ("points", "confidence", "splats")
+
+    def __init__(self, description: MvDust3rDescription) -> None:
         super().__init__()
         self.description = description
-        self.encoder = Encoder(description)
-        self.decoder = Decoder(description)
+        size = description.network
+        self.encoder = Encoder(size)
+        self.decoder = Decoder(size)
         self.same_view_blocks = (
-            nn.ModuleList(
-                DecoderBlock(description.decoder) for _ in range(description.decoder.depth)
-            )
-            if crosses
+            nn.ModuleList(DecoderBlock(size.decoder) for _ in range(size.decoder.depth))
+            if description.crosses
             else None
         )
         self.points_heads = nn.ModuleDict(
-            {view: SkipPointsHead(description, skip_width) for view in ("a", "b")}
+            {view: SkipPointsHead(size, description.skip_width) for view in ("a", "b")}
         )
         self.splat_heads = nn.ModuleDict(
-            {view: SplatHead(description, splats) for view in ("a", "b")}
+            {view: SplatHead(size, description.splats) for view in ("a", "b")}
         )
 
     @property
@@ -85,13 +106,13 @@ class MvDust3r(nn.Module):
         paths = min(paths, len(views)) if self.crosses else 1
         tables = [self.decoder.rope(view.grid, view.data.device) for view in views]
         streams = [[self.decoder.embedded(view) for view in views] for _ in range(paths)]
-        for layer in range(self.description.decoder.depth):
+        for layer in range(self.description.network.decoder.depth):
             streams = [
                 step_views(self.decoder, layer, path, tables, reference)
                 for reference, path in enumerate(streams)
             ]
             streams = self._crossed(layer, streams, tables)
-        last = self.description.decoder.depth
+        last = self.description.network.decoder.depth
         return [
             [
                 States({0: view.data, last: self.decoder.norm(stream)}, view.grid)
@@ -135,15 +156,6 @@ class MvDust3r(nn.Module):
         return crossed
 
 
-def _make(arguments: Arguments, shapes: Shapes) -> MvDust3r:
-    description = pairwise_description(arguments, shapes, conf_mode=_CONFIDENCE, img_size=224)
-    hidden = shapes["downstream_GS_head.0.mlp_rgb.0.weight"][0]
-    coefficients = shapes["downstream_GS_head.0.mlp_rgb.2.weight"][0] // (3 * description.patch**2)
-    skip_width = shapes["downstream_head1.skip_proj.0.conv.weight"][0]
-    crosses = any(key.startswith("dec_same_view_blocks.") for key in shapes)
-    return MvDust3r(description, skip_width, SplatSize(hidden, coefficients), crosses)
-
-
 _OWN = {
     "downstream_head1.skip_proj.": "points_heads.a.skip_proj.",
     "downstream_head2.skip_proj.": "points_heads.b.skip_proj.",
@@ -153,17 +165,16 @@ _OWN = {
 }
 
 
-def _own_name(key: str) -> str | None:
-    for theirs, ours in _OWN.items():
-        if key.startswith(theirs):
-            return ours + key[len(theirs) :]
-    return own_pairwise_name(key)
+def describe(shapes: Shapes, config: Config) -> MvDust3rDescription:
+    """The description of a published checkpoint."""
+    network = pairwise_description(config, within(shapes), conf_mode=_CONFIDENCE, img_size=224)
+    hidden = shapes["downstream_GS_head.0.mlp_rgb.0.weight"][0]
+    coefficients = shapes["downstream_GS_head.0.mlp_rgb.2.weight"][0] // (3 * network.patch**2)
+    skip_width = shapes["downstream_head1.skip_proj.0.conv.weight"][0]
+    crosses = any(key.startswith("dec_same_view_blocks.") for key in shapes)
+    return MvDust3rDescription(network, skip_width, SplatSize(hidden, coefficients), crosses)
 
 
-MVDUST3R = Layout(
-    "MV-DUSt3R",
-    ("enc_norm.weight", "downstream_GS_head.0.norm.weight"),
-    _make,
-    _own_name,
-    is_unused,
-)
+def own_name(key: str) -> str | None:
+    """Our name for the tensor that published networks call `key`."""
+    return renamed(key, _OWN) or own_name_in(key)

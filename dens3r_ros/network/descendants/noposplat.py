@@ -4,21 +4,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dens3r_ros.network.checkpoints.layout import Arguments, Layout, Shapes
 from dens3r_ros.network.descendants.dense_heads import ImageHead, own_head_name, trunk_size
-from dens3r_ros.network.descendants.describing import is_unused, pairwise_description
+from dens3r_ros.network.descendants.base import DescendantNetwork
+from dens3r_ros.network.descendants.describing import (
+    Config,
+    Shapes,
+    own_name_in,
+    pairwise_description,
+)
+from dens3r_ros.network.descendants.describing import is_unused as unused_in_family
 from dens3r_ros.network.descendants.gaussians import PixelSplats
 from dens3r_ros.network.descendants.many_views import joined, step_views
 from dens3r_ros.network.pairwise.backbone import Decoder, Encoder, States, Tokens
 from dens3r_ros.network.pairwise.description import DptSize, NetworkDescription
 from dens3r_ros.network.pairwise.heads import PointsHead
 from dens3r_ros.network.pairwise.keys import canonical
-from dens3r_ros.network.pairwise.keys import own_name as own_pairwise_name
 from dens3r_ros.network.parts.rope import RotaryEmbedding, Tables
 
 _SCALE_UNIT, _LARGEST_SCALE = 0.001, 0.3
@@ -37,29 +43,43 @@ class IntrinsicsEncoder(Encoder):
     def tokens(self, images: Tensor, intrinsics: Tensor) -> Tokens:
         """(B, 3, H, W) in [-1, 1], (B, 3, 3) with rows in widths and heights of the image."""
         grid = (images.shape[2] // self.patch, images.shape[3] // self.patch)
-        patches = self.patch_embed(images).flatten(2).transpose(1, 2)
-        x = torch.cat((patches, self.intrinsics(intrinsics.flatten(1))[:, None]), dim=1)
+        dtype = self.patch_embed.weight.dtype
+        patches = self.patch_embed(images.to(dtype)).flatten(2).transpose(1, 2)
+        camera = self.intrinsics(intrinsics.flatten(1).to(dtype))[:, None]
+        x = torch.cat((patches, camera), dim=1).float()
         return Tokens(self.compared(x, tables_with_camera(self.rope, grid, x.device)), grid)
 
 
-class NoPoSplat(nn.Module):
+@dataclass(frozen=True)
+class NoPoSplatDescription:
+    """What a NoPoSplat is made of; each colour has so many `coefficients`."""
+
+    network: NetworkDescription
+    splats: DptSize
+    coefficients: int
+
+
+class NoPoSplat(DescendantNetwork):
     """Splats of every pixel of all views, in the first view's optical frame, up to scale."""
 
-    def __init__(
-        self, description: NetworkDescription, splats: DptSize, coefficients: int
-    ) -> None:
+    FAMILY = "noposplat"
+    VIEWS = 0
+    OUTPUTS = ("splats",)
+
+    def __init__(self, description: NoPoSplatDescription) -> None:
         super().__init__()
-        if description.points is None:
-            raise ValueError("no points")
         self.description = description
-        self.encoder = IntrinsicsEncoder(description)
-        self.decoder = Decoder(description)
+        size = description.network
+        if size.points is None:
+            raise ValueError("no points")
+        self.encoder = IntrinsicsEncoder(size)
+        self.decoder = Decoder(size)
         self.points_heads = nn.ModuleDict(
-            {view: PointsHead(description, description.points) for view in ("a", "b")}
+            {view: PointsHead(size, size.points) for view in ("a", "b")}
         )
-        channels = _BEFORE_HARMONICS + 3 * coefficients
+        channels = _BEFORE_HARMONICS + 3 * description.coefficients
         self.splat_heads = nn.ModuleDict(
-            {view: ImageHead(description, splats, channels) for view in ("a", "b")}
+            {view: ImageHead(size, description.splats, channels) for view in ("a", "b")}
         )
 
     def encode(self, images: Tensor, intrinsics: Tensor) -> Tokens:
@@ -78,10 +98,10 @@ class NoPoSplat(nn.Module):
         tables = [tables_with_camera(self.decoder.rope, v.grid, v.data.device) for v in views]
         streams = [self.decoder.embedded(view) for view in views]
         kept: list[dict[int, Tensor]] = [{0: view.data[:, :-1]} for view in views]
-        depth = self.description.decoder.depth
+        depth = self.description.network.decoder.depth
         for layer in range(1, depth + 1):
             streams = step_views(self.decoder, layer - 1, streams, tables)
-            if layer in self.description.kept_layers:
+            if layer in self.description.network.kept_layers:
                 for view, stream in zip(kept, streams, strict=True):
                     view[layer] = (self.decoder.norm(stream) if layer == depth else stream)[:, :-1]
         return [States(layers, view.grid) for layers, view in zip(kept, views, strict=True)]
@@ -118,39 +138,33 @@ def _shares(harmonics: Tensor) -> Tensor:
     return torch.where(degrees == 0, 1.0, shares)
 
 
-def _make(arguments: Arguments, shapes: Shapes) -> NoPoSplat:
-    flat = {key.removeprefix(_BACKBONE): shape for key, shape in shapes.items()}
-    description = pairwise_description(arguments, flat, img_size=256)
-    channels = flat["gaussian_param_head.dpt.head.4.weight"][0]
-    coefficients = (channels - _BEFORE_HARMONICS) // 3
-    return NoPoSplat(description, trunk_size("gaussian_param_head.dpt", flat), coefficients)
-
-
 _OWN = {
     "gaussian_param_head.dpt.": "splat_heads.a.",
     "gaussian_param_head2.dpt.": "splat_heads.b.",
 }
 
 
-def _own_name(key: str) -> str | None:
+def describe(shapes: Shapes, config: Config) -> NoPoSplatDescription:
+    """The description of a published checkpoint."""
+    flat = {canonical(key.removeprefix(_BACKBONE)): shape for key, shape in shapes.items()}
+    network = pairwise_description(config, flat, img_size=256)
+    channels = flat["gaussian_param_head.dpt.head.4.weight"][0]
+    coefficients = (channels - _BEFORE_HARMONICS) // 3
+    splats = trunk_size("gaussian_param_head.dpt", flat)
+    return NoPoSplatDescription(network, splats, coefficients)
+
+
+def own_name(key: str) -> str | None:
+    """Our name for the tensor that published networks call `key`."""
+    key = canonical(key.removeprefix(_BACKBONE))
     for theirs, ours in _OWN.items():
         if key.startswith(theirs):
             return ours + own_head_name(key[len(theirs) :])
-    if key.startswith(f"{_BACKBONE}intrinsic_encoder."):
+    if key.startswith("intrinsic_encoder."):
         return "encoder.intrinsics." + key.rpartition(".")[2]
-    return own_pairwise_name(key.removeprefix(_BACKBONE))
+    return own_name_in(key)
 
 
-def _is_unused(key: str) -> bool:
-    return is_unused(key.removeprefix(_BACKBONE))
-
-
-NOPOSPLAT = Layout(
-    "NoPoSplat",
-    ("backbone.enc_norm.weight", "gaussian_param_head.dpt.head.4.weight"),
-    _make,
-    _own_name,
-    _is_unused,
-    canonical,
-    prefix="encoder.",
-)
+def is_unused(key: str) -> bool:
+    """Whether files carry this tensor without its being read."""
+    return unused_in_family(key.removeprefix(_BACKBONE))

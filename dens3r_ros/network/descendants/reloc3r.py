@@ -10,11 +10,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dens3r_ros.network.checkpoints.layout import Arguments, Layout, Shapes
-from dens3r_ros.network.descendants.describing import backbone_size, is_unused, named_by
+from dens3r_ros.network.descendants.base import DescendantNetwork
+from dens3r_ros.network.descendants.describing import (
+    Config,
+    Shapes,
+    backbone_size,
+    own_name_in,
+    within,
+)
 from dens3r_ros.network.pairwise.backbone import Decoder, Encoder, States, Tokens
 from dens3r_ros.network.pairwise.description import BackboneSize
-from dens3r_ros.network.pairwise.keys import own_name as own_pairwise_name
 from dens3r_ros.network.parts.dpt import as_map
 
 
@@ -30,12 +35,23 @@ class RelativePoses:
     T_b_a: Tensor
 
 
-class Reloc3r(nn.Module):
+@dataclass(frozen=True)
+class Reloc3rDescription:
+    """What a Reloc3r is made of."""
+
+    network: BackboneSize
+
+
+class Reloc3r(DescendantNetwork):
     """Relative poses of pairs of images; one decoder and one head serve both views."""
 
-    def __init__(self, size: BackboneSize) -> None:
+    FAMILY = "reloc3r"
+    OUTPUTS = ("poses",)
+
+    def __init__(self, description: Reloc3rDescription) -> None:
         super().__init__()
-        self.size = size
+        self.description = description
+        size = self.size = description.network
         self.encoder = Encoder(size)
         self.decoder = Decoder(size)
         self.pose_head = PoseHead(size)
@@ -115,23 +131,12 @@ def nearest_rotation(matrices: Tensor) -> Tensor:
     return (U * last[:, None]) @ Vh
 
 
-_own_head_name = named_by((r"(pose_head\..*)", r"\1"))
+def describe(shapes: Shapes, config: Config) -> Reloc3rDescription:
+    """The description of a published checkpoint; its one decoder serves both views."""
+    size = backbone_size({"symmetrize_dec": True} | dict(config), within(shapes))
+    return Reloc3rDescription(size)
 
 
-def _own_name(key: str) -> str | None:
-    return _own_head_name(key) or own_pairwise_name(key)
-
-
-def _make(arguments: Arguments, shapes: Shapes) -> Reloc3r:
-    # There is one decoder, used for both views.
-    return Reloc3r(backbone_size({"symmetrize_dec": True} | dict(arguments), shapes))
-
-
-RELOC3R = Layout(
-    "Reloc3r",
-    ("enc_norm.weight", "pose_head.fc_t.weight"),
-    _make,
-    _own_name,
-    is_unused,
-    prefix="model.",
-)
+def own_name(key: str) -> str | None:
+    """Our name for the tensor that published networks call `key`."""
+    return key if key.startswith("pose_head.") else own_name_in(key)

@@ -8,15 +8,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dens3r_ros.network.checkpoints.layout import Arguments, Layout, Shapes
+from dens3r_ros.network.descendants.base import DescendantNetwork
 from dens3r_ros.network.descendants.describing import (
     EXP_CONFIDENCE,
     HEAD_WIDTH,
-    is_unused,
-    named_in_network,
+    Config,
+    Shapes,
+    own_name_in,
     pairwise_description,
+    renamed,
     within,
 )
+from dens3r_ros.network.descendants.describing import is_unused as unused_in_family
 from dens3r_ros.network.descendants.spatial_memory import (
     MemoryConfig,
     MemoryNorms,
@@ -25,7 +28,6 @@ from dens3r_ros.network.descendants.spatial_memory import (
 from dens3r_ros.network.pairwise.backbone import Tokens
 from dens3r_ros.network.pairwise.blocks import NORM_EPSILON, EncoderBlock
 from dens3r_ros.network.pairwise.description import NetworkDescription, TransformerSize
-from dens3r_ros.network.pairwise.keys import canonical
 from dens3r_ros.network.pairwise.network import Network
 
 _PREFIX = "dust3r."
@@ -39,18 +41,30 @@ class FramePoints:
     confidence: Tensor
 
 
-class Spann3R(nn.Module):
+@dataclass(frozen=True)
+class Spann3RDescription:
+    """What a Spann3R is made of: a pairwise network, and the encoder of what is remembered."""
+
+    network: NetworkDescription
+    memory: TransformerSize
+
+
+class Spann3R(DescendantNetwork):
     """A DUSt3R with a memory; `stream` starts a sequence."""
 
-    def __init__(self, description: NetworkDescription, memory: TransformerSize) -> None:
+    FAMILY = "spann3r"
+
+    def __init__(self, description: Spann3RDescription) -> None:
         super().__init__()
-        width = description.encoder.width
-        wide = width + description.decoder.width
-        self.network = Network(description)
+        self.description = description
+        memory, size = description.memory, description.network
+        width = size.encoder.width
+        wide = width + size.decoder.width
+        self.network = Network(size)
         self.norms = MemoryNorms(width)
         self.key_a = nn.Sequential(nn.Linear(wide, wide), nn.GELU(), nn.Linear(wide, width))
         self.key_b = nn.Sequential(nn.Linear(wide, wide), nn.GELU(), nn.Linear(wide, width))
-        self.point_embed = nn.Conv2d(3, width, description.patch, description.patch)
+        self.point_embed = nn.Conv2d(3, width, size.patch, size.patch)
         self.value_encoder = nn.ModuleList(EncoderBlock(memory) for _ in range(memory.depth))
         self.value_norm = nn.LayerNorm(width, NORM_EPSILON)
         self.value_out = nn.Linear(width, width)
@@ -108,14 +122,15 @@ def _points(maps: tuple[Tensor, Tensor | None]) -> FramePoints:
     return FramePoints(points, confidence)
 
 
-def _make(arguments: Arguments, shapes: Shapes) -> Spann3R:
+def describe(shapes: Shapes, config: Config) -> Spann3RDescription:
+    """The description of a published checkpoint."""
     description = pairwise_description(
-        arguments, within(shapes, _PREFIX), conf_mode=EXP_CONFIDENCE, img_size=224
+        config, within(shapes, _PREFIX), conf_mode=EXP_CONFIDENCE, img_size=224
     )
     hidden, width = shapes["value_encoder.0.mlp.fc1.weight"]
     depth = len({key.split(".")[1] for key in shapes if key.startswith("value_encoder.")})
-    heads = int(arguments.get("memory_num_heads") or max(1, width // HEAD_WIDTH))
-    return Spann3R(description, TransformerSize(width, depth, heads, hidden))
+    heads = int(config.get("memory_num_heads") or max(1, width // HEAD_WIDTH))
+    return Spann3RDescription(description, TransformerSize(width, depth, heads, hidden))
 
 
 _OWN = {
@@ -131,21 +146,13 @@ _OWN = {
 }
 
 
-def _own_name(key: str) -> str | None:
+def own_name(key: str) -> str | None:
+    """Our name for the tensor that published networks call `key`."""
     if key.startswith(_PREFIX):
-        return named_in_network(key[len(_PREFIX) :])
-    return next((o + key[len(t) :] for t, o in _OWN.items() if key.startswith(t)), None)
+        return own_name_in(key[len(_PREFIX) :], "network.")
+    return renamed(key, _OWN)
 
 
-def _is_unused(key: str) -> bool:
-    return is_unused(key.removeprefix(_PREFIX))
-
-
-SPANN3R = Layout(
-    "Spann3R",
-    ("dust3r.enc_norm.weight", "value_out.weight", "attn_head_1.0.weight"),
-    _make,
-    _own_name,
-    _is_unused,
-    canonical,
-)
+def is_unused(key: str) -> bool:
+    """Whether files carry this tensor without its being read."""
+    return unused_in_family(key.removeprefix(_PREFIX))

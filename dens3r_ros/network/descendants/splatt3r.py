@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from dens3r_ros.network.checkpoints.layout import Arguments, Layout, Shapes
+from dens3r_ros.network.descendants.base import DescendantNetwork
 from dens3r_ros.network.descendants.describing import (
     EXP_CONFIDENCE,
-    is_unused,
-    named_in_network,
+    Config,
+    Shapes,
+    own_name_in,
     pairwise_description,
+    within,
 )
 from dens3r_ros.network.descendants.gaussians import PixelSplats
 from dens3r_ros.network.pairwise.backbone import States
@@ -30,24 +32,30 @@ _SH_CONSTANT = 0.28209479177387814
 _OFFSET_SHRINK = 6.0
 
 
-class Splatt3R(nn.Module):
+@dataclass(frozen=True)
+class Splatt3RDescription:
+    """What a Splatt3R is made of; each colour has so many `coefficients`."""
+
+    network: NetworkDescription
+    splats: DptSize
+    coefficients: int
+
+
+class Splatt3R(DescendantNetwork):
     """Pairs of images to a pairwise prediction and splats of both views."""
 
-    def __init__(
-        self, description: NetworkDescription, splats: DptSize, coefficients: int
-    ) -> None:
+    FAMILY = "splatt3r"
+    OUTPUTS = ("points", "confidence", "descriptors", "descriptor_confidence", "splats")
+
+    def __init__(self, description: Splatt3RDescription) -> None:
         super().__init__()
-        self.network = Network(description)
-        with_splats = replace(description, dpt=splats)
-        channels = _BESIDE_HARMONICS + 3 * coefficients
+        self.description = description
+        self.network = Network(description.network)
+        with_splats = replace(description.network, dpt=description.splats)
+        channels = _BESIDE_HARMONICS + 3 * description.coefficients
         self.splat_heads = nn.ModuleDict(
             {view: DptHead(with_splats, channels) for view in ("a", "b")}
         )
-
-    @property
-    def description(self) -> NetworkDescription:
-        """Of the pairwise network."""
-        return self.network.description
 
     def forward(self, image_a: Tensor, image_b: Tensor) -> tuple[PairPrediction, PixelSplats]:
         """Pairs of (B, 3, H, W) RGB images in [-1, 1]; splats of both views, in a's frame."""
@@ -95,13 +103,19 @@ def _stacked(a: PixelSplats, b: PixelSplats) -> PixelSplats:
     return PixelSplats(*(torch.stack(pair, dim=1) for pair in pairs))
 
 
-def _make(arguments: Arguments, shapes: Shapes) -> Splatt3R:
-    mlp, patch = (
-        shapes["downstream_head1.head_local_features.fc2.weight"][0],
-        shapes["patch_embed.proj.weight"][-1],
-    )
-    description = pairwise_description(
-        arguments,
+_OWN = {
+    "downstream_head1.gaussian_dpt.dpt.": "splat_heads.a.",
+    "downstream_head2.gaussian_dpt.dpt.": "splat_heads.b.",
+}
+
+
+def describe(shapes: Shapes, config: Config) -> Splatt3RDescription:
+    """The description of a published checkpoint."""
+    shapes = within(shapes)
+    mlp = shapes["downstream_head1.head_local_features.fc2.weight"][0]
+    patch = shapes["patch_embed.proj.weight"][-1]
+    network = pairwise_description(
+        config,
         shapes,
         output_mode=f"pts3d+desc{mlp // patch**2 - 1}",
         conf_mode=EXP_CONFIDENCE,
@@ -111,32 +125,17 @@ def _make(arguments: Arguments, shapes: Shapes) -> Splatt3R:
         img_size=512,
     )
     channels = shapes["downstream_head1.gaussian_dpt.dpt.head.4.weight"][0]
-    return Splatt3R(
-        replace(description, metric=True),
+    return Splatt3RDescription(
+        replace(network, metric=True),
         dpt_size("downstream_head1.gaussian_dpt.dpt", shapes),
         (channels - _BESIDE_HARMONICS) // 3,
     )
 
 
-_OWN = {
-    "downstream_head1.gaussian_dpt.dpt.": "splat_heads.a.",
-    "downstream_head2.gaussian_dpt.dpt.": "splat_heads.b.",
-}
-
-
-def _own_name(key: str) -> str | None:
+def own_name(key: str) -> str | None:
+    """Our name for the tensor that published networks call `key`."""
+    key = canonical(key)
     for theirs, ours in _OWN.items():
         if key.startswith(theirs):
             return ours + own_dpt_name(key[len(theirs) :])
-    return named_in_network(key)
-
-
-SPLATT3R = Layout(
-    "Splatt3R",
-    ("enc_norm.weight", "downstream_head1.gaussian_dpt.dpt.head.4.weight"),
-    _make,
-    _own_name,
-    is_unused,
-    canonical,
-    prefix="encoder.",
-)
+    return own_name_in(key, "network.")

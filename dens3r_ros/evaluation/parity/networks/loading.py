@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A descendant of the pairwise family with the weights of a file, or those of its recipe."""
+"""A network that is known by its tensors, with the weights of a file or those of its recipe."""
 
 from __future__ import annotations
 
@@ -9,19 +9,28 @@ from torch import nn
 
 from dens3r_ros.evaluation.parity.fixture import Fixture
 from dens3r_ros.evaluation.parity.recipe import dust3r_recipe, recipe_weights
-from dens3r_ros.network.checkpoints.layout import Layout, network_of
+from dens3r_ros.network import build_network
+from dens3r_ros.network.checkpoints.families import family_of
 
 AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
 
 
-def loaded(fixture: Fixture, layout: Layout, kind: type[AnyNetwork], **more: Any) -> AnyNetwork:
-    """The network of the file; `more` arguments stand beside those that the file tells."""
+def kind_of_weights(fixture: Fixture) -> str:
+    """The kind of network whose weights the file holds or names; empty where it is not known."""
+    shapes = fixture.shapes()
+    family = family_of(shapes) if shapes else None
+    return "" if family is None else family.kind
+
+
+def loaded(fixture: Fixture, kind: type[AnyNetwork], **more: Any) -> AnyNetwork:
+    """The network of a file; `more` settings stand beside those that the file tells."""
     config = fixture.config
     if fixture.under("sd/"):
         weights = fixture.weights()
     else:
         weights = recipe_weights(fixture, fixture.shapes(), int(config["seed"]), dust3r_recipe)
-    arguments = dict(config.get("kw") or config.get("dims") or {}) | more
-    network = network_of(layout, arguments, weights, str(fixture.path))
-    assert isinstance(network, kind)
+    settings = dict(config.get("kw") or config.get("dims") or {}) | more
+    network = build_network(weights, settings, str(fixture.path))
+    if not isinstance(network, kind):
+        raise ValueError(f"a {type(network).__name__} instead of a {kind.__name__}")
     return network

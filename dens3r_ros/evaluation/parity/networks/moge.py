@@ -19,10 +19,9 @@ from dens3r_ros.evaluation.parity.comparison import (
 )
 from dens3r_ros.evaluation.parity.fixture import Fixture, subsampled
 from dens3r_ros.evaluation.parity.recipe import key_table, multiview_recipe, recipe_weights
-from dens3r_ros.network.checkpoints.layout import network_of
+from dens3r_ros.network import build_network
 from dens3r_ros.network.monocular.moge.first import Moge1, inner_size
 from dens3r_ros.network.monocular.moge.inference import CameraPoints, infer
-from dens3r_ros.network.monocular.moge.published import MOGE1, MOGE2
 from dens3r_ros.network.monocular.moge.recovery import recover_camera
 from dens3r_ros.network.monocular.moge.second import Moge2, patches
 
@@ -61,9 +60,9 @@ def load(fixture: Fixture) -> Moge1 | Moge2:
     arguments = dict(config["model_config"])
     if "enc_heads" in config:
         arguments["enc_num_heads"] = config["enc_heads"]
-    layout = MOGE1 if config["kind"].startswith("moge1") else MOGE2
-    network = network_of(layout, arguments, _weights(fixture), str(fixture.path))
-    assert isinstance(network, Moge1 | Moge2)
+    network = build_network(_weights(fixture), arguments, str(fixture.path))
+    if not isinstance(network, Moge1 | Moge2):
+        raise ValueError(f"a {type(network).__name__} instead of a MoGe")
     return network
 
 

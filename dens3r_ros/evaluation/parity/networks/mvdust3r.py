@@ -10,8 +10,8 @@ from torch import Tensor
 
 from dens3r_ros.evaluation.parity.comparison import Comparison, not_compared, of_scale
 from dens3r_ros.evaluation.parity.fixture import Fixture, images, subsampled
-from dens3r_ros.evaluation.parity.networks.loading import loaded
-from dens3r_ros.network.descendants.mvdust3r import MVDUST3R, MvDust3r, ViewPoints
+from dens3r_ros.evaluation.parity.networks.loading import kind_of_weights, loaded
+from dens3r_ros.network.descendants.mvdust3r import MvDust3r, ViewPoints
 from dens3r_ros.network.pairwise.backbone import Tokens
 
 NAME = "MV-DUSt3R"
@@ -19,12 +19,12 @@ NAME = "MV-DUSt3R"
 
 def recognises(fixture: Fixture) -> bool:
     """Whether the file's weights are an MV-DUSt3R's."""
-    return MVDUST3R.recognises(fixture.shapes())
+    return kind_of_weights(fixture) == "mvdust3r"
 
 
 def compare(fixture: Fixture) -> Iterator[Comparison]:
     """Every output of every case; those named `plus_` look from several references."""
-    network = loaded(fixture, MVDUST3R, MvDust3r)
+    network = loaded(fixture, MvDust3r)
     paths = int(fixture.config["n_ref"])
     crossing = network.same_view_blocks
     with torch.inference_mode():

@@ -10,21 +10,21 @@ from torch import Tensor
 
 from dens3r_ros.evaluation.parity.comparison import Comparison, not_compared, of_scale
 from dens3r_ros.evaluation.parity.fixture import Fixture, images, subsampled
-from dens3r_ros.evaluation.parity.networks.loading import loaded
+from dens3r_ros.evaluation.parity.networks.loading import kind_of_weights, loaded
 from dens3r_ros.network.descendants.gaussians import PixelSplats
-from dens3r_ros.network.descendants.noposplat import NOPOSPLAT, NoPoSplat
+from dens3r_ros.network.descendants.noposplat import NoPoSplat
 
 NAME = "NoPoSplat"
 
 
 def recognises(fixture: Fixture) -> bool:
     """Whether the file's weights are a NoPoSplat's."""
-    return NOPOSPLAT.recognises(fixture.shapes())
+    return kind_of_weights(fixture) == "noposplat"
 
 
 def compare(fixture: Fixture) -> Iterator[Comparison]:
     """Every part of the splats of every case."""
-    network = loaded(fixture, NOPOSPLAT, NoPoSplat)
+    network = loaded(fixture, NoPoSplat)
     with torch.inference_mode():
         for case in fixture.folders("case/") or [""]:
             yield from _compare_case(fixture, network, case, f"case/{case}/" if case else "")

@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,7 +16,8 @@ from dens3r_ros.evaluation.parity.fixture import Fixture, images, subsampled
 from dens3r_ros.evaluation.parity.recipe import dust3r_recipe, recipe_weights
 from dens3r_ros.network import Network, PairPrediction
 from dens3r_ros.network.checkpoints.load import build
-from dens3r_ros.network.checkpoints.read import published_weights
+from dens3r_ros.network.checkpoints.pairwise import read_published
+from dens3r_ros.network.checkpoints.read import Weights
 from dens3r_ros.network.pairwise.backbone import States
 
 NAME = "pairwise network"
@@ -55,7 +55,9 @@ def load(fixture: Fixture) -> Network:
     else:
         seed = int(fixture.config["weight_seed"])
         weights = recipe_weights(fixture, fixture.shapes(), seed, dust3r_recipe)
-    return build(published_weights(Path(fixture.path), arguments, weights))
+    network = build(Weights(fixture.path, *read_published(fixture.path, arguments, weights)))
+    assert isinstance(network, Network)
+    return network
 
 
 @dataclass(frozen=True, eq=False)

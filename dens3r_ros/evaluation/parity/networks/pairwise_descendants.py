@@ -11,30 +11,26 @@ from torch import Tensor
 
 from dens3r_ros.evaluation.parity.comparison import Comparison, not_compared, of_scale
 from dens3r_ros.evaluation.parity.fixture import Fixture, images
-from dens3r_ros.evaluation.parity.networks.loading import loaded
+from dens3r_ros.evaluation.parity.networks.loading import kind_of_weights, loaded
 from dens3r_ros.evaluation.parity.networks.pairwise import FIELDS
 from dens3r_ros.network import PairPrediction
-from dens3r_ros.network.descendants.align3r import ALIGN3R, Align3R, normalised_points
-from dens3r_ros.network.descendants.das3r import DAS3R, Das3r
+from dens3r_ros.network.descendants.align3r import Align3R, normalised_points
+from dens3r_ros.network.descendants.das3r import Das3r
 from dens3r_ros.network.descendants.gaussians import PixelSplats
-from dens3r_ros.network.descendants.splatt3r import SPLATT3R, Splatt3R
+from dens3r_ros.network.descendants.splatt3r import Splatt3R
 
-NAME = "Splatt3R, Align3R or DAS3R"
-_LAYOUTS = (SPLATT3R, ALIGN3R, DAS3R)
+NAMES = {"splatt3r": "Splatt3R", "align3r": "Align3R", "das3r": "DAS3R"}
+_CLASSES: dict[str, type[Splatt3R | Align3R | Das3r]] = {
+    "splatt3r": Splatt3R,
+    "align3r": Align3R,
+    "das3r": Das3r,
+}
 _Maps = dict[str, Tensor | None]
-
-
-def recognises(fixture: Fixture) -> bool:
-    """Whether the file's weights are of one of the three."""
-    shapes = fixture.shapes()
-    return any(layout.recognises(shapes) for layout in _LAYOUTS)
 
 
 def compare(fixture: Fixture) -> Iterator[Comparison]:
     """Every output of both views of every case."""
-    layout = next(one for one in _LAYOUTS if one.recognises(fixture.shapes()))
-    kind = {"Splatt3R": Splatt3R, "Align3R": Align3R, "DAS3R": Das3r}[layout.name]
-    network = loaded(fixture, layout, kind)
+    network = loaded(fixture, _CLASSES[kind_of_weights(fixture)])
     with torch.inference_mode():
         for case in fixture.folders("case/"):
             start = f"case/{case}/"

@@ -15,9 +15,9 @@ from dens3r_ros.evaluation.parity.comparison import (
     of_scale,
 )
 from dens3r_ros.evaluation.parity.fixture import Fixture, images, subsampled
-from dens3r_ros.evaluation.parity.networks.loading import loaded
+from dens3r_ros.evaluation.parity.networks.loading import kind_of_weights, loaded
 from dens3r_ros.geometry.motion_averaging import averaged_pose
-from dens3r_ros.network.descendants.reloc3r import RELOC3R, Reloc3r
+from dens3r_ros.network.descendants.reloc3r import Reloc3r
 
 NAME = "Reloc3r"
 _AVERAGING_TOLERANCE = 1e-9
@@ -25,12 +25,12 @@ _AVERAGING_TOLERANCE = 1e-9
 
 def recognises(fixture: Fixture) -> bool:
     """Whether the file's weights are a Reloc3r's."""
-    return RELOC3R.recognises(fixture.shapes())
+    return kind_of_weights(fixture) == "reloc3r"
 
 
 def compare(fixture: Fixture) -> Iterator[Comparison]:
     """Both poses and the intermediates of every case, every average."""
-    network = loaded(fixture, RELOC3R, Reloc3r)
+    network = loaded(fixture, Reloc3r)
     with torch.inference_mode():
         for case in fixture.folders("case/") or [""]:
             yield from _compare_case(fixture, network, case, f"case/{case}/" if case else "")

@@ -17,8 +17,8 @@ from dens3r_ros.evaluation.parity.comparison import (
     share_differing,
 )
 from dens3r_ros.evaluation.parity.fixture import Fixture, images, subsampled
-from dens3r_ros.evaluation.parity.networks.loading import loaded
-from dens3r_ros.network.descendants.spann3r import SPANN3R, Spann3R, Spann3RStream
+from dens3r_ros.evaluation.parity.networks.loading import kind_of_weights, loaded
+from dens3r_ros.network.descendants.spann3r import Spann3R, Spann3RStream
 from dens3r_ros.network.descendants.spatial_memory import (
     MemoryConfig,
     MemoryNorms,
@@ -36,13 +36,13 @@ _SETTINGS = {
 
 def recognises(fixture: Fixture) -> bool:
     """Whether the file's weights are a Spann3R's."""
-    return SPANN3R.recognises(fixture.shapes())
+    return kind_of_weights(fixture) == "spann3r"
 
 
 def compare(fixture: Fixture) -> Iterator[Comparison]:
     """Every run, with its reads and its memory; the memory alone on stored keys and values."""
     heads = fixture.config.get("memory", {}).get("heads")
-    network = loaded(fixture, SPANN3R, Spann3R, memory_num_heads=heads)
+    network = loaded(fixture, Spann3R, memory_num_heads=heads)
     with torch.inference_mode():
         for run in fixture.folders("run/"):
             yield from _compare_run(fixture, network, run)

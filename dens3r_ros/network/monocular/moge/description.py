@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dens3r_ros.network.parts.dinov2 import DinoSize
+from dens3r_ros.network.parts.dinov2_keys import describe_dino
 
 Remap = Literal["exp", "linear", "sinh", "sinh_exp"]
 Shapes = Mapping[str, tuple[int, ...]]
 
 REMAPS: tuple[Remap, ...] = ("exp", "linear", "sinh", "sinh_exp")
 _HEADS = {"vits14": 6, "vitb14": 12, "vitl14": 16, "vitg14": 24}
-_HEAD_WIDTH = 64
 _PIXELS_OF_TOKEN = 14 * 14
 LICENCE = "MIT: any use, with the licence's text"
 
@@ -41,7 +41,7 @@ class StackSize:
 
 @dataclass(frozen=True)
 class MogeCommon:
-    """What both generations have.
+    """What both generations have, the names of whose parameters are the published ones.
 
     hooks       blocks of the encoder whose tokens are read
     projected   channels to which they are brought before they are added up
@@ -72,8 +72,9 @@ class Moge2Description(MogeCommon):
     """The second generation: points in metres, a mask, normals with some."""
 
     neck: StackSize
-    heads: Mapping[str, StackSize]
-    """By name: `points_head`, `mask_head`, `normal_head`."""
+    points_head: StackSize
+    mask_head: StackSize
+    normal_head: StackSize | None
     scale: tuple[int, ...]
     """Widths of the MLP that gives the metres, its input first; empty where there is none."""
 
@@ -102,10 +103,9 @@ def describe_moge1(config: Mapping[str, Any], shapes: Shapes) -> Moge1Descriptio
 def describe_moge2(config: Mapping[str, Any], shapes: Shapes) -> Moge2Description:
     """The description of a MoGe-2; raises ValueError where it is of a kind unknown here."""
     encoder = config.get("encoder", {})
+    has_normals = "normal_head.input_blocks.0.weight" in shapes
     size = _encoder("encoder.backbone", str(encoder.get("backbone", "")), shapes, config)
-    parts = [f"{name}_head" for name in ("points", "mask", "normal")]
-    present = [part for part in parts if f"{part}.input_blocks.0.weight" in shapes]
-    for part in ("neck", *present):
+    for part in ("neck", "points_head", "mask_head", "normal_head"):
         _check_norms(part, config.get(part) or {})
     return Moge2Description(
         encoder=size,
@@ -114,25 +114,17 @@ def describe_moge2(config: Mapping[str, Any], shapes: Shapes) -> Moge2Descriptio
         remap=_remap(config),
         tokens=_tokens(config),
         neck=_stack("neck", shapes),
-        heads={part: _stack(part, shapes) for part in present},
+        points_head=_stack("points_head", shapes),
+        mask_head=_stack("mask_head", shapes),
+        normal_head=_stack("normal_head", shapes) if has_normals else None,
         scale=_mlp("scale_head", shapes),
     )
 
 
 def _encoder(prefix: str, name: str, shapes: Shapes, config: Mapping[str, Any]) -> DinoSize:
     """Encoders that have no published name tell their heads as `enc_num_heads`."""
-    width = shapes[f"{prefix}.cls_token"][-1]
-    gated = f"{prefix}.blocks.0.mlp.w3.weight" in shapes
-    hidden = shapes[f"{prefix}.blocks.0.mlp.{'w3' if gated else 'fc2'}.weight"][1]
     heads = _HEADS.get(name.rpartition("_")[2]) or config.get("enc_num_heads")
-    depth = _count(f"{prefix}.blocks", shapes)
-    return DinoSize(
-        width=width,
-        depth=depth,
-        heads=heads or width // _HEAD_WIDTH,
-        hidden=hidden,
-        gated=gated,
-    )
+    return describe_dino(f"{prefix}.", shapes, heads=heads)
 
 
 def _hooks(layers: Any, depth: int) -> tuple[int, ...]:

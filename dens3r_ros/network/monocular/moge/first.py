@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -18,20 +19,30 @@ from dens3r_ros.network.monocular.moge.layers import (
     resize,
     with_positions,
 )
-from dens3r_ros.network.monocular.moge.raw import RawPoints
+from dens3r_ros.network.monocular.moge.raw import RawPoints, info_of
 from dens3r_ros.network.parts.dinov2 import DinoEncoder, normalise
+from dens3r_ros.network.parts.info import NetworkInfo
+from dens3r_ros.network.parts.precision import set_linear_dtype
 
 
 class Moge1(nn.Module):
     """Built from its description; parameters have the published names."""
-
-    metric = False
 
     def __init__(self, description: Moge1Description) -> None:
         super().__init__()
         self.description = description
         self.backbone = DinoEncoder(description.encoder)
         self.head = Head(description)
+
+    @property
+    def info(self) -> NetworkInfo:
+        """What the network is and gives."""
+        return info_of(self, "moge1", self.description, ("points", "mask"), metric=False)
+
+    def set_backbone_dtype(self, dtype: torch.dtype) -> Moge1:
+        """Let linear layers of the encoder work in `dtype`; norms and heads stay float32."""
+        set_linear_dtype(self.backbone, dtype)
+        return self
 
     def forward(self, images: Tensor, tokens: int) -> RawPoints:
         """Maps of (B, 3, H, W) RGB images in [0, 1], looked at with about so many patches."""

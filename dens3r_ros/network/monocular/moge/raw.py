@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a MoGe's forward pass gives, before the camera is recovered."""
+"""What a MoGe's forward pass gives before the camera is recovered, and what it says of itself."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
+
+from dens3r_ros.network.monocular.moge.description import MogeCommon
+from dens3r_ros.network.parts.info import NetworkInfo
+
+_USUAL_SIZE = (640, 480)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,3 +35,24 @@ def tokens_at(level: int, tokens: tuple[int, int]) -> int:
         raise ValueError(f"resolution level {level}; it goes from 0 to 9")
     least, most = tokens
     return int(least + level / 9 * (most - least))
+
+
+def info_of(
+    network: nn.Module,
+    family: str,
+    description: MogeCommon,
+    outputs: tuple[str, ...],
+    metric: bool,
+) -> NetworkInfo:
+    """What a MoGe is and gives; images may have any size, and are looked at one by one."""
+    return NetworkInfo(
+        family=family,
+        patch=1,
+        training_size=_USUAL_SIZE,
+        metric=metric,
+        outputs=outputs,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        turn_portraits=False,
+        licence=description.licence,
+        views=1,
+    )

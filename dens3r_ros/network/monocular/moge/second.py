@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -18,8 +19,10 @@ from dens3r_ros.network.monocular.moge.layers import (
     resize,
     with_positions,
 )
-from dens3r_ros.network.monocular.moge.raw import RawPoints
+from dens3r_ros.network.monocular.moge.raw import RawPoints, info_of
 from dens3r_ros.network.parts.dinov2 import DinoEncoder, normalise
+from dens3r_ros.network.parts.info import NetworkInfo
+from dens3r_ros.network.parts.precision import set_linear_dtype
 
 
 class Moge2(nn.Module):
@@ -30,14 +33,23 @@ class Moge2(nn.Module):
         self.description = description
         self.encoder = Encoder(description)
         self.neck = Stack(description.neck)
-        for name, size in description.heads.items():
-            self.add_module(name, Stack(size))
+        self.points_head = Stack(description.points_head)
+        self.mask_head = Stack(description.mask_head)
+        normals = description.normal_head
+        self.normal_head = None if normals is None else Stack(normals)
         self.scale_head = _mlp(description.scale) if description.scale else None
 
     @property
-    def metric(self) -> bool:
-        """Whether lengths are metres."""
-        return self.scale_head is not None
+    def info(self) -> NetworkInfo:
+        """What the network is and gives."""
+        normals = () if self.normal_head is None else ("normals",)
+        outputs = ("points", "mask", *normals)
+        return info_of(self, "moge2", self.description, outputs, self.scale_head is not None)
+
+    def set_backbone_dtype(self, dtype: torch.dtype) -> Moge2:
+        """Let linear layers of the encoder work in `dtype`; norms and heads stay float32."""
+        set_linear_dtype(self.encoder.backbone, dtype)
+        return self
 
     def forward(self, images: Tensor, tokens: int) -> RawPoints:
         """Maps of (B, 3, H, W) RGB images in [0, 1], looked at with about so many patches."""
@@ -45,18 +57,13 @@ class Moge2(nn.Module):
         aspect = size[1] / size[0]
         features, token = self.encoder(images, patches(aspect, tokens))
         maps = self.neck(_pyramid(features, aspect, len(self.description.neck.inputs)))
-        raw = {name: self._raw(name, maps, size) for name in self.description.heads}
-        normals = raw.get("normal_head")
+        normals, scale = self.normal_head, self.scale_head
         return RawPoints(
-            points=remapped(raw["points_head"], self.description.remap),
-            mask=raw["mask_head"].squeeze(-1).sigmoid(),
-            normals=None if normals is None else F.normalize(normals, dim=-1),
-            scale=None if self.scale_head is None else self.scale_head(token).squeeze(-1).exp(),
+            points=remapped(_raw(self.points_head, maps, size), self.description.remap),
+            mask=_raw(self.mask_head, maps, size).squeeze(-1).sigmoid(),
+            normals=None if normals is None else F.normalize(_raw(normals, maps, size), dim=-1),
+            scale=None if scale is None else scale(token).squeeze(-1).exp(),
         )
-
-    def _raw(self, name: str, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
-        """(B, H, W, channels) of one head, its finest level brought to the image's size."""
-        return resize(self.get_submodule(name)(maps)[-1], size).permute(0, 2, 3, 1)
 
 
 class Encoder(nn.Module):
@@ -108,6 +115,11 @@ class Stack(nn.Module):
             x = self.res_blocks[level](x)
             outputs.append(self.output_blocks[level](x))
         return outputs
+
+
+def _raw(head: Stack, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
+    """(B, H, W, channels) of one head, its finest level brought to the image's size."""
+    return resize(head(maps)[-1], size).permute(0, 2, 3, 1)
 
 
 def patches(aspect: float, tokens: int) -> tuple[int, int]:
