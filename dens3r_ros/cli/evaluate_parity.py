@@ -54,20 +54,17 @@ def parity(
 
 
 def _print(report: FileReport) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from dens3r_ros.evaluation.parity.report import lines
 
     typer.echo(f"{report.path.name}: {report.kind or 'unknown kind'}: {report.status}")
     if report.message:
         typer.echo(f"  {report.message}")
-    if not report.comparisons:
-        return
-    table = Table("output", "largest error", "tolerance", "unit", "", box=None)
-    for line in lines(report):
-        table.add_row(*line)
-    Console().print(table)
+    rows = [("output", "largest error", "tolerance", "unit", ""), *lines(report)]
+    if len(rows) > 1:
+        width = max(len(row[0]) for row in rows)
+        for name, error, tolerance, unit, remark in rows:
+            line = f"  {name:<{width}}  {error:>13}  {tolerance:>9}  {unit:<17}  {remark}"
+            typer.echo(line.rstrip())
 
 
 def _write(figures: dict, json_file: Path | None) -> None:

@@ -21,6 +21,7 @@ from dens3r_ros.evaluation.parity.algorithms import (
 from dens3r_ros.evaluation.parity.comparison import Comparison, not_compared
 from dens3r_ros.evaluation.parity.fixture import Fixture
 from dens3r_ros.evaluation.parity.networks import (
+    key_tables,
     moge,
     mvdust3r,
     noposplat,
@@ -60,6 +61,7 @@ KINDS = tuple(
         matching,
         pair_scene,
         alignment,
+        key_tables,
         moge,
         mvdust3r,
         noposplat,
