@@ -15,12 +15,20 @@ from dens3r_ros.network.checkpoints.descendant_families import (
 )
 from dens3r_ros.network.checkpoints.family import Family
 from dens3r_ros.network.checkpoints.moge_families import MOGE_FAMILIES, Moge
-from dens3r_ros.network.multiview import any_view_keys
+from dens3r_ros.network.monocular import depth_anything_keys
+from dens3r_ros.network.monocular.depth_anything import (
+    DepthAnythingDescription,
+    DepthAnythingNetwork,
+)
+from dens3r_ros.network.multiview import any_view_keys, vggt_keys
 from dens3r_ros.network.multiview.any_view import AnyViewNetwork
-from dens3r_ros.network.multiview.description import AnyViewDescription
+from dens3r_ros.network.multiview.description import AnyViewDescription, VggtDescription
+from dens3r_ros.network.multiview.vggt import VggtNetwork
 from dens3r_ros.network.pairwise.network import Network
 
-AnyNetwork = Network | AnyViewNetwork | Moge | DescendantNetwork
+AnyNetwork = (
+    Network | AnyViewNetwork | VggtNetwork | DepthAnythingNetwork | Moge | DescendantNetwork
+)
 """A network of any family: it has `description`, `info`, `set_backbone_dtype`."""
 
 
@@ -29,10 +37,28 @@ FAMILIES = (
         kind="any_view",
         description=AnyViewDescription,
         network=AnyViewNetwork,
-        marks=(any_view_keys.MARK,),
+        marks=any_view_keys.MARKS,
         describe=any_view_keys.describe,
         own_name=any_view_keys.own_name,
         is_unused=any_view_keys.is_unused,
+    ),
+    Family(
+        kind="vggt",
+        description=VggtDescription,
+        network=VggtNetwork,
+        marks=vggt_keys.MARKS,
+        describe=vggt_keys.describe,
+        own_name=vggt_keys.own_name,
+        is_unused=vggt_keys.is_unused,
+    ),
+    Family(
+        kind="depth_anything",
+        description=DepthAnythingDescription,
+        network=DepthAnythingNetwork,
+        marks=depth_anything_keys.MARKS,
+        describe=depth_anything_keys.describe,
+        own_name=depth_anything_keys.own_name,
+        is_unused=depth_anything_keys.is_unused,
     ),
     *MOGE_FAMILIES,
     *DESCENDANT_FAMILIES,

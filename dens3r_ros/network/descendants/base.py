@@ -10,7 +10,7 @@ from torch import nn
 
 from dens3r_ros.network.pairwise.description import BackboneSize, NetworkDescription
 from dens3r_ros.network.parts.info import NetworkInfo
-from dens3r_ros.network.parts.precision import set_linear_dtype
+from dens3r_ros.network.parts.precision import to_dtype
 
 NON_COMMERCIAL = "non-commercial use only (the published weights and what is made of them)"
 
@@ -54,5 +54,5 @@ class DescendantNetwork(nn.Module):
         """Let linear layers of encoder and decoder work in `dtype`; the rest stays float32."""
         for name, part in self.named_modules():
             if name.removeprefix("network.") in ("encoder", "decoder"):
-                set_linear_dtype(part, dtype)
+                to_dtype(part, dtype)
         return self

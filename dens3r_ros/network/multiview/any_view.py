@@ -15,7 +15,8 @@ from dens3r_ros.network.multiview.any_view_backbone import (
     ViewTokens,
 )
 from dens3r_ros.network.multiview.camera_parts import CameraDecoder, CameraEncoder, Cameras
-from dens3r_ros.network.multiview.dense_head import DenseHead, to_confidence, to_depth
+from dens3r_ros.network.multiview.checks import check_outputs, check_views
+from dens3r_ros.network.multiview.chunks import in_chunks
 from dens3r_ros.network.multiview.description import AnyViewDescription
 from dens3r_ros.network.multiview.pose_encoding import decode_intrinsics, decode_poses
 from dens3r_ros.network.multiview.prediction import ViewsPrediction
@@ -27,15 +28,16 @@ from dens3r_ros.network.multiview.reference import (
     choose_reference,
     reorder,
 )
+from dens3r_ros.network.parts.dense_head import DenseHead, to_confidence, to_depth
 from dens3r_ros.network.parts.dinov2 import normalise
 from dens3r_ros.network.parts.info import NetworkInfo
+from dens3r_ros.network.parts.precision import to_dtype
 
 AnyViewOutput = Literal["depth", "cameras", "rays"]
 ALL_OUTPUTS: tuple[AnyViewOutput, ...] = get_args(AnyViewOutput)
 TRAINING_SIZE = (504, 378)
 """(width, height) of a 4:3 image at the long side at which these networks are used."""
 _LEAST_TANGENT = 1e-6
-_VIEWS_AT_ONCE = 8
 
 
 class AnyViewNetwork(nn.Module):
@@ -96,8 +98,8 @@ class AnyViewNetwork(nn.Module):
         The prediction has the views in the order given. With `cameras` the network is told what
         they are, and there is no reference view.
         """
-        _check(views, outputs)
-        grid = views[0].grid
+        check_outputs(outputs, ALL_OUTPUTS)
+        grid = check_views(views)
         chosen, order, tokens = None, None, None
         if cameras is None:
             summaries = torch.stack([view.summary for view in views], dim=1)
@@ -126,9 +128,7 @@ class AnyViewNetwork(nn.Module):
 
     def set_backbone_dtype(self, dtype: torch.dtype) -> AnyViewNetwork:
         """Let linear layers of the backbone work in `dtype`; norms and heads stay float32."""
-        for module in self.backbone.modules():
-            if isinstance(module, nn.Linear | nn.Conv2d):
-                module.to(dtype)
+        to_dtype(self.backbone, dtype)
         return self
 
     def _size(self, grid: tuple[int, int]) -> tuple[int, int]:
@@ -167,19 +167,10 @@ class AnyViewNetwork(nn.Module):
         grid: tuple[int, int],
         outputs: Collection[AnyViewOutput],
     ) -> dict[str, Tensor]:
-        """Maps of all views, a few at a time, which bounds the memory that they take."""
         layers = [self._patches(scenes[hook]) for hook in self.description.hooks]
+        maps = in_chunks(layers, lambda chunk: self._some_maps(chunk, grid, outputs))
         count, views = next(iter(scenes.values())).joined.shape[:2]
-        parts = [
-            self._some_maps(
-                [layer[start : start + _VIEWS_AT_ONCE] for layer in layers], grid, outputs
-            )
-            for start in range(0, count * views, _VIEWS_AT_ONCE)
-        ]
-        return {
-            name: torch.cat([part[name] for part in parts]).unflatten(0, (count, views))
-            for name in parts[0]
-        }
+        return {name: value.unflatten(0, (count, views)) for name, value in maps.items()}
 
     def _patches(self, tokens: SceneTokens) -> Tensor:
         """What heads read, (B * S, rows * columns, 2 * width); only the second half is normed."""
@@ -192,19 +183,8 @@ class AnyViewNetwork(nn.Module):
         head, found = self.depth_head, {}
         laterals = head.laterals(layers, grid)
         if "depth" in outputs:
-            raw = head.full(head.fusion.fuse(laterals), grid)
+            raw = head.out(head.full(head.fusion.fuse(laterals), grid))
             found["depth"], found["confidence"] = to_depth(raw[:, 0]), to_confidence(raw[:, 1])
         if "rays" in outputs:
             found["rays"], found["rays_confidence"] = self.rays_head(laterals, head, grid)
         return found
-
-
-def _check(views: Sequence[ViewTokens], outputs: Collection[str]) -> None:
-    unknown = [name for name in outputs if name not in ALL_OUTPUTS]
-    if unknown or not outputs:
-        raise ValueError(f"outputs are some of {', '.join(ALL_OUTPUTS)}, not {unknown}")
-    if not views:
-        raise ValueError("no views to decode")
-    sizes = sorted({view.grid for view in views})
-    if len(sizes) > 1:
-        raise ValueError(f"views of different sizes: grids of {sizes} patches")

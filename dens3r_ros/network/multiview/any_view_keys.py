@@ -10,17 +10,20 @@ from typing import Any
 from dens3r_ros.network.multiview.description import (
     AnyViewDescription,
     CameraEncoderSize,
-    DenseSize,
-    Hooks,
 )
+from dens3r_ros.network.parts.dense_size import DenseSize, Hooks
 from dens3r_ros.network.parts.dinov2_keys import count_blocks, describe_dino
 from dens3r_ros.network.parts.dpt_keys import dense_sizes, own_dense_name
 from dens3r_ros.network.parts.settings import four_integers, integer
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-MARK = "backbone.pretrained.camera_token"
-"""The tensor by which such a checkpoint is known."""
+MARKS = ("backbone.pretrained.camera_token",)
+"""Tensors by which such a checkpoint is known."""
+FREE_LICENCE = "Apache-2.0"
+_OTHER_LICENCE = "CC BY-NC 4.0: non-commercial use only"
+_WIDEST_FREE = 768
+"""Small and base were published under a free licence, wider networks were not."""
 _VIT = "backbone.pretrained."
 _NORM_EPSILON = 1e-5
 _PREFIXES = {
@@ -80,6 +83,7 @@ def describe(shapes: Shapes, config: Mapping[str, Any]) -> AnyViewDescription:
         rotate_from=integer(config, "rope_start", normed[0]),
         hooks=four_integers(config, "out_layers", usual_hooks(depth)),
         camera_encoder=CameraEncoderSize(trunk) if trunk else None,
+        licence=FREE_LICENCE if width <= _WIDEST_FREE else _OTHER_LICENCE,
     )
 
 

@@ -3,22 +3,14 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
+from dens3r_ros.network.parts.blocks import BlockSize
+from dens3r_ros.network.parts.dense_size import DenseSize, Hooks, check_hooks
 from dens3r_ros.network.parts.dinov2 import DinoSize
 
-Hooks = tuple[int, int, int, int]
 ROPE_BASE = 100.0
 UNKNOWN_LICENCE = "unknown"
-
-
-@dataclass(frozen=True)
-class DenseSize:
-    """Channel counts of a dense head: of its four maps, and of the maps where they are fused."""
-
-    layer_dims: tuple[int, int, int, int]
-    features: int
 
 
 @dataclass(frozen=True)
@@ -56,10 +48,32 @@ class AnyViewDescription:
             raise ValueError(f"views cannot meet before block {self.cross_from}")
 
 
-def check_hooks(hooks: tuple[int, ...], depth: int) -> None:
-    """Raise ValueError where a dense head cannot read these blocks."""
-    rising = all(a < b for a, b in itertools.pairwise(hooks))
-    if len(hooks) != 4 or not rising or hooks[0] < 0 or hooks[-1] >= depth:
-        raise ValueError(
-            f"a dense head reads four rising blocks of 0 to {depth - 1}, not {tuple(hooks)}"
-        )
+@dataclass(frozen=True)
+class CameraHeadSize:
+    """Of the part of VGGT that finds cameras, and how often it refines them."""
+
+    depth: int = 4
+    heads: int = 16
+    iterations: int = 4
+
+
+@dataclass(frozen=True)
+class VggtDescription:
+    """A VGGT network.
+
+    depth      pairs of blocks of kind `block`: one that looks at one view, one that looks at all
+    registers  tokens of every view beside those of its camera and patches
+    hooks      pairs of blocks that the dense heads read
+    """
+
+    encoder: DinoSize
+    block: BlockSize
+    depth: int
+    registers: int
+    head: DenseSize
+    hooks: Hooks
+    camera_head: CameraHeadSize = CameraHeadSize()
+    licence: str = UNKNOWN_LICENCE
+
+    def __post_init__(self) -> None:
+        check_hooks(self.hooks, self.depth)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from dens3r_ros.network.multiview.dense_head import (
+from dens3r_ros.network.parts.dense_head import (
     LAST_CHANNELS,
     NORM_EPSILON,
     ChannelNorm,

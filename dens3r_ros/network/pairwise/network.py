@@ -13,6 +13,7 @@ from dens3r_ros.network.pairwise.backbone import Decoder, Encoder, States, Token
 from dens3r_ros.network.pairwise.description import NetworkDescription, outputs_of
 from dens3r_ros.network.pairwise.heads import DescriptorHead, NormalsHead, PointsHead
 from dens3r_ros.network.parts.info import NetworkInfo
+from dens3r_ros.network.parts.precision import to_dtype
 from dens3r_ros.network.prediction import PairPrediction
 
 View = Literal["a", "b"]
@@ -62,9 +63,7 @@ class Network(nn.Module):
         In place, one layer at a time.
         """
         for part in (self.encoder, self.decoder):
-            for module in part.modules():
-                if isinstance(module, nn.Linear | nn.Conv2d):
-                    module.to(dtype)
+            to_dtype(part, dtype)
         return self
 
     def encode(self, images: Tensor) -> Tokens:

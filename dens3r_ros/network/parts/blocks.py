@@ -57,13 +57,14 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, tables: Tables | None = None) -> Tensor:
         qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1))
-        pair, value = qkv[:, :, :2], qkv[:, :, 2]
-        if self.qk_norm:
-            query, key = (stream.float() for stream in pair.unbind(2))
-            pair = torch.stack((self.q_norm(query), self.k_norm(key)), dim=2).to(value.dtype)
+        if not self.qk_norm:
+            pair = qkv[:, :, :2] if tables is None else rotate(qkv[:, :, :2], tables)
+            return self.proj(attend(pair[:, :, 0], pair[:, :, 1], qkv[:, :, 2]))
+        query, key, value = qkv.unbind(2)
+        query, key = self.q_norm(query.float()), self.k_norm(key.float())
         if tables is not None:
-            pair = rotate(pair, tables)
-        return self.proj(attend(pair[:, :, 0], pair[:, :, 1], value))
+            query, key = (rotate(x[:, :, None], tables)[:, :, 0] for x in (query, key))
+        return self.proj(attend(query.to(value.dtype), key.to(value.dtype), value))
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Half precision where it costs little: in linear layers and convolutions of a backbone."""
+"""The type of numbers that a part of a network works in."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import torch
 from torch import nn
 
 
-def set_linear_dtype(part: nn.Module, dtype: torch.dtype) -> None:
-    """Let them work in `dtype`, in place and one layer at a time; norms stay as they are."""
+def to_dtype(part: nn.Module, dtype: torch.dtype) -> None:
+    """Let linear layers and convolutions of `part` work in `dtype`; norms stay as they are.
+
+    In place, one layer at a time.
+    """
     for module in part.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
             module.to(dtype)

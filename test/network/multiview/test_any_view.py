@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
 
 import pytest
 import torch
-from published import ABSENT, FIXTURES, Published, error, thinned
+from published_views import ABSENT, FIXTURES, Published, cases_of, error, thinned
 
 from dens3r_ros.network.multiview.camera_parts import Cameras
 from dens3r_ros.network.multiview.pose_encoding import invert
@@ -28,25 +28,6 @@ TOLERANCE = 1e-4
 pytestmark = pytest.mark.skipif(not FIXTURES.is_dir(), reason=ABSENT)
 
 
-@lru_cache(maxsize=1)
-def published(name: str) -> Published:
-    return Published(name)
-
-
-def cases(*names: str) -> list[tuple[str, str]]:
-    found = (name for name in names if FIXTURES.is_dir())
-    return [(name, case) for name in found for case in cases_of(name)]
-
-
-@lru_cache
-def cases_of(name: str) -> list[str]:
-    import json
-
-    import numpy as np
-
-    return list(json.loads(str(np.load(FIXTURES / f"{name}.npz")["config_json"]))["cases"])
-
-
 def predict(fixture: Published, case: str) -> ViewsPrediction:
     facts = fixture.config["cases"][case]
     cameras = None
@@ -62,8 +43,7 @@ def predict(fixture: Published, case: str) -> ViewsPrediction:
         )
 
 
-def check_outputs(name: str, case: str) -> None:
-    fixture = published(name)
+def check_outputs(fixture: Published, case: str) -> None:
     prediction = predict(fixture, case)
     errors = {}
     for key, (reference, how) in fixture.references(case).items():
@@ -74,17 +54,17 @@ def check_outputs(name: str, case: str) -> None:
         else:
             value = getattr(prediction, NAMES[key])[0]
         errors[key] = error(thinned(value, how), reference)
-    print(name, case, {key: f"{value:.1e}" for key, value in errors.items()})
+    print(case, {key: f"{value:.1e}" for key, value in errors.items()})
     assert errors.keys() >= {"depth", "depth_conf", "ray", "pose_enc", "extrinsics"}
     assert max(errors.values()) <= TOLERANCE, errors
 
 
-@pytest.mark.parametrize(("name", "case"), cases(SMALL))
-def test_outputs(name: str, case: str) -> None:
-    check_outputs(name, case)
+@pytest.mark.parametrize(("name", "case"), cases_of(SMALL))
+def test_outputs(published: Callable[[str], Published], name: str, case: str) -> None:
+    check_outputs(published(name), case)
 
 
 @pytest.mark.fullsize
-@pytest.mark.parametrize(("name", "case"), cases(*FULL_SIZE))
-def test_outputs_at_full_size(name: str, case: str) -> None:
-    check_outputs(name, case)
+@pytest.mark.parametrize(("name", "case"), cases_of(*FULL_SIZE))
+def test_outputs_at_full_size(published: Callable[[str], Published], name: str, case: str) -> None:
+    check_outputs(published(name), case)

@@ -22,7 +22,7 @@ from dens3r_ros.network.monocular.moge.layers import (
 from dens3r_ros.network.monocular.moge.raw import RawPoints, info_of
 from dens3r_ros.network.parts.dinov2 import DinoEncoder, normalise
 from dens3r_ros.network.parts.info import NetworkInfo
-from dens3r_ros.network.parts.precision import set_linear_dtype
+from dens3r_ros.network.parts.precision import to_dtype
 
 
 class Moge2(nn.Module):
@@ -48,7 +48,7 @@ class Moge2(nn.Module):
 
     def set_backbone_dtype(self, dtype: torch.dtype) -> Moge2:
         """Let linear layers of the encoder work in `dtype`; norms and heads stay float32."""
-        set_linear_dtype(self.encoder.backbone, dtype)
+        to_dtype(self.encoder.backbone, dtype)
         return self
 
     def forward(self, images: Tensor, tokens: int) -> RawPoints:

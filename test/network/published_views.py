@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of published networks for many views: what they hold, as tests need it."""
+"""Fixtures of published networks that begin with DINOv2: what they hold, as tests need it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 from dens3r_ros.network import build_network
 
-FIXTURES = Path(__file__).resolve().parents[4] / "shared" / "fixtures" / "multiview"
+FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "multiview"
 ABSENT = f"no fixtures of published networks in {FIXTURES}"
 
 
@@ -21,8 +21,7 @@ class Published:
     """A published network with random weights, and what it gave for some images."""
 
     def __init__(self, name: str) -> None:
-        self.arrays = np.load(FIXTURES / f"{name}.npz")
-        self.config: dict[str, Any] = json.loads(str(self.arrays["config_json"]))
+        self.arrays, self.config = arrays_of(name)
         self.network = build_network(self._tensors(), self.config, name)
 
     def _tensors(self) -> dict[str, torch.Tensor]:
@@ -65,6 +64,18 @@ class Published:
                 name, _, how = key.removeprefix(start).partition("@")
                 found[name] = self.array(key), how
         return found
+
+
+def arrays_of(name: str) -> tuple[np.lib.npyio.NpzFile, dict[str, Any]]:
+    """What a file holds, and the facts about it."""
+    arrays = np.load(FIXTURES / f"{name}.npz")
+    return arrays, json.loads(str(arrays["config_json"]))
+
+
+def cases_of(*names: str) -> list[tuple[str, str]]:
+    """Every case of these files, with the file's name; none where they are absent."""
+    found = [name for name in names if FIXTURES.is_dir()]
+    return [(name, case) for name in found for case in arrays_of(name)[1]["cases"]]
 
 
 def state_keys(model: str) -> dict[str, Any]:

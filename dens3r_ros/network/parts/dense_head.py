@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Dense heads of networks for many views: tokens of four blocks to maps of every pixel."""
+"""Dense heads of Depth Anything 3 and VGGT: tokens of four blocks to maps of every pixel."""
 
 from __future__ import annotations
 
@@ -48,6 +48,10 @@ class DenseHead(nn.Module):
         self.out = last_layers(features // 2, channels)
 
     def forward(self, tokens: Sequence[Tensor], grid: tuple[int, int]) -> Tensor:
+        return self.out(self.enlarged(tokens, grid))
+
+    def enlarged(self, tokens: Sequence[Tensor], grid: tuple[int, int]) -> Tensor:
+        """(B, features / 2, H, W): what the last layers of one or more outputs read."""
         return self.full(self.fusion.fuse(self.laterals(tokens, grid)), grid)
 
     def laterals(self, tokens: Sequence[Tensor], grid: tuple[int, int]) -> list[Tensor]:
@@ -60,11 +64,7 @@ class DenseHead(nn.Module):
         )
 
     def full(self, fused: Tensor, grid: tuple[int, int]) -> Tensor:
-        """Raw maps at the size of the image."""
-        return self.out(self.enlarged(fused, grid))
-
-    def enlarged(self, fused: Tensor, grid: tuple[int, int]) -> Tensor:
-        """(B, features / 2, H, W): what the last layers of one or more outputs read."""
+        """(B, features / 2, H, W) from the fused map."""
         size = (grid[0] * self.patch, grid[1] * self.patch)
         return self.placed(resize(self.reduce(fused), size), grid)
 
