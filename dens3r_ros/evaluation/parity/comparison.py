@@ -56,8 +56,10 @@ def of_scale(
     if ours.shape != theirs.shape:
         return _shapes_differ(case, output, ours, theirs, tolerance)
     if scale is None:
-        scale = float(np.abs(theirs).max(initial=0.0)) or 1.0
-    error = float(np.abs(ours - theirs).max(initial=0.0)) / scale
+        finite = theirs[np.isfinite(theirs)]
+        scale = float(np.abs(finite).max(initial=0.0)) or 1.0
+    differs = ours != theirs  # infinities that are the same differ by nothing
+    error = float(np.abs(ours[differs] - theirs[differs]).max(initial=0.0)) / scale
     return Comparison(case, output, error, tolerance)
 
 

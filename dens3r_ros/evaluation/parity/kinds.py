@@ -21,6 +21,8 @@ from dens3r_ros.evaluation.parity.algorithms import (
 from dens3r_ros.evaluation.parity.comparison import Comparison, not_compared
 from dens3r_ros.evaluation.parity.fixture import Fixture
 from dens3r_ros.evaluation.parity.networks import (
+    depth_anything,
+    depth_anything_single,
     key_tables,
     moge,
     mvdust3r,
@@ -29,6 +31,7 @@ from dens3r_ros.evaluation.parity.networks import (
     pairwise_descendants,
     reloc3r,
     spann3r,
+    vggt,
 )
 from dens3r_ros.evaluation.parity.networks.loading import kind_of_weights
 from dens3r_ros.evaluation.parity.report import FileReport, report_of
@@ -61,6 +64,8 @@ KINDS = tuple(
         matching,
         pair_scene,
         alignment,
+        depth_anything,
+        depth_anything_single,
         key_tables,
         moge,
         mvdust3r,
@@ -68,6 +73,7 @@ KINDS = tuple(
         pairwise,
         reloc3r,
         spann3r,
+        vggt,
     )
 ) + tuple(starmap(_descendant, pairwise_descendants.NAMES.items()))
 

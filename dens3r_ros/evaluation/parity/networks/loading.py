@@ -8,7 +8,12 @@ from typing import Any, TypeVar
 from torch import nn
 
 from dens3r_ros.evaluation.parity.fixture import Fixture
-from dens3r_ros.evaluation.parity.recipe import dust3r_recipe, recipe_weights
+from dens3r_ros.evaluation.parity.recipe import (
+    dust3r_recipe,
+    key_table,
+    multiview_recipe,
+    recipe_weights,
+)
 from dens3r_ros.network import build_network
 from dens3r_ros.network.checkpoints.families import family_of
 
@@ -30,7 +35,21 @@ def loaded(fixture: Fixture, kind: type[AnyNetwork], **more: Any) -> AnyNetwork:
     else:
         weights = recipe_weights(fixture, fixture.shapes(), int(config["seed"]), dust3r_recipe)
     settings = dict(config.get("kw") or config.get("dims") or {}) | more
-    network = build_network(weights, settings, str(fixture.path))
+    return _of_kind(build_network(weights, settings, str(fixture.path)), kind)
+
+
+def loaded_multiview(fixture: Fixture, kind: type[AnyNetwork], **more: Any) -> AnyNetwork:
+    """The same for files whose recipe is that of the networks that begin with DINOv2."""
+    config = fixture.config
+    if fixture.under("sd/"):
+        weights = fixture.weights()
+    else:
+        table = key_table(fixture.path)
+        weights = recipe_weights(fixture, table, int(config["seed"]), multiview_recipe)
+    return _of_kind(build_network(weights, config | more, str(fixture.path)), kind)
+
+
+def _of_kind(network: nn.Module, kind: type[AnyNetwork]) -> AnyNetwork:
     if not isinstance(network, kind):
         raise ValueError(f"a {type(network).__name__} instead of a {kind.__name__}")
     return network

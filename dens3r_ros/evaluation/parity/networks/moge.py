@@ -18,8 +18,7 @@ from dens3r_ros.evaluation.parity.comparison import (
     share_differing,
 )
 from dens3r_ros.evaluation.parity.fixture import Fixture, subsampled
-from dens3r_ros.evaluation.parity.recipe import key_table, multiview_recipe, recipe_weights
-from dens3r_ros.network import build_network
+from dens3r_ros.evaluation.parity.networks.loading import loaded_multiview
 from dens3r_ros.network.monocular.moge.first import Moge1, inner_size
 from dens3r_ros.network.monocular.moge.inference import CameraPoints, infer
 from dens3r_ros.network.monocular.moge.recovery import recover_camera
@@ -57,21 +56,9 @@ def compare(fixture: Fixture) -> Iterator[Comparison]:
 def load(fixture: Fixture) -> Moge1 | Moge2:
     """The network with the file's weights, or those of its recipe."""
     config = fixture.config
-    arguments = dict(config["model_config"])
-    if "enc_heads" in config:
-        arguments["enc_num_heads"] = config["enc_heads"]
-    network = build_network(_weights(fixture), arguments, str(fixture.path))
-    if not isinstance(network, Moge1 | Moge2):
-        raise ValueError(f"a {type(network).__name__} instead of a MoGe")
-    return network
-
-
-def _weights(fixture: Fixture) -> dict[str, Tensor]:
-    if fixture.under("sd/"):
-        return fixture.weights()
-    return recipe_weights(
-        fixture, key_table(fixture.path), int(fixture.config["seed"]), multiview_recipe
-    )
+    settings = {**config["model_config"], "enc_num_heads": config.get("enc_heads")}
+    is_first = config["kind"].startswith("moge1")
+    return loaded_multiview(fixture, Moge1 if is_first else Moge2, **settings)
 
 
 def _compare_case(
