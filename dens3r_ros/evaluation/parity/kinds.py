@@ -30,6 +30,7 @@ from dens3r_ros.evaluation.parity.networks import (
     pairwise,
     pairwise_descendants,
     reloc3r,
+    retrieval,
     spann3r,
     vggt,
 )
@@ -72,6 +73,7 @@ KINDS = tuple(
         noposplat,
         pairwise,
         reloc3r,
+        retrieval,
         spann3r,
         vggt,
     )

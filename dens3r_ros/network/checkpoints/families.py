@@ -25,9 +25,17 @@ from dens3r_ros.network.multiview.any_view import AnyViewNetwork
 from dens3r_ros.network.multiview.description import AnyViewDescription, VggtDescription
 from dens3r_ros.network.multiview.vggt import VggtNetwork
 from dens3r_ros.network.pairwise.network import Network
+from dens3r_ros.network.retrieval import head as retrieval_head
+from dens3r_ros.network.retrieval.head import RetrievalDescription, RetrievalHead
 
 AnyNetwork = (
-    Network | AnyViewNetwork | VggtNetwork | DepthAnythingNetwork | Moge | DescendantNetwork
+    Network
+    | AnyViewNetwork
+    | VggtNetwork
+    | DepthAnythingNetwork
+    | Moge
+    | DescendantNetwork
+    | RetrievalHead
 )
 """A network of any family: it has `description`, `info`, `set_backbone_dtype`."""
 
@@ -59,6 +67,15 @@ FAMILIES = (
         describe=depth_anything_keys.describe,
         own_name=depth_anything_keys.own_name,
         is_unused=depth_anything_keys.is_unused,
+    ),
+    Family(
+        kind="retrieval",
+        description=RetrievalDescription,
+        network=RetrievalHead,
+        marks=("prewhiten.m", "prewhiten.p"),
+        describe=retrieval_head.describe,
+        own_name=retrieval_head.own_name,
+        is_unused=retrieval_head.is_unused,
     ),
     *MOGE_FAMILIES,
     *DESCENDANT_FAMILIES,

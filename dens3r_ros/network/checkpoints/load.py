@@ -93,9 +93,11 @@ def build(weights: Weights) -> AnyNetwork:
         make = Network if family is None else family.network
         network = make(weights.description)
     _check(weights, network)
+    expected = network.state_dict()
     for name, tensor in weights.tensors.items():
-        # Float32 tensors stay mapped; others are converted one by one.
-        weights.tensors[name] = tensor.float()
+        # Tensors of the network's own type stay mapped; others are converted one by one.
+        dtype = expected[name].dtype if name in expected else torch.float32
+        weights.tensors[name] = tensor.to(dtype)
     network.load_state_dict(weights.tensors, strict=False, assign=True)
     return network.eval().requires_grad_(False)
 

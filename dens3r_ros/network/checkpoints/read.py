@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -90,8 +91,7 @@ def _renamed(path: Path, family: Family, tensors: Mapping[str, Tensor]) -> dict[
 
 def _read_torch(path: Path) -> Weights:
     content = open_torch(path)
-    state, config = _state_of(content), content.get("model_config", {})
-    known = from_published(state, config if isinstance(config, dict) else {}, path)
+    known = from_published(_state_of(content), _config_of(content), path)
     if known is not None:
         return known
     arguments = pairwise.constructor_arguments(path, content)
@@ -104,6 +104,14 @@ def _state_of(content: Mapping[str, Any]) -> dict[str, Tensor]:
     if not isinstance(inner, Mapping):
         return {}
     return {key: value for key, value in inner.items() if isinstance(value, Tensor)}
+
+
+def _config_of(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file of torch's tells of its network beside the tensors."""
+    config = content.get("model_config", content.get("args", {}))
+    if isinstance(config, argparse.Namespace):
+        return vars(config)
+    return config if isinstance(config, dict) else {}
 
 
 def _read_safetensors(path: Path) -> Weights:
