@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,14 @@ def of_scale(
     differs = ours != theirs  # infinities that are the same differ by nothing
     error = float(np.abs(ours[differs] - theirs[differs]).max(initial=0.0)) / scale
     return Comparison(case, output, error, tolerance)
+
+
+def absolute(
+    case: str, output: str, value: Any, published: ArrayLike, tolerance: float, unit: str
+) -> Comparison:
+    """Largest difference in the unit of the output itself."""
+    found = of_scale(case, output, value, published, tolerance, scale=1.0)
+    return replace(found, unit=unit)
 
 
 def angular(

@@ -14,6 +14,7 @@ from types import ModuleType
 from dens3r_ros.evaluation.parity.algorithms import (
     alignment,
     matching,
+    moving_masks,
     pair_graphs,
     pair_scene,
     preprocessing,
@@ -21,6 +22,7 @@ from dens3r_ros.evaluation.parity.algorithms import (
 from dens3r_ros.evaluation.parity.comparison import Comparison, not_compared
 from dens3r_ros.evaluation.parity.fixture import Fixture
 from dens3r_ros.evaluation.parity.networks import (
+    attention_masks,
     depth_anything,
     depth_anything_single,
     key_tables,
@@ -65,6 +67,8 @@ KINDS = tuple(
         matching,
         pair_scene,
         alignment,
+        moving_masks,
+        attention_masks,
         depth_anything,
         depth_anything_single,
         key_tables,

@@ -13,6 +13,17 @@ from dens3r_ros.network.pairwise.keys import is_unused as unused_in_pairwise
 from dens3r_ros.network.pairwise.keys import own_name as own_pairwise_name
 from dens3r_ros.network.pairwise.published import describe_backbone, describe_published
 
+# What of a file's settings is believed; which heads there are is told by the tensors.
+_TOLD = (
+    "pos_embed",
+    "enc_num_heads",
+    "dec_num_heads",
+    "img_size",
+    "conf_mode",
+    "depth_mode",
+    "symmetrize_dec",
+)
+
 Config = Mapping[str, Any]
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -62,7 +73,7 @@ def is_unused(key: str) -> bool:
 
 
 def _completed(config: Config, shapes: Shapes) -> dict[str, Any]:
-    told = {key: value for key, value in config.items() if value is not None}
+    told = {key: config[key] for key in _TOLD if config.get(key) is not None}
     encoder = shapes["enc_norm.weight"][0]
     decoder = shapes["dec_norm.weight"][0]
     usual = {
