@@ -16,6 +16,10 @@ CAMERA_TOLERANCE = 1e-4
 NORMALS_TOLERANCE_DEG = 0.05
 
 
+class LeftOut(Exception):
+    """A file of a kind that is known, of something that this package does not do on purpose."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """The largest error of one output of one case.

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import logging
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import starmap
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from dens3r_ros.evaluation.parity.algorithms import (
     alignment,
@@ -19,7 +22,7 @@ from dens3r_ros.evaluation.parity.algorithms import (
     pair_scene,
     preprocessing,
 )
-from dens3r_ros.evaluation.parity.comparison import Comparison, not_compared
+from dens3r_ros.evaluation.parity.comparison import Comparison, LeftOut, not_compared
 from dens3r_ros.evaluation.parity.fixture import Fixture
 from dens3r_ros.evaluation.parity.networks import (
     attention_masks,
@@ -40,6 +43,7 @@ from dens3r_ros.evaluation.parity.networks.loading import kind_of_weights
 from dens3r_ros.evaluation.parity.report import FileReport, report_of
 
 _LOG = logging.getLogger(__name__)
+_UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -96,14 +100,16 @@ def check(path: Path) -> FileReport:
     start = time.perf_counter()
     try:
         fixture = Fixture(path)
-    except (OSError, ValueError, EOFError) as error:
+    except _UNREADABLE as error:
         return FileReport(path, "", "failed", message=f"cannot be read: {error}")
     kind = next((kind for kind in KINDS if kind.recognises(fixture)), None)
     if kind is None:
         return FileReport(path, "", "unknown", message=_what_it_holds(fixture))
     try:
         comparisons = list(kind.compare(fixture))
-    except (KeyError, ValueError, RuntimeError, IndexError, TypeError) as error:
+    except LeftOut as reason:
+        return FileReport(path, kind.name, "left out", message=str(reason))
+    except (*_UNREADABLE, LookupError, RuntimeError, TypeError) as error:
         _LOG.debug("%s", path, exc_info=True)
         return FileReport(path, kind.name, "failed", message=f"{type(error).__name__}: {error}")
     comparisons += [
@@ -114,10 +120,14 @@ def check(path: Path) -> FileReport:
 
 
 def _what_it_holds(fixture: Fixture) -> str:
-    names = sorted(fixture.names) or (
-        list(fixture.content) if isinstance(fixture.content, dict) else []
-    )
-    listed = ", ".join(str(name) for name in names[:4])
-    return f"a kind of file not known here; it holds {listed or 'nothing'}" + (
-        f" and {len(names) - 4} more" if len(names) > 4 else ""
-    )
+    names = sorted(fixture.names) or _keys_of(fixture.content)
+    listed = ", ".join(map(str, names[:4])) or "nothing"
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return f"a kind of file not known here; it holds {listed}{more}"
+
+
+def _keys_of(content: Any) -> list[Any]:
+    if not isinstance(content, dict):
+        return []
+    inner = content.get("keys")
+    return list(inner if isinstance(inner, dict) else content)

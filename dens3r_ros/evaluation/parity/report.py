@@ -7,11 +7,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from dens3r_ros.evaluation.parity.comparison import Comparison
 
-Status = Literal["passed", "off", "unknown", "failed"]
+Status = Literal["passed", "off", "unknown", "failed", "left out"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class FileReport:
     """The comparisons of one file.
 
     kind        what the file is; empty where that is not known
-    status      `passed`; `off` beyond a tolerance; `unknown` kind; `failed` before it was compared
+    status      `passed`; `off` beyond a tolerance; `unknown` kind; `failed` before it was compared;
+                `left out` of what this package does
     message     why nothing was compared, empty otherwise
     """
 
@@ -69,7 +71,7 @@ def summary(reports: Sequence[FileReport]) -> dict[str, Any]:
     """Counts by status, and every file's report."""
     counts = {
         status: sum(report.status == status for report in reports)
-        for status in ("passed", "off", "unknown", "failed")
+        for status in STATUSES
     }
     return counts | {"files": [report.to_dict() for report in reports]}
 

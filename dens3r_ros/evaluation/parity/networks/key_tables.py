@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dens3r_ros.evaluation.parity.comparison import Comparison
+from dens3r_ros.evaluation.parity.comparison import Comparison, LeftOut
 from dens3r_ros.evaluation.parity.fixture import Fixture
 from dens3r_ros.network import Network
 from dens3r_ros.network.checkpoints.families import family_of
@@ -26,12 +26,15 @@ _Read = tuple[dict[str, str], list[str], nn.Module]
 
 def recognises(fixture: Fixture) -> bool:
     """Whether the file lists shapes by names of tensors."""
-    return bool(_table(fixture.content))
+    table = _table(fixture.content)
+    return bool(table) and (_is_nested(table) or _is_known(table))
 
 
 def compare(fixture: Fixture) -> Iterator[Comparison]:
     """Tensors that nothing reads, tensors that the network misses, and other shapes."""
     table = _table(fixture.content)
+    if _is_nested(table):
+        raise LeftOut("two networks in one file, which is not loaded; each loads by itself")
     config = {**fixture.content.get("model_config", {}), "model_name": fixture.path.stem}
     names, unread, network = _read(table, config)
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
@@ -56,10 +59,26 @@ def _table(content: Any) -> _Shapes:
     return {name: tuple(shape) for name, shape in keys.items()}
 
 
-def _read(table: _Shapes, config: Mapping[str, Any]) -> _Read:
-    plain = {key: key for key in table}
+def _is_nested(table: _Shapes) -> bool:
+    """Whether it is Depth Anything 3's any-view network together with the metric one."""
+    return any(key.startswith(f"{_PREFIX}da3_metric.") for key in table)
+
+
+def _is_known(table: _Shapes) -> bool:
+    plain = _plain(table)
+    is_pairwise = {"enc_norm.weight", "dec_norm.weight"} <= set(plain)
+    return is_pairwise or family_of(plain) is not None
+
+
+def _plain(table: _Shapes) -> dict[str, str]:
+    """Names in the table, by names without the prefix of Hugging Face."""
     if all(key.startswith(_PREFIX) for key in table):
-        plain = {key[len(_PREFIX) :]: key for key in table}
+        return {key[len(_PREFIX) :]: key for key in table}
+    return {key: key for key in table}
+
+
+def _read(table: _Shapes, config: Mapping[str, Any]) -> _Read:
+    plain = _plain(table)
     family = family_of(plain)
     if family is None:
         return _read_pairwise(table)
