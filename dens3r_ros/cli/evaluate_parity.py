@@ -24,7 +24,8 @@ def parity(
 
     Prints the largest error of every output and the tolerance for it. The exit code is 1 where one
     is beyond it, or where a file could not be compared: a kind that is not known is named and
-    never counts as passed. What this package leaves out on purpose is said so, and is no failure. Files of full-size networks need some 4 GB of memory.
+    never counts as passed. What this package leaves out on purpose is said so, and is no failure.
+    Files of full-size networks need some 5 GB of memory.
     """
     from dens3r_ros.evaluation.parity.kinds import check, fixture_files
     from dens3r_ros.evaluation.parity.report import summary

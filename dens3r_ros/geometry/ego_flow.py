@@ -26,7 +26,7 @@ class PosedView:
 
 
 def ego_flow(a: PosedView, b: PosedView) -> Tensor:
-    """(2, H, W) where the pixels of a would go in b if nothing but the camera moved, pixels x, y."""
+    """(2, H, W) where the pixels of a would go in b if only the camera moved, pixels."""
     T_b_a = torch.linalg.inv(b.T_world_camera) @ a.T_world_camera
     height, width = a.depth.shape
     x = torch.arange(width, dtype=a.depth.dtype, device=a.depth.device)

@@ -68,11 +68,6 @@ class Fixture:
             return {key: tuple(shape) for key, shape in self.json("state_keys_json").items()}
         return {key: tuple(self._arrays[f"sd/{key}"].shape) for key in self.under("sd/")}
 
-    def has_weight(self, end: str) -> bool:
-        """Whether one of the weights' names ends so."""
-        keys = self.json("state_keys_json") if "state_keys_json" in self.names else self.under("sd/")
-        return any(key.endswith(end) for key in keys)
-
     def unread_outputs(self) -> Iterator[str]:
         """Outputs of the published code that nothing was compared with."""
         for name in sorted(self.names - self._read):
@@ -96,4 +91,5 @@ def subsampled(value: Tensor, how: str, batched: bool = True) -> Tensor:
     kind, _, rest = how.partition("::")
     lead = (slice(None),) if batched else ()
     step = slice(int(kind) if kind.isdigit() else None, None, int(rest))
-    return value[(*lead, step)] if kind == "tok" else value[(*lead, step, step)]
+    steps = (step,) if kind == "tok" else (step, step)
+    return value[lead + steps]

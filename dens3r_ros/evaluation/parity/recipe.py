@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from dens3r_ros.evaluation.parity.fixture import Fixture
+from dens3r_ros.network.pairwise.keys import canonical
 
 Recipe = Callable[[str, tuple[int, ...], int], np.ndarray]
 
@@ -64,7 +65,8 @@ def key_table(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def dust3r_recipe(key: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """Weights of the DUSt3R family and its descendants."""
+    """Weights of the DUSt3R family and its descendants; a second name has those of the first."""
+    key = canonical(key)
     values = _normal(key, shape, seed)
     if key == "mask_token":
         return np.float32(0.02) * values

@@ -69,10 +69,7 @@ def report_of(
 
 def summary(reports: Sequence[FileReport]) -> dict[str, Any]:
     """Counts by status, and every file's report."""
-    counts = {
-        status: sum(report.status == status for report in reports)
-        for status in STATUSES
-    }
+    counts = {status: sum(report.status == status for report in reports) for status in STATUSES}
     return counts | {"files": [report.to_dict() for report in reports]}
 
 

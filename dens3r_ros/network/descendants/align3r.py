@@ -49,9 +49,7 @@ class Align3R(DescendantNetwork):
         self.point_embed = nn.Conv2d(3, size.width, patch, patch)
         of_branch = TransformerSize(size.width, branch, size.heads, size.mlp_width)
         self.point_blocks = nn.ModuleList(EncoderBlock(of_branch) for _ in range(branch))
-        self.joins = nn.ModuleList(
-            nn.Conv1d(size.width, size.width, 1) for _ in range(branch + 1)
-        )
+        self.joins = nn.ModuleList(nn.Conv1d(size.width, size.width, 1) for _ in range(branch + 1))
 
     def encode(self, images: Tensor) -> Tokens:
         """Encode (B, 3, H, W) RGB images in [-1, 1]."""
@@ -117,9 +115,7 @@ def normalised_points(depth: Tensor, focal: Tensor | float) -> Tensor:
 
 def describe(shapes: Shapes, config: Config) -> Align3RDescription:
     """The description of a published checkpoint."""
-    network = pairwise_description(
-        config, within(shapes), conf_mode=EXP_CONFIDENCE, img_size=512
-    )
+    network = pairwise_description(config, within(shapes), conf_mode=EXP_CONFIDENCE, img_size=512)
     branch = len({key.split(".")[1] for key in shapes if key.startswith("dec_blocks_pc.")})
     return Align3RDescription(network, branch)
 

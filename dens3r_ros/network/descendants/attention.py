@@ -7,12 +7,13 @@ What moves is looked at otherwise than what stands still, which Easi3R uses with
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from dens3r_ros.network.pairwise.backbone import Decoder, States, Tokens
-from dens3r_ros.network.pairwise.blocks import CrossAttention, DecoderBlock
+from dens3r_ros.network.pairwise.blocks import CrossAttention
 from dens3r_ros.network.pairwise.network import Network
 from dens3r_ros.network.parts.rope import Tables, rotate
 
@@ -67,7 +68,11 @@ def _kept(decoder: Decoder, layer: int, x: Tensor) -> Tensor:
 
 
 def _step(
-    block: DecoderBlock, x: Tensor, other: Tensor, tables: tuple[Tables, Tables], hidden: Tensor | None
+    block: Any,
+    x: Tensor,
+    other: Tensor,
+    tables: tuple[Tables, Tables],
+    hidden: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """The stream after a block, and (B, N, heads) how much the other's patches were looked at."""
     x = x + block.attn(block.norm1(x), tables[0])
@@ -77,7 +82,11 @@ def _step(
 
 
 def _looked(
-    cross: CrossAttention, x: Tensor, other: Tensor, tables: tuple[Tables, Tables], hidden: Tensor | None
+    cross: CrossAttention,
+    x: Tensor,
+    other: Tensor,
+    tables: tuple[Tables, Tables],
+    hidden: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     shape = (1, cross.heads, -1)
     query = rotate(cross.projq(x).unflatten(-1, shape), tables[0])[:, :, 0].transpose(1, 2)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -44,7 +45,9 @@ def smoothed_by_clusters(motion: Tensor, labels: Tensor) -> Tensor:
     """
     _, index = labels.unique(return_inverse=True)
     index = index.flatten()
-    sums = torch.zeros(int(index.max()) + 1, dtype=motion.dtype).index_add(0, index, motion.flatten())
+    sums = torch.zeros(int(index.max()) + 1, dtype=motion.dtype).index_add(
+        0, index, motion.flatten()
+    )
     counts = torch.bincount(index).to(motion.dtype)
     return _spread((sums / counts)[index].view_as(motion))
 
@@ -72,7 +75,7 @@ def motion_threshold(values: np.ndarray) -> float:
         limits = [-np.inf, *thresholds, np.inf]
         means = [
             values[(values >= low) & (values < high)].mean()
-            for low, high in zip(limits, limits[1:], strict=False)
+            for low, high in itertools.pairwise(limits)
         ]
         merit = float(np.var(means)) / classes**0.5
         if merit > best[0]:

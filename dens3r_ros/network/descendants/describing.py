@@ -46,9 +46,7 @@ def backbone_size(config: Config, shapes: Shapes) -> BackboneSize:
     return describe_backbone(_completed(config, shapes), shapes)
 
 
-def pairwise_description(
-    config: Config, shapes: Shapes, **defaults: Any
-) -> NetworkDescription:
+def pairwise_description(config: Config, shapes: Shapes, **defaults: Any) -> NetworkDescription:
     """The pairwise network inside a descendant; `defaults` hold where the file tells nothing."""
     return describe_published(defaults | _completed(config, shapes), shapes)
 

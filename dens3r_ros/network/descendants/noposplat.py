@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dens3r_ros.network.descendants.dense_heads import ImageHead, own_head_name, trunk_size
 from dens3r_ros.network.descendants.base import DescendantNetwork
+from dens3r_ros.network.descendants.dense_heads import ImageHead, own_head_name, trunk_size
 from dens3r_ros.network.descendants.describing import (
     Config,
     Shapes,
@@ -116,7 +116,9 @@ class NoPoSplat(DescendantNetwork):
         return _activated(torch.stack(means, dim=1), torch.stack(raw, dim=1))
 
 
-def tables_with_camera(rope: RotaryEmbedding, grid: tuple[int, int], device: torch.device) -> Tables:
+def tables_with_camera(
+    rope: RotaryEmbedding, grid: tuple[int, int], device: torch.device
+) -> Tables:
     """Tables of all patches, and of the camera's token below the first column."""
     below = rope((grid[0] + 1, 1), device)
     return joined([rope(grid, device), (below[0][-1:], below[1][-1:])])

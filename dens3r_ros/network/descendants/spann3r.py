@@ -108,10 +108,8 @@ class Spann3RStream:
         # The key is made of what the image itself shows, not of what was remembered.
         key = self.network.key_a(torch.cat((a.data, states_a.layers[last]), dim=-1))[0]
         self.query = self.network.key_b(torch.cat((b.data, states_b.layers[last]), dim=-1))[0]
-        points_a, points_b = (
-            _points(network.points(states, view))
-            for states, view in ((states_a, "a"), (states_b, "b"))
-        )
+        points_a = _points(network.points(states_a, "a"))
+        points_b = _points(network.points(states_b, "b"))
         self.memory.insert(key, self.network.value(points_a.points) + key)
         return points_a, points_b
 

@@ -23,8 +23,8 @@ from dens3r_ros.network.pairwise.description import DptSize, NetworkDescription
 from dens3r_ros.network.pairwise.dpt import DptHead
 from dens3r_ros.network.pairwise.keys import canonical, own_dpt_name
 from dens3r_ros.network.pairwise.network import Network, View
-from dens3r_ros.network.prediction import PairPrediction
 from dens3r_ros.network.pairwise.published import dpt_size
+from dens3r_ros.network.prediction import PairPrediction
 
 _BESIDE_HARMONICS = 11
 _SH_CONSTANT = 0.28209479177387814

@@ -143,9 +143,7 @@ def dpt_size(prefix: str, shapes: Shapes) -> DptSize:
         _shape(shapes, f"{prefix}.act_postprocess.{level}.0.weight")[0] for level in range(4)
     )
     widths = (first, second, third, fourth)
-    return DptSize(
-        feature_dim, last_dim, widths, None if reduced_dim == last_dim else reduced_dim
-    )
+    return DptSize(feature_dim, last_dim, widths, None if reduced_dim == last_dim else reduced_dim)
 
 
 def _points_mode(arguments: Arguments) -> PointsMode:

@@ -102,7 +102,9 @@ class RetrievalHead(nn.Module):
         return F.normalize((attention[..., None] * features).sum(dim=1), dim=-1)
 
 
-def describe(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any]) -> RetrievalDescription:
+def describe(
+    shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any]
+) -> RetrievalDescription:
     """The description of a published checkpoint; `config` tells `residual` and `nfeat`."""
     layers = sorted(
         (int(match[1]), shape[0])

@@ -17,7 +17,9 @@ def key_images(similarity: np.ndarray, count: int, first: int) -> list[int]:
     return keys
 
 
-def alike_pairs(similarity: np.ndarray, keys: Sequence[int], neighbours: int) -> set[tuple[int, int]]:
+def alike_pairs(
+    similarity: np.ndarray, keys: Sequence[int], neighbours: int
+) -> set[tuple[int, int]]:
     """Pairs (a, b): all keys with each other, every image with a key and with what is like it.
 
     Of the `neighbours` most like an image the image itself is one. Keys are paired in the order in

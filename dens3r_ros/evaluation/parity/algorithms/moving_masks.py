@@ -48,14 +48,17 @@ def compare(fixture: Fixture) -> Iterator[Comparison]:
     published_masks = fixture.array("masks_at_other_thresholds")
     for threshold, published in zip(thresholds, published_masks, strict=True):
         yield _masks(f"mask from {threshold:g}", errors, threshold, published)
-    for name, forth, back in (("i", *flows), ("j", *reversed(flows))):
+    for name, (forth, back) in (("flow_valid_i", flows), ("flow_valid_j", flows[::-1])):
         found = torch.stack([consistent_flow(*pair) for pair in zip(forth, back, strict=True)])
-        yield share_differing("", f"flow_valid_{name}", found, fixture.array(f"flow_valid_{name}"))
+        yield share_differing("", name, found, fixture.array(name))
 
 
 def _ego_flows(fixture: Fixture) -> tuple[Tensor, Tensor]:
     parts = (fixture.tensor(f"pair_{name}") for name in ("K", "pose", "depth"))
-    couples = [[PosedView(*view) for view in zip(*couple, strict=True)] for couple in zip(*parts)]
+    couples = [
+        [PosedView(*view) for view in zip(*couple, strict=True)]
+        for couple in zip(*parts, strict=True)
+    ]
     forth = torch.stack([ego_flow(a, b) for a, b in couples])
     back = torch.stack([ego_flow(b, a) for a, b in couples])
     return forth, back

@@ -18,7 +18,9 @@ def recognises(fixture: Fixture) -> bool:
     return (
         isinstance(cases, list)
         and bool(cases)
-        and all(isinstance(c, dict) and {"n", "scene_graph", "pairs_sorted"} <= set(c) for c in cases)
+        and all(
+            isinstance(c, dict) and {"n", "scene_graph", "pairs_sorted"} <= set(c) for c in cases
+        )
     )
 
 

@@ -57,7 +57,9 @@ def compare(fixture: Fixture) -> Iterator[Comparison]:
         yield from _compare_masks(fixture, first, len(tokens))
         moving = patch_masks(fixture.tensor("mask/masks"), patch)
         second = {
-            (a, b): watched_decode(network, tokens[a], tokens[b], (moving[a : a + 1], moving[b : b + 1]))
+            (a, b): watched_decode(
+                network, tokens[a], tokens[b], (moving[a : a + 1], moving[b : b + 1])
+            )
             for a, b in pairs
         }
         yield from _compare_pass(fixture, network, "pass2", second)

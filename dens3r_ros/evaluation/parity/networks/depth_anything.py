@@ -14,7 +14,6 @@ from dens3r_ros.evaluation.parity.comparison import (
     Comparison,
     not_compared,
     of_scale,
-    share_differing,
 )
 from dens3r_ros.evaluation.parity.fixture import Fixture, subsampled
 from dens3r_ros.evaluation.parity.networks.input_sizes import compare_depth_anything_sizes

@@ -57,8 +57,9 @@ def load(fixture: Fixture) -> Moge1 | Moge2:
     """The network with the file's weights, or those of its recipe."""
     config = fixture.config
     settings = {**config["model_config"], "enc_num_heads": config.get("enc_heads")}
-    is_first = config["kind"].startswith("moge1")
-    return loaded_multiview(fixture, Moge1 if is_first else Moge2, **settings)
+    if config["kind"].startswith("moge1"):
+        return loaded_multiview(fixture, Moge1, **settings)
+    return loaded_multiview(fixture, Moge2, **settings)
 
 
 def _compare_case(

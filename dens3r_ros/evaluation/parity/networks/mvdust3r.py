@@ -83,5 +83,3 @@ def _stacked(slots: list[list[ViewPoints]], slot: int, kind: str, rows: int) -> 
         )
     known = [one for one in maps if one is not None]
     return torch.cat(known) if known else None
-
-

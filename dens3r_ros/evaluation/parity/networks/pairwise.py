@@ -103,9 +103,7 @@ def _is_transposed(fixture: Fixture, start: str, view: int) -> bool:
     return tuple(fixture.array(f"{start}true_shape{view}").ravel().tolist()) != given
 
 
-def _output(
-    fixture: Fixture, run: _Run, case: str, name: str, output: str, how: str
-) -> Comparison:
+def _output(fixture: Fixture, run: _Run, case: str, name: str, output: str, how: str) -> Comparison:
     part, _, kind = output.partition("/")
     view = int(part[-1])
     value: Tensor | None = getattr(run.prediction, f"{FIELDS.get(kind, kind)}_{' ab'[view]}", None)

@@ -89,9 +89,7 @@ def _compare_average(fixture: Fixture, case: str) -> Iterator[Comparison]:
         return
     # Published code mixes the signs of quaternions here; ours aligns them and does no worse.
     truth = fixture.tensor(f"{start}gt")
-    yield of_scale(
-        case, "avg/centre", found[:3, 3], published[:3, 3].numpy(), _AVERAGING_TOLERANCE
-    )
+    yield of_scale(case, "avg/centre", found[:3, 3], published[:3, 3].numpy(), _AVERAGING_TOLERANCE)
     off, published_off = (_degrees(pose, truth) for pose in (found, published))
     yield at_most(case, "avg/rotation of mixed signs, degrees", off, published_off)
 

@@ -59,6 +59,7 @@ class Moge1(nn.Module):
             remapped(points.permute(0, 2, 3, 1), self.description.remap), mask.squeeze(1)
         )
 
+
 def inner_size(size: tuple[int, int], tokens: int) -> tuple[int, int]:
     """(height, width) to which an image of that size is brought, about so many patches in area."""
     factor = math.sqrt(tokens * 14**2 / (size[0] * size[1]))
@@ -87,7 +88,7 @@ class Head(nn.Module):
     def forward(
         self, states: list[Tensor], grid: tuple[int, int], size: tuple[int, int]
     ) -> list[Tensor]:
-        """Raw points (B, 3, H, W) and mask (B, 1, H, W) at the size that the encoder's image had."""
+        """Raw points (B, 3, H, W) and mask (B, 1, H, W) at the encoder's image size."""
         aspect = size[1] / size[0]
         x = projected_sum(states, self.projects, grid)
         for block in self.upsample_blocks:
@@ -101,7 +102,5 @@ def _last(size: Moge1Description, channels: int) -> nn.Sequential:
     return nn.Sequential(
         conv3x3(size.widths[-1] + 2, size.last_width),
         nn.ReLU(),
-        nn.Conv2d(
-            size.last_width, channels, kernel, padding=kernel // 2, padding_mode="replicate"
-        ),
+        nn.Conv2d(size.last_width, channels, kernel, padding=kernel // 2, padding_mode="replicate"),
     )

@@ -55,7 +55,9 @@ def with_positions(maps: Tensor, aspect: float) -> Tensor:
     return torch.cat((maps, plane.expand(len(maps), -1, -1, -1)), dim=1)
 
 
-def projected_sum(tokens: Sequence[Tensor], projects: nn.ModuleList, grid: tuple[int, int]) -> Tensor:
+def projected_sum(
+    tokens: Sequence[Tensor], projects: nn.ModuleList, grid: tuple[int, int]
+) -> Tensor:
     """(B, C, rows, columns): the patches after several blocks, projected and added up."""
     maps = (
         project(state[:, 1:].transpose(1, 2).unflatten(2, grid))
