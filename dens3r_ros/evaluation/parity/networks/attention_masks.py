@@ -12,17 +12,17 @@ from torch import Tensor
 from dens3r_ros.evaluation.parity.comparison import Comparison, absolute, of_scale, share_differing
 from dens3r_ros.evaluation.parity.fixture import Fixture, images
 from dens3r_ros.network import Network
-from dens3r_ros.network.checkpoints.load import build
-from dens3r_ros.network.checkpoints.pairwise import read_published
-from dens3r_ros.network.checkpoints.read import Weights
-from dens3r_ros.network.descendants.attention import WatchedPair, watched_decode
-from dens3r_ros.network.descendants.attention_masks import (
+from dens3r_ros.network.attention.motion import (
     masks_of,
     motion_maps,
     motion_threshold,
     patch_masks,
     smoothed_by_clusters,
 )
+from dens3r_ros.network.attention.watching import WatchedPair, watched_decode
+from dens3r_ros.network.checkpoints.load import build
+from dens3r_ros.network.checkpoints.pairwise import read_published
+from dens3r_ros.network.checkpoints.read import Weights
 from dens3r_ros.network.pairwise.deduced import deduced_arguments
 
 NAME = "attention masks"
