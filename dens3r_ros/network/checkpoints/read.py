@@ -57,6 +57,7 @@ def from_published(
     plain = _without_prefix(tensors)
     family = family_of(plain.keys())
     if family is None:
+        _refuse_nested(path, plain)
         return None
     name = config.get("model_name", path.parent.name if path.stem == "model" else path.stem)
     shapes = {key: tuple(value.shape) for key, value in plain.items()}
@@ -67,6 +68,15 @@ def from_published(
             path, f"a {family.title} checkpoint of an unknown kind ({error})"
         ) from error
     return Weights(path, description, _renamed(path, family, plain))
+
+
+def _refuse_nested(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    if any(key.startswith("da3_metric.") for key in tensors):
+        raise wrong_file(
+            path,
+            "a nested Depth Anything 3 checkpoint, two networks in one",
+            "one of them, as they are published by themselves: DA3-GIANT and DA3METRIC-LARGE",
+        )
 
 
 def _without_prefix(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
