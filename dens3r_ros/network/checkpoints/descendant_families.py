@@ -30,6 +30,7 @@ def _family(
     """A family whose module has `describe` and `own_name`, and `is_unused` where it differs."""
     return Family(
         kind=network.FAMILY,
+        title=network.TITLE,
         description=description,
         network=network,
         marks=marks,

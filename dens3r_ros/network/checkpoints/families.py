@@ -43,6 +43,7 @@ AnyNetwork = (
 FAMILIES = (
     Family(
         kind="any_view",
+        title="Depth Anything 3",
         description=AnyViewDescription,
         network=AnyViewNetwork,
         marks=any_view_keys.MARKS,
@@ -52,6 +53,7 @@ FAMILIES = (
     ),
     Family(
         kind="vggt",
+        title="VGGT",
         description=VggtDescription,
         network=VggtNetwork,
         marks=vggt_keys.MARKS,
@@ -61,6 +63,7 @@ FAMILIES = (
     ),
     Family(
         kind="depth_anything",
+        title="Depth Anything 3 one-image",
         description=DepthAnythingDescription,
         network=DepthAnythingNetwork,
         marks=depth_anything_keys.MARKS,
@@ -70,6 +73,7 @@ FAMILIES = (
     ),
     Family(
         kind="retrieval",
+        title="retrieval head of MASt3R",
         description=RetrievalDescription,
         network=RetrievalHead,
         marks=("prewhiten.m", "prewhiten.p"),

@@ -15,6 +15,7 @@ class Family:
     """One kind of network, and how its published checkpoints are read.
 
     kind         its name in files of our own
+    title        its name for people
     description  the frozen dataclass from which `network` is built
     marks        tensors that all lie in its checkpoints, and together in no other family's
     describe     the description, from shapes by published name, and from whatever configuration
@@ -26,6 +27,7 @@ class Family:
     """
 
     kind: str
+    title: str
     description: type[Any]
     network: Callable[[Any], Any]
     marks: tuple[str, ...]

@@ -30,6 +30,7 @@ def _is_unused(key: str) -> bool:
 MOGE_FAMILIES = (
     Family(
         kind="moge1",
+        title="MoGe-1",
         description=Moge1Description,
         network=Moge1,
         marks=("backbone.cls_token", "head.output_block.0.0.weight"),
@@ -39,6 +40,7 @@ MOGE_FAMILIES = (
     ),
     Family(
         kind="moge2",
+        title="MoGe-2",
         description=Moge2Description,
         network=Moge2,
         marks=("encoder.backbone.cls_token", "neck.input_blocks.0.weight"),

@@ -59,15 +59,27 @@ def from_published(
     plain = _without_prefix(tensors)
     family = family_of(plain.keys())
     if family is None:
+        _refuse_nested(path, plain)
         return None
     plain = family.stripped(plain)
-    name = config.get("model_name", f"{path.parent.name}/{path.name}")
+    name = config.get("model_name", path.parent.name if path.stem == "model" else path.stem)
     shapes = {key: tuple(value.shape) for key, value in plain.items()}
     try:
         description = family.describe(shapes, {**config, "model_name": name})
     except (ValueError, TypeError, LookupError) as error:
-        raise wrong_file(path, f"a {family.kind} checkpoint with {error}") from error
+        raise wrong_file(
+            path, f"a {family.title} checkpoint of an unknown kind ({error})"
+        ) from error
     return Weights(path, description, _renamed(path, family, plain))
+
+
+def _refuse_nested(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    if any(key.startswith("da3_metric.") for key in tensors):
+        raise wrong_file(
+            path,
+            "a nested Depth Anything 3 checkpoint, two networks in one",
+            "one of them, as they are published by themselves: DA3-GIANT and DA3METRIC-LARGE",
+        )
 
 
 def _without_prefix(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -83,7 +95,7 @@ def _renamed(path: Path, family: Family, tensors: Mapping[str, Tensor]) -> dict[
     if unknown:
         raise wrong_file(
             path,
-            f"a {family.kind} checkpoint of a kind unknown here, with {len(unknown)} tensors more "
+            f"a {family.title} checkpoint of an unknown kind, with {len(unknown)} tensors more "
             f"({pairwise.listed(dict.fromkeys(unknown))})",
         )
     return {name: tensors[key] for key, name in names.items() if name is not None}

@@ -35,7 +35,7 @@ class Align3RDescription:
 class Align3R(DescendantNetwork):
     """Pairs of images, each with a map of points from its own depth."""
 
-    FAMILY = "align3r"
+    FAMILY, TITLE = "align3r", "Align3R"
 
     def __init__(self, description: Align3RDescription) -> None:
         super().__init__()

@@ -19,11 +19,13 @@ class DescendantNetwork(nn.Module):
     """A network made of a pairwise encoder and decoder and of parts of its own.
 
     FAMILY   its kind
+    TITLE    its name for people
     VIEWS    images that it looks at together; 0 where it takes any number
     OUTPUTS  names of what it gives
     """
 
     FAMILY: ClassVar[str]
+    TITLE: ClassVar[str]
     VIEWS: ClassVar[int] = 2
     OUTPUTS: ClassVar[tuple[str, ...]] = ("points", "confidence")
 

@@ -35,7 +35,7 @@ class Das3rDescription:
 class Das3r(DescendantNetwork):
     """Pairs of images to a pairwise prediction, and how likely each pixel is to move."""
 
-    FAMILY = "das3r"
+    FAMILY, TITLE = "das3r", "DAS3R"
     OUTPUTS = ("points", "confidence", "moving")
 
     def __init__(self, description: Das3rDescription) -> None:

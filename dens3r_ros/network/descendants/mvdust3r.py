@@ -61,7 +61,7 @@ class MvDust3rDescription:
 class MvDust3r(DescendantNetwork):
     """Points and splats of all views of a scene."""
 
-    FAMILY = "mvdust3r"
+    FAMILY, TITLE = "mvdust3r", "MV-DUSt3R"
     VIEWS = 0
     OUTPUTS = ("points", "confidence", "splats")
 

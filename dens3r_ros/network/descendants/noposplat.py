@@ -62,7 +62,7 @@ class NoPoSplatDescription:
 class NoPoSplat(DescendantNetwork):
     """Splats of every pixel of all views, in the first view's optical frame, up to scale."""
 
-    FAMILY = "noposplat"
+    FAMILY, TITLE = "noposplat", "NoPoSplat"
     VIEWS = 0
     OUTPUTS = ("splats",)
 

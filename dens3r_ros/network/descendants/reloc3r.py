@@ -45,7 +45,7 @@ class Reloc3rDescription:
 class Reloc3r(DescendantNetwork):
     """Relative poses of pairs of images; one decoder and one head serve both views."""
 
-    FAMILY = "reloc3r"
+    FAMILY, TITLE = "reloc3r", "Reloc3r"
     OUTPUTS = ("poses",)
 
     def __init__(self, description: Reloc3rDescription) -> None:

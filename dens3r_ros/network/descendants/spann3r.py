@@ -52,7 +52,7 @@ class Spann3RDescription:
 class Spann3R(DescendantNetwork):
     """A DUSt3R with a memory; `stream` starts a sequence."""
 
-    FAMILY = "spann3r"
+    FAMILY, TITLE = "spann3r", "Spann3R"
 
     def __init__(self, description: Spann3RDescription) -> None:
         super().__init__()

@@ -44,7 +44,7 @@ class Splatt3RDescription:
 class Splatt3R(DescendantNetwork):
     """Pairs of images to a pairwise prediction and splats of both views."""
 
-    FAMILY = "splatt3r"
+    FAMILY, TITLE = "splatt3r", "Splatt3R"
     OUTPUTS = ("points", "confidence", "descriptors", "descriptor_confidence", "splats")
 
     def __init__(self, description: Splatt3RDescription) -> None:

@@ -34,4 +34,14 @@ def fill_sky(depth: Tensor, sky: Tensor) -> Tensor:
 
 def far_depth(depths: Tensor) -> Tensor:
     """The 0.99 quantile of depths (N,)."""
-    return torch.quantile(depths[:: 1 + len(depths) // _MOST_FOR_QUANTILE], _FAR)
+    return _quantile(depths, _FAR)
+
+
+def middle(values: Tensor) -> Tensor:
+    """The median of values (N,), between the two in the middle of an even number."""
+    return _quantile(values, 0.5)
+
+
+def _quantile(values: Tensor, share: float) -> Tensor:
+    # torch.quantile refuses more values than about this.
+    return torch.quantile(values[:: 1 + len(values) // _MOST_FOR_QUANTILE], share)

@@ -36,8 +36,8 @@ class TransformerSize:
 class DptSize:
     """Channel counts of a dense prediction (DPT) head.
 
-    `reduced_dim` is the width in which the map is brought to full size, `last_dim` that of the last
-    convolution; the two are the same where `reduced_dim` is None.
+    `reduced_dim` is that of the map that is enlarged to the size of the image; `last_dim`, that
+    of the last but one layer, where it is None.
     """
 
     feature_dim: int = 256

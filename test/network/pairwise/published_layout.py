@@ -80,9 +80,9 @@ def linear_head_shapes(prefix: str) -> Shapes:
 
 def dpt_head_shapes(prefix: str, channels: int = 4) -> Shapes:
     """A DPT head, with the tensors that are stored twice and the ones that are never used."""
-    dims, features, last = (4, 6, 8, 10), 12, 8
+    dims, features, half, last = (4, 6, 8, 10), 12, 6, 8
     prefix = f"{prefix}.dpt"
-    shapes = _conv(f"{prefix}.head.0", last, features, 3) | _conv(f"{prefix}.head.2", last, last, 3)
+    shapes = _conv(f"{prefix}.head.0", half, features, 3) | _conv(f"{prefix}.head.2", last, half, 3)
     shapes |= _conv(f"{prefix}.head.4", channels, last, 1)
     for level, dim in enumerate(dims):
         shapes[f"{prefix}.scratch.layer{level + 1}_rn.weight"] = (features, dim, 3, 3)

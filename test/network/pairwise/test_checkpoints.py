@@ -92,7 +92,7 @@ def test_mast3r_says_what_it_is(mast3r: Network) -> None:
 
 
 def test_sizes_are_read_off_the_tensors(mast3r: Network) -> None:
-    assert mast3r.description.dpt == DptSize(12, 8, (4, 6, 8, 10))
+    assert mast3r.description.dpt == DptSize(12, 8, (4, 6, 8, 10), 6)
     assert mast3r.description.encoder.mlp_width == 128
     assert mast3r.description.descriptors is not None
     assert mast3r.description.descriptors.mlp_width == 40
@@ -249,6 +249,8 @@ def test_dpt_of_dust3r(tmp_path: Path) -> None:
     tensors = random_tensors(backbone_shapes() | heads)
     network = load_network(save_official(tmp_path / "d.pth", DUST3R, DUST3R_DPT, tensors))
     assert network.description.head == "dpt"
+    size = network.description.dpt
+    assert (size.feature_dim, size.reduced_dim, size.last_dim) == (12, 6, 8)
     assert network.info.outputs == ("points", "confidence")
 
 

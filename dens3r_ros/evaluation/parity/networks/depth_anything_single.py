@@ -10,8 +10,14 @@ import torch
 from dens3r_ros.evaluation.parity.comparison import Comparison, not_compared, of_scale
 from dens3r_ros.evaluation.parity.fixture import Fixture, subsampled
 from dens3r_ros.evaluation.parity.networks.loading import loaded_multiview
-from dens3r_ros.network.monocular.depth_anything import DepthAnythingNetwork, metres
-from dens3r_ros.network.multiview.metric_scale import metric_scale, with_far_sky
+from dens3r_ros.network.monocular.depth_anything import (
+    DepthAnythingNetwork,
+    DepthPrediction,
+    metres,
+)
+from dens3r_ros.network.multiview.metric_scale import in_metres
+from dens3r_ros.network.multiview.pose_encoding import invert
+from dens3r_ros.network.multiview.prediction import ViewsPrediction
 
 NAME = "Depth Anything 3, one image"
 
@@ -44,18 +50,26 @@ def compare(fixture: Fixture) -> Iterator[Comparison]:
 
 def _compare_nested(fixture: Fixture) -> Iterator[Comparison]:
     given = {name: fixture.tensor(f"nested/in/{name}") for name in fixture.under("nested/in/")}
+    extrinsics = torch.eye(4).repeat(len(given["depth"]), 1, 1)
+    extrinsics[:, :3] = given["extrinsics"]
+    views = ViewsPrediction(
+        depth=given["depth"][None],
+        confidence=given["depth_conf"][None],
+        T_world_camera=invert(extrinsics)[None],
+        intrinsics=given["intrinsics"][None],
+    )
+    raw, sky = given["metric_raw"], given["sky"]
+    found = in_metres(views, DepthPrediction(raw, sky, raw))
+    scaled = found.views
+    assert scaled.depth is not None and scaled.confidence is not None
+    assert scaled.T_world_camera is not None
     focal = given["intrinsics"][:, [0, 1], [0, 1]].mean(dim=-1)
-    in_metres = metres(given["metric_raw"], focal)
-    scale = metric_scale(given["depth"], given["depth_conf"], in_metres, given["sky"])
-    depth, confidence = with_far_sky(given["depth"] * scale, given["depth_conf"], given["sky"])
-    extrinsics = given["extrinsics"].clone()
-    extrinsics[:, :, 3] *= scale
     ours = {
-        "metric_scaled": in_metres,
-        "scale_factor": scale,
-        "depth": depth,
-        "depth_conf": confidence,
-        "extrinsics": extrinsics,
+        "metric_scaled": metres(raw, focal),
+        "scale_factor": found.scale,
+        "depth": scaled.depth[0],
+        "depth_conf": scaled.confidence[0],
+        "extrinsics": invert(scaled.T_world_camera[0])[:, :3],
     }
     for name in fixture.under("nested/out/"):
         published = fixture.array(f"nested/out/{name}")
