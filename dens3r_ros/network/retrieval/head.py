@@ -111,10 +111,12 @@ def describe(
         for key, shape in shapes.items()
         if (match := re.fullmatch(r"projector\.(\d+)\.weight", key)) and len(shape) == 2
     )
+    prewhitens = "prewhiten.m" in shapes
+    first = "prewhiten.m" if prewhitens else "projector.0.weight"
     return RetrievalDescription(
-        width=shapes["prewhiten.m"][1],
+        width=shapes[first][1],
         hidden=tuple(width for _, width in layers),
-        prewhitens=True,
+        prewhitens=prewhitens,
         postwhitens="postwhiten.m" in shapes,
         residual=bool(config.get("residual", False)),
         features=config.get("nfeat") or _USUAL_FEATURES,

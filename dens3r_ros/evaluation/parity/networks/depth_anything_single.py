@@ -16,7 +16,6 @@ from dens3r_ros.network.monocular.depth_anything import (
     metres,
 )
 from dens3r_ros.network.multiview.metric_scale import in_metres
-from dens3r_ros.network.multiview.pose_encoding import invert
 from dens3r_ros.network.multiview.prediction import ViewsPrediction
 
 NAME = "Depth Anything 3, one image"
@@ -50,12 +49,13 @@ def compare(fixture: Fixture) -> Iterator[Comparison]:
 
 def _compare_nested(fixture: Fixture) -> Iterator[Comparison]:
     given = {name: fixture.tensor(f"nested/in/{name}") for name in fixture.under("nested/in/")}
-    extrinsics = torch.eye(4).repeat(len(given["depth"]), 1, 1)
+    # Any numbers stand for the cameras, whose rotations need not be orthogonal.
+    extrinsics = torch.eye(4).double().repeat(len(given["depth"]), 1, 1)
     extrinsics[:, :3] = given["extrinsics"]
     views = ViewsPrediction(
         depth=given["depth"][None],
         confidence=given["depth_conf"][None],
-        T_world_camera=invert(extrinsics)[None],
+        T_world_camera=torch.linalg.inv(extrinsics)[None],
         intrinsics=given["intrinsics"][None],
     )
     raw, sky = given["metric_raw"], given["sky"]
@@ -69,7 +69,7 @@ def _compare_nested(fixture: Fixture) -> Iterator[Comparison]:
         "scale_factor": found.scale,
         "depth": scaled.depth[0],
         "depth_conf": scaled.confidence[0],
-        "extrinsics": invert(scaled.T_world_camera[0])[:, :3],
+        "extrinsics": torch.linalg.inv(scaled.T_world_camera[0])[:, :3],
     }
     for name in fixture.under("nested/out/"):
         published = fixture.array(f"nested/out/{name}")

@@ -11,9 +11,8 @@ import torch
 
 from dens3r_ros.evaluation.parity.comparison import Comparison, of_scale, share_differing
 from dens3r_ros.evaluation.parity.fixture import Fixture
-from dens3r_ros.network import build_network
 from dens3r_ros.network.retrieval.asmk import similarities
-from dens3r_ros.network.retrieval.head import RetrievalHead
+from dens3r_ros.network.retrieval.head import RetrievalHead, describe
 from dens3r_ros.network.retrieval.pair_graph import alike_pairs, key_images
 
 NAME = "retrieval"
@@ -35,9 +34,9 @@ def compare(fixture: Fixture) -> Iterator[Comparison]:
 
 def _compare_model(fixture: Fixture, model: str, told: Mapping[str, Any]) -> Iterator[Comparison]:
     start = f"{model}/"
-    head = build_network(fixture.weights(f"{start}sd/"), told, f"{fixture.path} {model}")
-    if not isinstance(head, RetrievalHead):
-        raise ValueError(f"a {type(head).__name__} instead of a retrieval head")
+    weights = fixture.weights(f"{start}sd/")
+    head = RetrievalHead(describe({key: tuple(w.shape) for key, w in weights.items()}, told))
+    head.load_state_dict(weights)
     tokens = fixture.tensor("tokens")
     local, index = head.local(tokens)
     found = {"attention": head(tokens)[1], "local_feat": local, "global": head.whole(tokens)}
