@@ -37,7 +37,8 @@ def file(tmp_path: Path) -> Path:
         shapes[f"{head}.dpt.head.2.weight"] = (LAST, REDUCED, 3, 3)
         shapes[f"{head}.dpt.head.2.bias"] = (LAST,)
         shapes[f"{head}.dpt.head.4.weight"] = (4, LAST, 1, 1)
-    arrays = {f"sd/{key}": value.numpy() for key, value in random_tensors(shapes).items()}
+    # Large enough that what the images show reaches the outputs.
+    arrays = {f"sd/{key}": 5 * value.numpy() for key, value in random_tensors(shapes).items()}
     generator = np.random.default_rng(0)
     for view in (1, 2):
         arrays[f"case/pair/img{view}_u8"] = generator.integers(0, 256, (48, 64, 3), np.uint8)
