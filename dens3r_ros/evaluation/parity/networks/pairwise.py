@@ -105,14 +105,13 @@ def _is_transposed(fixture: Fixture, start: str, view: int) -> bool:
 
 def _output(fixture: Fixture, run: _Run, case: str, name: str, output: str, how: str) -> Comparison:
     part, _, kind = output.partition("/")
-    view = int(part[-1])
+    view, published = int(part[-1]), fixture.array(name)
     value: Tensor | None = getattr(run.prediction, f"{FIELDS.get(kind, kind)}_{' ab'[view]}", None)
     if value is None:
         return not_compared(case, output, "our network gives no such output")
     if run.transposed[view - 1]:
         value = value.transpose(1, 2)
     value = subsampled(value, how)
-    published = fixture.array(name)
     if kind == "normal":
         # Published normals have y up.
         return angular(case, output, value * value.new_tensor((1.0, -1.0, 1.0)), published)

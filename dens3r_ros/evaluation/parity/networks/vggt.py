@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from dens3r_ros.evaluation.parity.algorithms.input_sizes import compare_vggt_sizes
 from dens3r_ros.evaluation.parity.comparison import (
     CAMERA_TOLERANCE,
     Comparison,
@@ -16,7 +17,6 @@ from dens3r_ros.evaluation.parity.comparison import (
     of_scale,
 )
 from dens3r_ros.evaluation.parity.fixture import Fixture, subsampled
-from dens3r_ros.evaluation.parity.networks.input_sizes import compare_vggt_sizes
 from dens3r_ros.evaluation.parity.networks.loading import loaded_multiview
 from dens3r_ros.network.multiview.pose_encoding import (
     decode_intrinsics,
