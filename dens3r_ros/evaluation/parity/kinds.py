@@ -21,6 +21,7 @@ from dens3r_ros.evaluation.parity.algorithms import (
     pair_graphs,
     pair_scene,
     preprocessing,
+    sparse_alignment,
 )
 from dens3r_ros.evaluation.parity.comparison import Comparison, LeftOut, not_compared
 from dens3r_ros.evaluation.parity.fixture import Fixture
@@ -72,6 +73,7 @@ KINDS = tuple(
         pair_scene,
         alignment,
         moving_masks,
+        sparse_alignment,
         attention_masks,
         depth_anything,
         depth_anything_single,
