@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""If these fail, many photos are aligned from wrong depths, along a wrong tree, or left uncleaned."""
+"""If these fail, many photos are aligned from wrong depths, along a wrong tree, or uncleaned."""
 
 import numpy as np
 import pytest
@@ -55,18 +55,18 @@ def test_sides_that_are_no_multiple_are_refused():
         canonical_view(torch.zeros(1, 48, 60, 3), torch.ones(1, 48, 60))
 
 
-def test_tree_follows_the_strongest_matches_from_the_middle_of_a_row():
-    matches = np.zeros((7, 7))
-    for image in range(6):
-        matches[image, image + 1] = matches[image + 1, image] = 200 + image
-    root, edges = kinematic_tree(matches, np.full(7, 100))
-    assert {tuple(sorted(edge)) for edge in edges} == {(n, n + 1) for n in range(6)}
-    assert root in (2, 3, 4)
+def test_tree_joins_groups_once_and_places_every_image_from_the_root():
+    matches = np.full((8, 8), 2.0)
+    matches[:4, :4] = matches[4:, 4:] = 220
+    matches[1, 5] = matches[5, 1] = 90
+    np.fill_diagonal(matches, 0)
+    root, edges = kinematic_tree(matches, np.full(8, 100))
+    assert sum((a < 4) != (b < 4) for a, b in edges) == 1
     placed = {root}
     for parent, child in edges:
         assert parent in placed and child not in placed
         placed.add(child)
-    assert placed == set(range(7))
+    assert placed == set(range(8))
 
 
 def test_one_image_has_no_tree():
