@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dens3r_ros.cli.evaluate_cloud import cloud
+from dens3r_ros.cli.evaluate_parity import parity
 from dens3r_ros.cli.evaluate_places import places
 from dens3r_ros.cli.evaluate_sequences import sequences
 
@@ -23,6 +24,7 @@ app = typer.Typer(no_args_is_help=True, help="Measure engines and the mapper aga
 app.command()(sequences)
 app.command()(places)
 app.command()(cloud)
+app.command()(parity)
 
 
 @app.command()

@@ -174,6 +174,14 @@ def test_unknown_files_are_refused_with_what_they_hold(tmp_path: Path) -> None:
     assert "unet.down.0.weight" in refusal(other)
 
 
+def test_two_networks_in_one_are_refused_by_name(tmp_path: Path) -> None:
+    tensors = {key.replace("model.", "model.da3."): value for key, value in any_view().items()}
+    for key, value in one_view().items():
+        tensors[key.replace("model.", "model.da3_metric.")] = value
+    message = refusal(in_folder(tmp_path / "folder", tensors, CONFIG))
+    assert "a nested Depth Anything 3 checkpoint" in message and "DA3-GIANT" in message
+
+
 def test_a_truncated_download(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     save_file(any_view(), path)

@@ -6,10 +6,15 @@ The pairwise family is not among them: its checkpoints need the arguments of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
 from typing import Any
 
+from dens3r_ros.network.checkpoints.descendant_families import (
+    DESCENDANT_FAMILIES,
+    DescendantNetwork,
+)
+from dens3r_ros.network.checkpoints.family import Family
+from dens3r_ros.network.checkpoints.moge_families import MOGE_FAMILIES, Moge
 from dens3r_ros.network.monocular import depth_anything_keys
 from dens3r_ros.network.monocular.depth_anything import (
     DepthAnythingDescription,
@@ -20,34 +25,19 @@ from dens3r_ros.network.multiview.any_view import AnyViewNetwork
 from dens3r_ros.network.multiview.description import AnyViewDescription, VggtDescription
 from dens3r_ros.network.multiview.vggt import VggtNetwork
 from dens3r_ros.network.pairwise.network import Network
+from dens3r_ros.network.retrieval import head as retrieval_head
+from dens3r_ros.network.retrieval.head import RetrievalDescription, RetrievalHead
 
-Shapes = Mapping[str, tuple[int, ...]]
-AnyNetwork = Network | AnyViewNetwork | VggtNetwork | DepthAnythingNetwork
+AnyNetwork = (
+    Network
+    | AnyViewNetwork
+    | VggtNetwork
+    | DepthAnythingNetwork
+    | Moge
+    | DescendantNetwork
+    | RetrievalHead
+)
 """A network of any family: it has `description`, `info`, `set_backbone_dtype`."""
-
-
-@dataclass(frozen=True)
-class Family:
-    """One kind of network, and how its published checkpoints are read.
-
-    kind         its name in files of our own
-    title        its name for people
-    description  the frozen dataclass from which `network` is built
-    marks        tensors that all lie in its checkpoints, and together in no other family's
-    describe     the description, from shapes by published name, and from whatever configuration
-                 lies beside or in the file; its "model_name" is that of the file at least
-    own_name     our name for a published one; None where it is unknown
-    is_unused    whether a tensor is carried by published files though nothing reads it
-    """
-
-    kind: str
-    title: str
-    description: type[Any]
-    network: Callable[[Any], AnyNetwork]
-    marks: tuple[str, ...]
-    describe: Callable[[Shapes, Mapping[str, Any]], Any]
-    own_name: Callable[[str], str | None]
-    is_unused: Callable[[str], bool]
 
 
 FAMILIES = (
@@ -81,13 +71,24 @@ FAMILIES = (
         own_name=depth_anything_keys.own_name,
         is_unused=depth_anything_keys.is_unused,
     ),
+    Family(
+        kind="retrieval",
+        title="retrieval head of MASt3R",
+        description=RetrievalDescription,
+        network=RetrievalHead,
+        marks=("prewhiten.m", "prewhiten.p"),
+        describe=retrieval_head.describe,
+        own_name=retrieval_head.own_name,
+        is_unused=retrieval_head.is_unused,
+    ),
+    *MOGE_FAMILIES,
+    *DESCENDANT_FAMILIES,
 )
 
 
 def family_of(keys: Collection[str]) -> Family | None:
     """The family whose checkpoint has these tensors; None where no family is known by them."""
-    found = (family for family in FAMILIES if all(mark in keys for mark in family.marks))
-    return next(found, None)
+    return next((family for family in FAMILIES if family.recognises(keys)), None)
 
 
 def family_of_kind(kind: str) -> Family | None:

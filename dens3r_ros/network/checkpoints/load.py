@@ -93,9 +93,13 @@ def build(weights: Weights) -> AnyNetwork:
         make = Network if family is None else family.network
         network = make(weights.description)
     _check(weights, network)
+    if family is not None:
+        _check_all_read(weights, network, family.kind)
+    expected = network.state_dict()
     for name, tensor in weights.tensors.items():
-        # Float32 tensors stay mapped; others are converted one by one.
-        weights.tensors[name] = tensor.float()
+        # Tensors of the network's own type stay mapped; others are converted one by one.
+        dtype = expected[name].dtype if name in expected else torch.float32
+        weights.tensors[name] = tensor.to(dtype)
     network.load_state_dict(weights.tensors, strict=False, assign=True)
     return network.eval().requires_grad_(False)
 
@@ -119,6 +123,17 @@ def _description(network: AnyNetwork) -> str:
     if family is None:
         return text
     return json.dumps({KIND: family.kind, **json.loads(text)}, sort_keys=True)
+
+
+def _check_all_read(weights: Weights, network: AnyNetwork, kind: str) -> None:
+    """What is not read would have changed what published code gives."""
+    expected = network.state_dict().keys()
+    unread = [name for name in weights.tensors if name not in expected]
+    if unread:
+        raise WeightsError(
+            f"{weights.path}: {len(unread)} tensors have no place in a {kind} network, "
+            f"{', '.join(unread[:3])} among them; it is of a variant unknown here."
+        )
 
 
 def _check(weights: Weights, network: AnyNetwork) -> None:

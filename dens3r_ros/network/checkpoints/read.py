@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from torch import Tensor
 
 from dens3r_ros.network.checkpoints import pairwise
 from dens3r_ros.network.checkpoints.errors import wrong_file
-from dens3r_ros.network.checkpoints.families import Family, family_of, family_of_kind
+from dens3r_ros.network.checkpoints.families import family_of, family_of_kind
+from dens3r_ros.network.checkpoints.family import Family
 from dens3r_ros.network.checkpoints.files import open_safetensors, open_torch, read_config, shards
 from dens3r_ros.network.checkpoints.sniff import kind_of
 from dens3r_ros.network.pairwise.description import NetworkDescription
@@ -57,7 +59,9 @@ def from_published(
     plain = _without_prefix(tensors)
     family = family_of(plain.keys())
     if family is None:
+        _refuse_nested(path, plain)
         return None
+    plain = family.stripped(plain)
     name = config.get("model_name", path.parent.name if path.stem == "model" else path.stem)
     shapes = {key: tuple(value.shape) for key, value in plain.items()}
     try:
@@ -67,6 +71,15 @@ def from_published(
             path, f"a {family.title} checkpoint of an unknown kind ({error})"
         ) from error
     return Weights(path, description, _renamed(path, family, plain))
+
+
+def _refuse_nested(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    if any(key.startswith("da3_metric.") for key in tensors):
+        raise wrong_file(
+            path,
+            "a nested Depth Anything 3 checkpoint, two networks in one",
+            "one of them, as they are published by themselves: DA3-GIANT and DA3METRIC-LARGE",
+        )
 
 
 def _without_prefix(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -90,8 +103,7 @@ def _renamed(path: Path, family: Family, tensors: Mapping[str, Tensor]) -> dict[
 
 def _read_torch(path: Path) -> Weights:
     content = open_torch(path)
-    state, config = _state_of(content), content.get("model_config", {})
-    known = from_published(state, config if isinstance(config, dict) else {}, path)
+    known = from_published(_state_of(content), _config_of(content), path)
     if known is not None:
         return known
     arguments = pairwise.constructor_arguments(path, content)
@@ -104,6 +116,14 @@ def _state_of(content: Mapping[str, Any]) -> dict[str, Tensor]:
     if not isinstance(inner, Mapping):
         return {}
     return {key: value for key, value in inner.items() if isinstance(value, Tensor)}
+
+
+def _config_of(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file of torch's tells of its network beside the tensors."""
+    config = content.get("model_config", content.get("args", {}))
+    if isinstance(config, argparse.Namespace):
+        return vars(config)
+    return config if isinstance(config, dict) else {}
 
 
 def _read_safetensors(path: Path) -> Weights:
@@ -150,12 +170,12 @@ def _read_folder(folder: Path) -> Weights:
     for shard in shards(folder):
         kind_of(shard)
         tensors.update(open_safetensors(shard)[0])
+    known = from_published(tensors, config, folder)
+    if known is not None:
+        return known
     if is_pairwise:
         return Weights(folder, *pairwise.read_published(folder, config, tensors))
-    known = from_published(tensors, config, folder)
-    if known is None:
-        raise _other_model(folder)
-    return known
+    raise _other_model(folder)
 
 
 def _other_model(folder: Path) -> Exception:

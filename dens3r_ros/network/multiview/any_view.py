@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, get_args
 
 import torch
@@ -15,7 +15,7 @@ from dens3r_ros.network.multiview.any_view_backbone import (
     ViewTokens,
 )
 from dens3r_ros.network.multiview.camera_parts import CameraDecoder, CameraEncoder, Cameras
-from dens3r_ros.network.multiview.checks import check_outputs, check_views
+from dens3r_ros.network.multiview.checks import check_indices, check_outputs, check_views
 from dens3r_ros.network.multiview.chunks import in_chunks
 from dens3r_ros.network.multiview.description import AnyViewDescription
 from dens3r_ros.network.multiview.pose_encoding import decode_intrinsics, decode_poses
@@ -26,7 +26,6 @@ from dens3r_ros.network.multiview.reference import (
     back_again,
     bring_forward,
     choose_reference,
-    reorder,
 )
 from dens3r_ros.network.parts.dense_head import DenseHead, to_confidence, to_depth
 from dens3r_ros.network.parts.dinov2 import normalise
@@ -92,14 +91,17 @@ class AnyViewNetwork(nn.Module):
         outputs: Collection[AnyViewOutput] = ("depth", "cameras"),
         cameras: Cameras | None = None,
         reference: ReferenceRule | int = "saddle_balanced",
+        maps_of: Sequence[int] | None = None,
     ) -> ViewsPrediction:
         """Look at S views of each of B scenes together; every view holds one image per scene.
 
-        The prediction has the views in the order given. With `cameras` the network is told what
-        they are, and there is no reference view.
+        The prediction has the views in the order given; maps only of the views `maps_of`, where
+        it is given. With `cameras` the network is told what they are, and there is no reference
+        view.
         """
         check_outputs(outputs, ALL_OUTPUTS)
         grid = check_views(views)
+        check_indices(maps_of, len(views))
         chosen, order, tokens = None, None, None
         if cameras is None:
             summaries = torch.stack([view.summary for view in views], dim=1)
@@ -109,11 +111,17 @@ class AnyViewNetwork(nn.Module):
         else:
             tokens = self._camera_tokens(cameras, self._size(grid))
         scenes = self.backbone.decode(views, order, tokens)
-        found = self._read(scenes, grid, outputs)
-        if order is not None:
-            back = back_again(order)
-            found = {name: reorder(value, back) for name, value in found.items()}
-        return ViewsPrediction(**found, reference=chosen)
+        back = None if order is None else back_again(order)
+        found: dict[str, Any] = {"reference": chosen}
+        if "cameras" in outputs:
+            last = scenes[self.description.hooks[-1]]
+            found |= self._cameras(last if back is None else last.taken(back), self._size(grid))
+        if "depth" in outputs or "rays" in outputs:
+            which = _selection(maps_of, back, views)
+            read = (scenes[hook] for hook in self.description.hooks)
+            layers = [layer if which is None else layer.taken(which) for layer in read]
+            found |= self._maps(layers, grid, outputs)
+        return ViewsPrediction(**found)
 
     def forward(
         self,
@@ -139,19 +147,6 @@ class AnyViewNetwork(nn.Module):
             raise ValueError("this network cannot be told cameras")
         return self.camera_encoder(cameras, size)
 
-    def _read(
-        self,
-        scenes: Mapping[int, SceneTokens],
-        grid: tuple[int, int],
-        outputs: Collection[AnyViewOutput],
-    ) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        if "cameras" in outputs:
-            found |= self._cameras(scenes[self.description.hooks[-1]], self._size(grid))
-        if "depth" in outputs or "rays" in outputs:
-            found |= self._maps(scenes, grid, outputs)
-        return found
-
     def _cameras(self, last: SceneTokens, size: tuple[int, int]) -> dict[str, Tensor]:
         token = torch.cat((last.local[:, :, 0], last.joined[:, :, 0]), dim=-1)
         encoding = self.camera_decoder(token)
@@ -163,14 +158,14 @@ class AnyViewNetwork(nn.Module):
 
     def _maps(
         self,
-        scenes: Mapping[int, SceneTokens],
+        scenes: Sequence[SceneTokens],
         grid: tuple[int, int],
         outputs: Collection[AnyViewOutput],
     ) -> dict[str, Tensor]:
-        layers = [self._patches(scenes[hook]) for hook in self.description.hooks]
+        layers = [self._patches(tokens) for tokens in scenes]
         maps = in_chunks(layers, lambda chunk: self._some_maps(chunk, grid, outputs))
-        count, views = next(iter(scenes.values())).joined.shape[:2]
-        return {name: value.unflatten(0, (count, views)) for name, value in maps.items()}
+        shape = scenes[0].joined.shape[:2]
+        return {name: value.unflatten(0, shape) for name, value in maps.items()}
 
     def _patches(self, tokens: SceneTokens) -> Tensor:
         """What heads read, (B * S, rows * columns, 2 * width); only the second half is normed."""
@@ -188,3 +183,15 @@ class AnyViewNetwork(nn.Module):
         if "rays" in outputs:
             found["rays"], found["rays_confidence"] = self.rays_head(laterals, head, grid)
         return found
+
+
+def _selection(
+    maps_of: Sequence[int] | None, back: Tensor | None, views: Sequence[ViewTokens]
+) -> Tensor | None:
+    """Where (B, K) among reordered views those stand whose maps are wanted; None if all do."""
+    if maps_of is None or back is None:
+        if maps_of is None:
+            return back
+        device = views[0].data.device
+        back = torch.arange(len(views), device=device).expand(len(views[0].data), -1)
+    return back[:, list(maps_of)]

@@ -51,6 +51,10 @@ class SceneTokens:
     local: Tensor
     joined: Tensor
 
+    def taken(self, which: Tensor) -> SceneTokens:
+        """The views `which` (B, K) of each scene."""
+        return SceneTokens(reorder(self.local, which), reorder(self.joined, which))
+
 
 class AnyViewBackbone(DinoEmbedding):
     """DINOv2 whose odd blocks from the middle on look at all views of a scene."""

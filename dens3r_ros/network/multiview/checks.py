@@ -29,3 +29,14 @@ def check_views(views: Sequence[_View]) -> tuple[int, int]:
         listed = ", ".join(f"{columns} x {rows}" for rows, columns in sizes)
         raise ValueError(f"views that are looked at together have one size, not {listed} patches")
     return sizes[0]
+
+
+def check_indices(indices: Sequence[int] | None, views: int) -> None:
+    """Raise ValueError where views are named that there are not, or none at all."""
+    if indices is None:
+        return
+    absent = [index for index in indices if not 0 <= index < views]
+    if absent or not indices:
+        raise ValueError(
+            f"maps of views {list(indices)} were asked for; there are 0 to {views - 1}"
+        )

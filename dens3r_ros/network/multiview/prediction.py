@@ -12,6 +12,8 @@ from torch import Tensor
 class ViewsPrediction:
     """Maps and cameras of S views of each of B scenes; whatever was not computed is None.
 
+    There may be maps of fewer views than there are cameras, where fewer were asked for.
+
     depth             (B, S, H, W) float32 z-depth in a unit of the scene's own
     confidence        (B, S, H, W) float32 of the depth, 1 (none) to infinity
     pose_encoding     (B, S, 9) float32: the cameras as the network gives them

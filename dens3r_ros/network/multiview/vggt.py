@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from dens3r_ros.network.multiview.checks import check_outputs, check_views
+from dens3r_ros.network.multiview.checks import check_indices, check_outputs, check_views
 from dens3r_ros.network.multiview.chunks import in_chunks
 from dens3r_ros.network.multiview.description import VggtDescription
 from dens3r_ros.network.multiview.pose_encoding import decode_intrinsics, decode_poses, invert
@@ -70,20 +70,25 @@ class VggtNetwork(nn.Module):
         self,
         views: Sequence[PatchTokens],
         outputs: Collection[VggtOutput] = ("depth", "cameras"),
+        maps_of: Sequence[int] | None = None,
     ) -> ViewsPrediction:
         """Look at S views of each of B scenes together; every view holds one image per scene.
 
-        The first view is the reference: the world is near its optical frame.
+        There are maps only of the views `maps_of`, where it is given. The first view is the
+        reference: the world is near its optical frame.
         """
         check_outputs(outputs, ALL_OUTPUTS)
         grid = check_views(views)
+        check_indices(maps_of, len(views))
         tokens = self.backbone.decode(views)
         found: dict[str, Any] = {}
         if "cameras" in outputs:
             last = tokens[self.description.depth - 1]
             found |= self._cameras(last[:, :, 0], (grid[0] * self.patch, grid[1] * self.patch))
         if "depth" in outputs or "points" in outputs:
-            found |= self._maps(tokens, grid, outputs)
+            which = slice(None) if maps_of is None else list(maps_of)
+            hooked = [tokens[hook][:, which] for hook in self.description.hooks]
+            found |= self._maps(hooked, grid, outputs)
         return ViewsPrediction(**found)
 
     def forward(
@@ -107,15 +112,14 @@ class VggtNetwork(nn.Module):
 
     def _maps(
         self,
-        tokens: Mapping[int, Tensor],
+        tokens: Sequence[Tensor],
         grid: tuple[int, int],
         outputs: Collection[VggtOutput],
     ) -> dict[str, Tensor]:
         special = self.backbone.special
-        layers = [tokens[hook][:, :, special:].flatten(0, 1) for hook in self.description.hooks]
+        layers = [layer[:, :, special:].flatten(0, 1) for layer in tokens]
         maps = in_chunks(layers, lambda chunk: self._some_maps(chunk, grid, outputs))
-        scenes, views = next(iter(tokens.values())).shape[:2]
-        return {name: value.unflatten(0, (scenes, views)) for name, value in maps.items()}
+        return {name: value.unflatten(0, tokens[0].shape[:2]) for name, value in maps.items()}
 
     def _some_maps(
         self, layers: Sequence[Tensor], grid: tuple[int, int], outputs: Collection[VggtOutput]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dens3r_ros.network.pairwise.blocks import NORM_EPSILON, DecoderBlock, EncoderBlock
-from dens3r_ros.network.pairwise.description import NetworkDescription
+from dens3r_ros.network.pairwise.description import BackboneSize, NetworkDescription
 from dens3r_ros.network.parts.rope import RotaryEmbedding, Tables
 
 
@@ -35,7 +35,7 @@ class States:
 class Encoder(nn.Module):
     """Images to tokens."""
 
-    def __init__(self, description: NetworkDescription) -> None:
+    def __init__(self, description: BackboneSize | NetworkDescription) -> None:
         super().__init__()
         size = description.encoder
         self.patch = description.patch
@@ -54,16 +54,19 @@ class Encoder(nn.Module):
         grid = (height // self.patch, width // self.patch)
         images = images.to(self.patch_embed.weight.dtype)
         x = self.patch_embed(images).flatten(2).transpose(1, 2).float().contiguous()
-        tables = self.rope(grid, images.device)
+        return Tokens(self.compared(x, self.rope(grid, images.device)), grid)
+
+    def compared(self, x: Tensor, tables: Tables) -> Tensor:
+        """Embedded tokens (B, N, width) after all blocks, in which they look at each other."""
         for block in self.blocks:
             x = block(x, tables)
-        return Tokens(self.norm(x), grid)
+        return self.norm(x)
 
 
 class Decoder(nn.Module):
     """Two images' tokens to both views' states; the two views look at each other in each block."""
 
-    def __init__(self, description: NetworkDescription) -> None:
+    def __init__(self, description: BackboneSize | NetworkDescription) -> None:
         super().__init__()
         size = description.decoder
         self.embed = nn.Linear(description.encoder.width, size.width)
@@ -80,7 +83,7 @@ class Decoder(nn.Module):
 
     def forward(self, a: Tokens, b: Tokens, keep: Collection[int]) -> tuple[States, States]:
         """The states of both views after the layers in `keep`; 0 is the encoder's output."""
-        x, y = self._embed(a), self._embed(b)
+        x, y = self.embedded(a), self.embedded(b)
         tables = self.rope(a.grid, x.device), self.rope(b.grid, y.device)
         together = self.blocks_b is None and x.shape == y.shape and a.grid == b.grid
         layers_a, layers_b = {0: a.data}, {0: b.data}
@@ -96,7 +99,8 @@ class Decoder(nn.Module):
                 layers_b[layer] = self.norm(y) if last else y
         return States(layers_a, a.grid), States(layers_b, b.grid)
 
-    def _embed(self, tokens: Tokens) -> Tensor:
+    def embedded(self, tokens: Tokens) -> Tensor:
+        """Tokens (B, N, encoder width) in the decoder's width, what the first block takes."""
         return self.embed(tokens.data.to(self.embed.weight.dtype)).float()
 
 

@@ -68,6 +68,18 @@ class DescriptorSize:
 
 
 @dataclass(frozen=True)
+class BackboneSize:
+    """Encoder and decoder alone; fields are as in `NetworkDescription`."""
+
+    encoder: TransformerSize
+    decoder: TransformerSize
+    patch: int = 16
+    rope_base: float = 100.0
+    rope_grid: int | None = None
+    shared_decoder: bool = False
+
+
+@dataclass(frozen=True)
 class NetworkDescription:
     """Everything needed to build a network, but its weights.
 

@@ -28,7 +28,7 @@ class LinearHead(nn.Module):
         self.proj = nn.Linear(description.decoder.width, channels * self.patch**2)
 
     def forward(self, states: States) -> Tensor:
-        return _unfold(self.proj(states.layers[self.layer].float()), states.grid, self.patch)
+        return unfold(self.proj(states.layers[self.layer].float()), states.grid, self.patch)
 
 
 class PointsHead(nn.Module):
@@ -43,10 +43,10 @@ class PointsHead(nn.Module):
     def forward(self, states: States) -> tuple[Tensor, Tensor | None]:
         """(B, H, W, 3) points, and (B, H, W) confidence where the network has it."""
         raw = self.raw(states)
-        points = _to_points(raw[..., :3], self.mode)
+        points = to_points(raw[..., :3], self.mode)
         if self.confidence is None:
             return points, None
-        return points, _to_confidence(raw[..., 3], self.confidence)
+        return points, to_confidence(raw[..., 3], self.confidence)
 
 
 class DescriptorHead(nn.Module):
@@ -64,12 +64,12 @@ class DescriptorHead(nn.Module):
     def forward(self, states: States) -> tuple[Tensor, Tensor | None]:
         """(B, H, W, dim) unit vectors, and (B, H, W) confidence where they have their own."""
         tokens = torch.cat((states.layers[0], states.layers[self.last]), dim=-1).float()
-        raw = _unfold(self.mlp(tokens), states.grid, self.patch)
+        raw = unfold(self.mlp(tokens), states.grid, self.patch)
         descriptors = raw[..., : self.size.dim]
         descriptors = descriptors / descriptors.norm(dim=-1, keepdim=True)
         if self.size.confidence is None:
             return descriptors, None
-        return descriptors, _to_confidence(raw[..., self.size.dim], self.size.confidence)
+        return descriptors, to_confidence(raw[..., self.size.dim], self.size.confidence)
 
 
 class NormalsHead(nn.Module):
@@ -91,13 +91,14 @@ def _dense_head(description: NetworkDescription, channels: int) -> nn.Module:
     return kind(description, channels)
 
 
-def _unfold(tokens: Tensor, grid: tuple[int, int], patch: int) -> Tensor:
+def unfold(tokens: Tensor, grid: tuple[int, int], patch: int) -> Tensor:
     """(B, N, channels * patch^2) to (B, H, W, channels), each token to its patch of pixels."""
     maps = tokens.unflatten(1, grid).permute(0, 3, 1, 2)
     return F.pixel_shuffle(maps, patch).permute(0, 2, 3, 1)
 
 
-def _to_points(raw: Tensor, mode: PointsMode) -> Tensor:
+def to_points(raw: Tensor, mode: PointsMode) -> Tensor:
+    """Points (..., 3) of raw numbers, whose direction is kept."""
     if mode == "linear":
         return raw
     distance = raw.norm(dim=-1, keepdim=True)
@@ -105,7 +106,8 @@ def _to_points(raw: Tensor, mode: PointsMode) -> Tensor:
     return raw / distance.clamp(min=1e-8) * reach
 
 
-def _to_confidence(raw: Tensor, limits: ConfidenceRange) -> Tensor:
+def to_confidence(raw: Tensor, limits: ConfidenceRange) -> Tensor:
+    """Confidence of raw numbers of any sign."""
     grown = raw.exp()
     if limits.maximum is not None:
         grown = grown.clamp(max=limits.maximum - limits.minimum)

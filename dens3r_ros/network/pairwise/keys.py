@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from dens3r_ros.network.parts.dpt_keys import own_fusion_name
 
@@ -57,12 +58,13 @@ def own_name(key: str) -> str | None:
     for theirs, ours in _PREFIXES.items():
         if key.startswith(theirs):
             rest = key[len(theirs) :]
-            return ours + (_own_dpt_name(rest) if theirs.endswith(".dpt.") else rest)
+            return ours + (own_dpt_name(rest) if theirs.endswith(".dpt.") else rest)
     return None
 
 
-def _own_dpt_name(rest: str) -> str:
-    for theirs, ours in _DPT_PREFIXES.items():
+def own_dpt_name(rest: str, parts: Mapping[str, str] = _DPT_PREFIXES) -> str:
+    """Our name within a dense head; `parts` are the beginnings of names that differ."""
+    for theirs, ours in parts.items():
         if rest.startswith(theirs):
             return ours + rest[len(theirs) :]
     return own_fusion_name(rest)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dens3r_ros.network.pairwise.description import (
+    BackboneSize,
     ConfidenceRange,
     DescriptorSize,
     DptSize,
@@ -33,24 +34,35 @@ _LICENCE = (
 )
 
 
+def describe_backbone(arguments: Arguments, shapes: Shapes) -> BackboneSize:
+    """Encoder and decoder of a checkpoint; raises ValueError where they are of another kind."""
+    _check_supported(arguments)
+    return BackboneSize(
+        encoder=_transformer("enc_blocks", _heads(arguments, "enc"), shapes),
+        decoder=_transformer("dec_blocks", _heads(arguments, "dec"), shapes),
+        patch=_shape(shapes, "patch_embed.proj.weight")[-1],
+        rope_base=_rope_base(arguments),
+        shared_decoder=_is_shared(arguments, shapes),
+    )
+
+
 def describe_published(arguments: Arguments, shapes: Shapes) -> NetworkDescription:
     """The description of a checkpoint; raises ValueError where this family has no such network."""
-    _check_supported(arguments)
     family = _family(str(arguments.get("output_mode", "pts3d")))
     normals_only = arguments.get("output_mode") == "normal"
-    decoder = _transformer("dec_blocks", _heads(arguments, "dec"), shapes)
+    backbone = describe_backbone(arguments, shapes)
     head = _head_prefix(shapes)
     return NetworkDescription(
         family=family,
-        encoder=_transformer("enc_blocks", _heads(arguments, "enc"), shapes),
-        decoder=decoder,
-        patch=_shape(shapes, "patch_embed.proj.weight")[-1],
-        rope_base=_rope_base(arguments),
+        encoder=backbone.encoder,
+        decoder=backbone.decoder,
+        patch=backbone.patch,
+        rope_base=backbone.rope_base,
         rope_grid=_DENS3R_GRID if family == "dens3r" else None,
-        shared_decoder=_is_shared(arguments, shapes),
+        shared_decoder=backbone.shared_decoder,
         head="dpt" if f"{head}.dpt.head.0.weight" in shapes else "linear",
-        dpt=_dpt(f"{head}.dpt", shapes),
-        hooks=published_hooks(decoder.depth),
+        dpt=dpt_size(f"{head}.dpt", shapes),
+        hooks=published_hooks(backbone.decoder.depth),
         points=None if normals_only else _points_mode(arguments),
         confidence=None if normals_only else _confidence(arguments.get("conf_mode")),
         descriptors=None if normals_only else _descriptors(head, arguments, shapes),
@@ -121,16 +133,17 @@ def _head_prefix(shapes: Shapes) -> str:
     raise ValueError("no heads, as in a CroCo pre-training checkpoint")
 
 
-def _dpt(prefix: str, shapes: Shapes) -> DptSize:
+def dpt_size(prefix: str, shapes: Shapes) -> DptSize:
+    """Channels of the dense head whose tensors begin so; the usual ones where there is none."""
     if f"{prefix}.head.0.weight" not in shapes:
         return DptSize()
-    reduced, feature_dim = _shape(shapes, f"{prefix}.head.0.weight")[:2]
+    reduced_dim, feature_dim = _shape(shapes, f"{prefix}.head.0.weight")[:2]
     last_dim = _shape(shapes, f"{prefix}.head.2.weight")[0]
     first, second, third, fourth = (
         _shape(shapes, f"{prefix}.act_postprocess.{level}.0.weight")[0] for level in range(4)
     )
     widths = (first, second, third, fourth)
-    return DptSize(feature_dim, last_dim, widths, None if reduced == last_dim else reduced)
+    return DptSize(feature_dim, last_dim, widths, None if reduced_dim == last_dim else reduced_dim)
 
 
 def _points_mode(arguments: Arguments) -> PointsMode:

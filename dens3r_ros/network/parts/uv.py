@@ -47,7 +47,8 @@ def _embedding(size: tuple[int, int], aspect: float, channels: int, device: torc
     return waves.flatten(2).permute(2, 0, 1)[None]
 
 
-@lru_cache(maxsize=32)
+# Six for each size that a network sees, one of them of the size of the image.
+@lru_cache(maxsize=12)
 def _cached_embedding(
     size: tuple[int, int], aspect: float, channels: int, device: torch.device
 ) -> Tensor:

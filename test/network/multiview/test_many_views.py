@@ -103,6 +103,20 @@ def test_views_stay_in_their_order(da3: AnyViewNetwork) -> None:
     assert not torch.allclose(other.depth, expected.depth, rtol=1e-3)
 
 
+def test_maps_of_some_views_only(network: Network) -> None:
+    """What a new frame beside kept ones needs, with the reference anywhere among them."""
+    scenes = images(2, 4)
+    views = [network.encode(view) for view in scenes.unbind(1)]
+    for options in ({}, {"reference": 2} if isinstance(network, AnyViewNetwork) else {}):
+        everything = network.decode(views, network.info.outputs, **options)
+        some = network.decode(views, network.info.outputs, maps_of=(3, 1), **options)
+        torch.testing.assert_close(some.depth, everything.depth[:, [3, 1]])
+        torch.testing.assert_close(some.confidence, everything.confidence[:, [3, 1]])
+        torch.testing.assert_close(some.T_world_camera, everything.T_world_camera)
+    with pytest.raises(ValueError, match="there are 0 to 3"):
+        network.decode(views, maps_of=(4,))
+
+
 def test_more_views_than_heads_take_at_once(network: Network) -> None:
     found = look(network, images(1, 11))
     assert found.depth.shape == (1, 11, HEIGHT, WIDTH)

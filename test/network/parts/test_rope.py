@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from dens3r_ros.network.parts.rope import RotaryEmbedding, rotate
+from dens3r_ros.network.parts.rope import RotaryEmbedding, rotate, token_tables
 
 CPU = torch.device("cpu")
 
@@ -52,3 +52,12 @@ def test_interpolation_stretches_the_long_side_to_that_of_training(
     columns = torch.arange(grid[1]) * factor
     torch.testing.assert_close(by_row[:, 0, 0], rows.cos(), atol=1e-5, rtol=0)
     torch.testing.assert_close(by_row[0, :, 2], columns.cos(), atol=1e-5, rtol=0)
+
+
+def test_special_tokens_stand_before_the_first_patch() -> None:
+    cosine, sine = token_tables(8, 100.0, (2, 3), 2, CPU)
+    assert cosine.shape == (2 + 2 * 3, 1, 1, 8)
+    assert (cosine[:2] == 1).all() and (sine[:2] == 0).all()
+    patch = 2 + 1 * 3 + 2
+    angles = [2.0, 0.2, 2.0, 0.2, 3.0, 0.3, 3.0, 0.3]
+    assert cosine[patch].flatten().tolist() == pytest.approx([math.cos(a) for a in angles])
