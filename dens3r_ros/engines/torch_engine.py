@@ -49,7 +49,7 @@ class TorchConfig:
 
 
 @dataclass(frozen=True, eq=False)
-class Encoded:
+class TorchEncoding:
     """A frame's tokens, on the engine's device."""
 
     tokens: Tokens
@@ -94,7 +94,7 @@ class TorchEngine:
             self.sizing,
             self.config.exact,
             self._encode,
-            lambda tokens, item: Encoded(tokens, item.turned),
+            lambda tokens, item: TorchEncoding(tokens, item.turned),
             self.device,
         )
 
@@ -198,7 +198,7 @@ def joined(first: PairPrediction, second: PairPrediction) -> PairPrediction:
     )
 
 
-def _data(encoded: Sequence[Encoded]) -> Tensor:
+def _data(encoded: Sequence[TorchEncoding]) -> Tensor:
     return torch.cat([one.tokens.data for one in encoded])
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dens3r_ros.engines.protocol import EngineInfo
-from dens3r_ros.nodes.config import NodeConfig
+from dens3r_ros.nodes.settings.config import NodeConfig
 
 
 def introduction(info: EngineInfo, config: NodeConfig) -> str:

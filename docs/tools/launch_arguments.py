@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tables import NOTE, table
 
-from dens3r_ros.nodes import launching
+from dens3r_ros.nodes.starting import launching
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tables import NOTE, table
 
-from dens3r_ros.nodes.config import NodeConfig, Rule, parameter_table
+from dens3r_ros.nodes.settings.config import NodeConfig, Rule, parameter_table
 
 HEAD = """# Parameters
 

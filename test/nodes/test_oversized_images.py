@@ -18,7 +18,7 @@ pytest.importorskip("sensor_msgs.msg", reason="needs ROS message packages")
 from encoded_images import smooth_rgb
 from sensor_msgs.msg import CompressedImage
 
-from dens3r_ros.nodes.images import RejectedImage, rgb_from_compressed
+from dens3r_ros.nodes.inputs.images import RejectedImage, rgb_from_compressed
 
 LIMIT = 1_000_000
 RGB = smooth_rgb(48, 64)
@@ -81,7 +81,7 @@ def test_a_png_of_many_pixels_takes_no_memory() -> None:
     code = (
         "import resource, sys; from array import array\n"
         "from sensor_msgs.msg import CompressedImage\n"
-        "from dens3r_ros.nodes.images import RejectedImage, rgb_from_compressed\n"
+        "from dens3r_ros.nodes.inputs.images import RejectedImage, rgb_from_compressed\n"
         "sent = CompressedImage(data=array('B', sys.stdin.buffer.read()))\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
         "before = peak()\n"

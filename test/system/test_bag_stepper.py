@@ -18,7 +18,7 @@ pytest.importorskip("rosbags", reason="needs rosbags")
 from bags import bag, damage
 from peer import NODE, WALL
 
-from dens3r_ros.mapping.map_reading import read_info
+from dens3r_ros.mapping.files.map_reading import read_info
 
 STEPPER = Path(__file__).parents[2] / "scripts" / "dens3r_bag_stepper"
 

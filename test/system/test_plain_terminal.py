@@ -17,12 +17,12 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("dens3r_ros.msg", reason="needs the built interfaces")
 
-from dens3r_ros.nodes.launching import launched_environment
+from dens3r_ros.nodes.starting.launching import launched_environment
 
 ROOT = Path(__file__).parents[2]
 PEER = Path(__file__).with_name("plain_peer.py")
 SETTINGS = ("FASTDDS_", "FASTRTPS_", "MALLOC_", "OMP_")
-WALL = ["--ros-args", "-p", "engine.name:=dens3r_ros.evaluation.wall_engine:WallEngine"]
+WALL = ["--ros-args", "-p", "engine.name:=dens3r_ros.evaluation.oracle.wall_engine:WallEngine"]
 NEEDED = {"points", "depth/image", "odometry"}
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dens3r_ros.nodes.bench.listener import Listener
-from dens3r_ros.nodes.process import run_node
+from dens3r_ros.nodes.starting.process import run_node
 
 if __name__ == "__main__":
     raise SystemExit(run_node(Listener, tuned=False))

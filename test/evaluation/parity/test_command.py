@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from dens3r_ros.cli.main import app
-from dens3r_ros.mapping.pair_graph import make_pairs
+from dens3r_ros.reconstruction.pair_graph import make_pairs
 
 
 def run(*arguments: str | Path) -> Result:

@@ -15,13 +15,13 @@ from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.pair_scene import DirectedPair
 from dens3r_ros.geometry.quaternion import rotation_from_quaternion
 from dens3r_ros.geometry.sim3 import compose
-from dens3r_ros.mapping.alignment_problem import (
+from dens3r_ros.reconstruction.alignment_problem import (
     AlignmentProblem,
     AlignmentState,
     alignment_loss,
     problem_from_pairs,
 )
-from dens3r_ros.mapping.global_alignment import align_globally
+from dens3r_ros.reconstruction.global_alignment import align_globally
 
 NAME = "global alignment"
 _LOSS_TOLERANCE = 1e-5

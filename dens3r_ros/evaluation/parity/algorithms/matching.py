@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dens3r_ros.evaluation.parity.comparison import Comparison, of_scale, share_differing
 from dens3r_ros.evaluation.parity.fixture import Fixture
 from dens3r_ros.geometry.matching import (
-    Matches,
+    PixelMatches,
     Similarity,
     fast_reciprocal_matches,
     nearest_by_dot,
@@ -37,7 +37,7 @@ def compare(fixture: Fixture) -> Iterator[Comparison]:
             yield from _against(fixture, folder, found)
 
 
-def _matches(fixture: Fixture, folder: str) -> Matches | None:
+def _matches(fixture: Fixture, folder: str) -> PixelMatches | None:
     maps = fixture.tensor("desc1"), fixture.tensor("desc2")
     if seeds := re.fullmatch(r"(dot|kdtree)_S(\d+)", folder):
         return fast_reciprocal_matches(*maps, int(seeds[2]), _SIMILARITIES[seeds[1]])
@@ -50,7 +50,7 @@ def _matches(fixture: Fixture, folder: str) -> Matches | None:
     return None
 
 
-def _against(fixture: Fixture, folder: str, found: Matches) -> Iterator[Comparison]:
+def _against(fixture: Fixture, folder: str, found: PixelMatches) -> Iterator[Comparison]:
     yield share_differing("", f"{folder}/xy1", found.pixels_a, fixture.array(f"{folder}/xy1"))
     yield share_differing("", f"{folder}/xy2", found.pixels_b, fixture.array(f"{folder}/xy2"))
     if f"{folder}/conf" in fixture.names:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from dens3r_ros.evaluation.parity.comparison import Comparison
 from dens3r_ros.evaluation.parity.fixture import Fixture
-from dens3r_ros.mapping.pair_graph import make_pairs
+from dens3r_ros.reconstruction.pair_graph import make_pairs
 
 NAME = "pair graphs"
 
