@@ -15,6 +15,7 @@ from dens3r_ros.cli.common.progress import following
 from dens3r_ros.cli.common.size import ImageSize, Size
 from dens3r_ros.cli.evaluate_alignment import alignment
 from dens3r_ros.cli.evaluate_cloud import cloud
+from dens3r_ros.cli.evaluate_parity import parity
 from dens3r_ros.cli.evaluate_places import places
 from dens3r_ros.cli.evaluate_sequences import sequences
 
@@ -29,6 +30,7 @@ app.command()(sequences)
 app.command()(places)
 app.command()(cloud)
 app.command()(alignment)
+app.command()(parity)
 
 
 @app.command()

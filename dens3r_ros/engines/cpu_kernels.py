@@ -16,8 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from dens3r_ros.network.blocks import Mlp
-from dens3r_ros.network.network import Network
+from dens3r_ros.network.parts.blocks import Mlp
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +44,7 @@ class OneDnnMlp(nn.Module):
         return _linear(hidden, self.fc2.weight, self.fc2.bias, "none", "")
 
 
-def use_onednn(network: Network) -> bool:
+def use_onednn(network: nn.Module) -> bool:
     """Let a network on the CPU compute its linear layers with oneDNN, where that works.
 
     In place and for inference only; weights are neither copied nor changed.

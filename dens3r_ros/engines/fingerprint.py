@@ -7,18 +7,19 @@ import hashlib
 
 import torch
 
-from dens3r_ros.network.network import Network
+from dens3r_ros.network.checkpoints.families import AnyNetwork
+from dens3r_ros.network.parts.described import to_json
 
 _SAMPLES = 16
 
 
-def fingerprint(network: Network) -> str:
+def fingerprint(network: AnyNetwork) -> str:
     """16 hexadecimal digits from the description and some values of every tensor.
 
     Training moves every tensor, so samples tell any two trained networks apart, and gigabytes need
     not be read for it.
     """
-    digest = hashlib.sha256(network.description.to_json().encode())
+    digest = hashlib.sha256(to_json(network.description).encode())
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)}".encode())
         flat = tensor.reshape(-1)

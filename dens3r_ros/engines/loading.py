@@ -13,6 +13,7 @@ from dens3r_ros.model_store.manifest import ModelError, resolve_model
 
 if TYPE_CHECKING:
     from dens3r_ros.network import Network
+    from dens3r_ros.network.checkpoints.families import AnyNetwork
 
 ENGINES = ("auto", "torch", "onnx", "geometric")
 
@@ -60,7 +61,7 @@ def load_engine(
     return make(chosen.model, device, precision, max_side)
 
 
-def load_named_network(model: str) -> Network:
+def load_any_network(model: str) -> AnyNetwork:
     """The network of a path, of a name of `dens3r models list`, or `random:NAME`; float32, CPU."""
     from dens3r_ros.engines.random_weights import PREFIX, random_network
     from dens3r_ros.network import load_network
@@ -68,6 +69,16 @@ def load_named_network(model: str) -> Network:
     if model.startswith(PREFIX):
         return random_network(model.removeprefix(PREFIX))
     return load_network(resolve_model(model))
+
+
+def load_named_network(model: str) -> Network:
+    """The same, where only a network of pairs will do."""
+    from dens3r_ros.network import Network
+
+    network = load_any_network(model)
+    if not isinstance(network, Network):
+        raise ModelError(f"{model} is a network of many views; this works with networks of pairs")
+    return network
 
 
 def _is_export(model: str) -> bool:
@@ -96,11 +107,21 @@ def _geometric(max_side: int) -> Engine:
 def _torch(model: str, device: str, precision: str, max_side: int) -> Engine:
     from dens3r_ros.engines.precision import choose_device, choose_precision
     from dens3r_ros.engines.torch_engine import TorchConfig, TorchEngine
+    from dens3r_ros.engines.views_engine import ViewsEngine, ViewsNetwork
+    from dens3r_ros.network import Network
 
     # A device that is not there is told before a large network is read.
     choose_precision(precision, choose_device(device))
-    network = load_named_network(model)
-    return TorchEngine(network, TorchConfig(device, precision, max_side), Path(model).stem)
+    network, config = load_any_network(model), TorchConfig(device, precision, max_side)
+    name = Path(model).stem
+    if isinstance(network, Network):
+        return TorchEngine(network, config, name)
+    if isinstance(network, ViewsNetwork):
+        return ViewsEngine(network, config, name)
+    raise ModelError(
+        f"{model} sees one image and knows nothing of motion: run it beside geometry, by engine"
+        " hybrid"
+    )
 
 
 def _onnx(model: str, device: str, precision: str, max_side: int) -> Engine:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+from torch import Tensor
+
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.network.prediction import PairPrediction
@@ -32,6 +35,8 @@ class EngineInfo:
     """Whether it sees better where frames bring intrinsics."""
     precision: str = "fp32"
     """Number type of most of its work."""
+    views: int = 2
+    """Views that it can look at together; more than two make it a `WindowEngine`."""
 
 
 @dataclass(frozen=True)
@@ -94,4 +99,39 @@ class WarmingEngine(Engine, Protocol):
 
     def warm_up(self) -> None:
         """Run once on a blank frame."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ViewPrediction:
+    """One view of a window.
+
+    points          (H, W, 3) float32 in the view's own optical frame, in the window's unit; metres
+                    where the engine is metric
+    confidence      (H, W) float32, 1 (none) to infinity
+    normals         (H, W, 3) float32 unit vectors in the view's own frame, where there are any
+    T_first_view    (4, 4) float64: takes points in this view to the first one, in the window's unit
+    intrinsics      at the engine's resolution: the frame's own, else as the engine sees them
+    """
+
+    points: Tensor
+    confidence: Tensor
+    normals: Tensor | None
+    T_first_view: np.ndarray
+    intrinsics: Intrinsics
+
+
+@dataclass(frozen=True, eq=False)
+class WindowPrediction:
+    """Views that were looked at together, in one unit, in the order in which they were given."""
+
+    views: tuple[ViewPrediction, ...]
+
+
+@runtime_checkable
+class WindowEngine(Engine, Protocol):
+    """An engine that compares more than two views at a time."""
+
+    def decode_window(self, features: Sequence[Features], outputs: Outputs) -> WindowPrediction:
+        """Predict up to `info.views` views together; all have equal sizes."""
         ...

@@ -9,8 +9,16 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dens3r_ros.network.description import DescriptorSize, NetworkDescription, TransformerSize
-from dens3r_ros.network.network import Network
+from dens3r_ros.network.checkpoints.families import AnyNetwork
+from dens3r_ros.network.multiview.any_view import AnyViewNetwork
+from dens3r_ros.network.multiview.description import AnyViewDescription, DenseSize, Hooks
+from dens3r_ros.network.pairwise.description import (
+    DescriptorSize,
+    NetworkDescription,
+    TransformerSize,
+)
+from dens3r_ros.network.pairwise.network import Network
+from dens3r_ros.network.parts.dinov2 import DinoSize
 
 PREFIX = "random:"
 
@@ -34,12 +42,29 @@ DESCRIPTIONS = {
 }
 
 
-def random_network(name: str, seed: int = 0) -> Network:
+def _any_view(
+    width: int, depth: int, start: int, hooks: Hooks, head: DenseSize
+) -> AnyViewDescription:
+    encoder = DinoSize(width, depth, width // 64, 4 * width, norm_epsilon=1e-5)
+    return AnyViewDescription(encoder, head, start, start, start, hooks)
+
+
+ANY_VIEW = {
+    "da3-small": _any_view(384, 12, 4, (5, 7, 9, 11), DenseSize((48, 96, 192, 384), 64)),
+    "da3-base": _any_view(768, 12, 4, (5, 7, 9, 11), DenseSize((96, 192, 384, 768), 128)),
+    "da3-large": _any_view(1024, 24, 8, (11, 15, 19, 23), DenseSize((256, 512, 1024, 1024), 256)),
+}
+
+
+def random_network(name: str, seed: int = 0) -> AnyNetwork:
     """A published network's shape with random weights whose outputs stay of order one."""
-    if name not in DESCRIPTIONS:
-        raise ValueError(f"no network is named {name!r}; there are {', '.join(DESCRIPTIONS)}")
+    if name not in DESCRIPTIONS and name not in ANY_VIEW:
+        known = ", ".join((*DESCRIPTIONS, *ANY_VIEW))
+        raise ValueError(f"no network is named {name!r}; there are {known}")
     with torch.device("meta"):
-        network = Network(DESCRIPTIONS[name])
+        network = (
+            Network(DESCRIPTIONS[name]) if name in DESCRIPTIONS else AnyViewNetwork(ANY_VIEW[name])
+        )
     generator = torch.Generator().manual_seed(seed)
     weights = {
         key: _random(key, tensor.shape, generator) for key, tensor in network.state_dict().items()

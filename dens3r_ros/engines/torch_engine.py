@@ -14,16 +14,17 @@ from torch import Tensor
 
 from dens3r_ros.engines.cpu_kernels import use_onednn
 from dens3r_ros.engines.fingerprint import fingerprint
+from dens3r_ros.engines.grouping import encode_grouped, on_device
 from dens3r_ros.engines.memory import halving
 from dens3r_ros.engines.precision import PRECISIONS, choose_device, choose_precision
-from dens3r_ros.engines.preprocess import Prepared, Sizing, normalise, prepare
+from dens3r_ros.engines.preprocess import Prepared, Sizing, normalise
 from dens3r_ros.engines.protocol import EngineInfo, Features, Outputs
 from dens3r_ros.engines.wanted import wanted_maps
 from dens3r_ros.frame import Frame
-from dens3r_ros.network.backbone import Tokens
-from dens3r_ros.network.description import NetworkInfo
-from dens3r_ros.network.network import Network
-from dens3r_ros.network.portrait import turn_back
+from dens3r_ros.network.pairwise.backbone import Tokens
+from dens3r_ros.network.pairwise.network import Network
+from dens3r_ros.network.pairwise.portrait import turn_back
+from dens3r_ros.network.parts.info import NetworkInfo
 from dens3r_ros.network.prediction import PairPrediction
 
 
@@ -88,26 +89,14 @@ class TorchEngine:
 
     def encode(self, frames: Sequence[Frame]) -> list[Features]:
         """Encode each frame, those of equal sizes together."""
-        prepared = [prepare(frame, self.sizing, self.config.exact) for frame in frames]
-        groups: dict[tuple[int, ...], list[int]] = {}
-        for index, item in enumerate(prepared):
-            groups.setdefault(item.pixels.shape, []).append(index)
-        encoded: dict[int, Tokens] = {}
-        for (height, width, _), members in groups.items():
-            tokens = halving(
-                self._encode,
-                [prepared[index] for index in members],
-                list.__add__,
-                f"images of {width}x{height}",
-                self.device,
-            )
-            encoded.update(zip(members, tokens, strict=True))
-        return [
-            Features(
-                frame, item.placement, item.intrinsics, TorchEncoding(encoded[index], item.turned)
-            )
-            for index, (frame, item) in enumerate(zip(frames, prepared, strict=True))
-        ]
+        return encode_grouped(
+            frames,
+            self.sizing,
+            self.config.exact,
+            self._encode,
+            lambda tokens, item: TorchEncoding(tokens, item.turned),
+            self.device,
+        )
 
     def decode(
         self, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
@@ -124,9 +113,7 @@ class TorchEngine:
         )
 
     def _encode(self, prepared: Sequence[Prepared]) -> list[Tokens]:
-        pixels = torch.from_numpy(np.stack([item.pixels for item in prepared]))
-        if self.device.type == "cuda":
-            pixels = pixels.pin_memory().to(self.device, non_blocking=True)
+        pixels = on_device(prepared, self.device)
         height, width = pixels.shape[1:3]
         with torch.inference_mode():
             data = self._encoder(normalise(pixels))

@@ -6,8 +6,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from dens3r_ros.engines.protocol import Outputs
-from dens3r_ros.network.backbone import States
-from dens3r_ros.network.network import Network, View
+from dens3r_ros.network.pairwise.backbone import States
+from dens3r_ros.network.pairwise.network import Network, View
 
 NOTHING = Outputs("", "", "")
 VIEWS: tuple[View, View] = ("a", "b")

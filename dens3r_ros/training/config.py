@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from dens3r_ros.network.description import NetworkDescription
+from dens3r_ros.network.pairwise.description import NetworkDescription
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from dens3r_ros.network.checkpoints.read import read_weights
-from dens3r_ros.network.network import Network
+from dens3r_ros.network.pairwise.description import NetworkDescription
+from dens3r_ros.network.pairwise.network import Network
 from dens3r_ros.training.config import Phase, TrainingConfig
 
 _LOG = logging.getLogger(__name__)
@@ -58,6 +59,8 @@ def _look_ahead(head: nn.Module) -> None:
 
 def _initialised(config: TrainingConfig) -> Network:
     weights = read_weights(Path(str(config.init)).expanduser())
+    if not isinstance(weights.description, NetworkDescription):
+        raise ValueError(f"init: {config.init} is a network for one image or many, not for pairs")
     network = Network(config.network or weights.description)
     own = network.state_dict()
     taken = {

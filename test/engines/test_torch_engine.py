@@ -25,9 +25,9 @@ from dens3r_ros.engines.torch_engine import TorchConfig, TorchEngine
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.network import load_network, save_network
-from dens3r_ros.network.backbone import Tokens
-from dens3r_ros.network.network import Network
-from dens3r_ros.network.portrait import turn_back, turn_images
+from dens3r_ros.network.pairwise.backbone import Tokens
+from dens3r_ros.network.pairwise.network import Network
+from dens3r_ros.network.pairwise.portrait import turn_back, turn_images
 from dens3r_ros.network.prediction import PairPrediction
 
 EXACT = TorchConfig("cpu", "fp32")

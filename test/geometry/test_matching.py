@@ -8,59 +8,7 @@ from dens3r_ros.geometry import matching
 from dens3r_ros.geometry.matching import (
     fast_reciprocal_matches,
     nearest_by_dot,
-    reciprocal_points,
-    symmetric_matches,
 )
-
-
-def assert_pixels(found, published, name):
-    assert torch.equal(found.pixels_a, published[f"{name}/xy1"])
-    assert torch.equal(found.pixels_b, published[f"{name}/xy2"])
-
-
-def test_nearest_neighbours_are_the_published_ones(published):
-    maps = published("fastnn.npz")
-    flat_a, flat_b = maps["desc1"].flatten(0, 1), maps["desc2"].flatten(0, 1)
-    assert torch.equal(nearest_by_dot(flat_a, flat_b), maps["nn1"])
-    assert torch.equal(nearest_by_dot(flat_b, flat_a), maps["nn2"])
-
-
-@pytest.mark.parametrize("subsample", [4, 8])
-@pytest.mark.parametrize(("name", "similarity"), [("dot", "dot"), ("kdtree", "euclidean")])
-def test_fast_matches_are_the_published_ones(published, subsample, name, similarity):
-    maps = published("fastnn.npz")
-    found = fast_reciprocal_matches(maps["desc1"], maps["desc2"], subsample, similarity)
-    assert_pixels(found, maps, f"{name}_S{subsample}")
-
-
-@pytest.mark.parametrize("tolerance", [0, 5])
-def test_merge_with_least_confidence_is_the_published_one(published, tolerance):
-    maps = published("fastnn.npz")
-    found = symmetric_matches(
-        [(maps["desc1"], maps["desc2"])],
-        maps["qconf1"],
-        maps["qconf2"],
-        tolerance=tolerance,
-        combine="least",
-    )
-    assert_pixels(found, maps, f"nonsym_tol{tolerance}")
-    assert torch.equal(found.confidence, maps[f"nonsym_tol{tolerance}/conf"])
-
-
-def test_merge_of_both_directions_is_the_published_one(published):
-    maps = published("fastnn.npz")
-    pairs = [(maps["desc1"], maps["desc2"]), (maps["desc1b"], maps["desc2b"])]
-    found = symmetric_matches(pairs, maps["qconf1"], maps["qconf2"])
-    assert_pixels(found, maps, "sfm")
-    assert torch.allclose(found.confidence, maps["sfm/conf"], rtol=1e-6)
-
-
-def test_reciprocal_points_are_the_published_ones(published):
-    pair = published("pairviewer.npz")
-    points_a, points_b = (pair[key][0].reshape(-1, 3)[::3] for key in ("pts1", "pts2"))
-    mask, nearest = reciprocal_points(points_a, points_b)
-    assert torch.equal(mask, pair["recip_mask_in_P2"])
-    assert torch.equal(nearest, pair["recip_nn2_in_P1"])
 
 
 @pytest.fixture

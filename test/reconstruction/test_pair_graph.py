@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """If these fail, images that see the same are never compared, or all are at great cost."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +9,6 @@ import pytest
 from dens3r_ros.reconstruction.pair_graph import make_pairs, retrieval_pairs
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "pairs.json"
-
-
-def test_graphs_are_the_published_ones():
-    if not PUBLISHED.exists():
-        pytest.skip(f"the published results {PUBLISHED} are not on this machine")
-    cases = json.loads(PUBLISHED.read_text())
-    assert len(cases) > 100
-    for case in cases:
-        found = make_pairs(case["n"], case["scene_graph"], case["symmetrize"], case["prefilter"])
-        assert len(found) == len(set(found))
-        assert set(found) == {tuple(pair) for pair in case["pairs_sorted"]}, case
 
 
 @pytest.mark.parametrize("graph", ["ring", "swin-", "swin-x", "oneref-9"])

@@ -12,8 +12,12 @@ import torch
 import yaml
 
 from dens3r_ros.network.checkpoints.load import load_network, save_network
-from dens3r_ros.network.description import DescriptorSize, NetworkDescription, TransformerSize
-from dens3r_ros.network.network import Network
+from dens3r_ros.network.pairwise.description import (
+    DescriptorSize,
+    NetworkDescription,
+    TransformerSize,
+)
+from dens3r_ros.network.pairwise.network import Network
 from dens3r_ros.training.checkpoint import load_state
 from dens3r_ros.training.config_reader import read_config
 from dens3r_ros.training.data.pairs import PairSource

@@ -8,8 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from dens3r_ros.network.description import DescriptorSize, NetworkDescription, TransformerSize
-from dens3r_ros.network.network import Network
+from dens3r_ros.network.pairwise.description import (
+    DescriptorSize,
+    NetworkDescription,
+    TransformerSize,
+)
+from dens3r_ros.network.pairwise.network import Network
 from dens3r_ros.resources import resource_dir
 from dens3r_ros.training.config import Evaluation, Optimization
 from dens3r_ros.training.config_reader import read_config

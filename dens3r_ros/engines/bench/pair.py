@@ -24,7 +24,7 @@ from dens3r_ros.engines.protocol import Outputs
 from dens3r_ros.engines.random_weights import PREFIX, random_network
 from dens3r_ros.engines.torch_engine import TorchConfig, TorchEngine
 from dens3r_ros.model_store.manifest import resolve_model
-from dens3r_ros.network import load_network, save_network
+from dens3r_ros.network import load_pairwise, save_network
 
 Tell = Callable[[str], None]
 
@@ -77,7 +77,7 @@ def _others(
     """Other ways to compute the same pair."""
     others: dict[str, Callable[[], object]] = {}
     if options.plain:
-        others["plain"] = benchmark.plain_pair(load_network(path), size)
+        others["plain"] = benchmark.plain_pair(load_pairwise(path), size)
     if options.onnx is not None:
         from dens3r_ros.engines.onnx.engine import OnnxConfig, OnnxEngine
 
@@ -90,7 +90,7 @@ def _changes_from_plain(engine: TorchEngine, path: Path, size: tuple[int, int]) 
     """What the engine's precision changes, by map."""
     a, b = engine.encode(benchmark.random_frames(2, size))
     found = engine.decode([(a, b)], Outputs())
-    plain = benchmark.plain_pair(load_network(path), size)()
+    plain = benchmark.plain_pair(load_pairwise(path), size)()
     return changes(plain, {name: getattr(found, name).cpu() for name in plain})
 
 
@@ -161,7 +161,7 @@ def _load_timed(path: Path, options: PairBenchOptions) -> tuple[TorchEngine, dic
         max_side=max(options.size) if options.size else 0,
         compile=options.compile,
     )
-    engine = TorchEngine(load_network(path), config, options.model)
+    engine = TorchEngine(load_pairwise(path), config, options.model)
     for tensor in engine.network.state_dict().values():
         # Mapped files are read when they are first touched: touch every page.
         tensor.reshape(-1)[::1024].float().sum()

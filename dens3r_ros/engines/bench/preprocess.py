@@ -16,7 +16,7 @@ from dens3r_ros.engines.preprocess import Sizing, normalise, place, resample
 from dens3r_ros.engines.protocol import Outputs
 from dens3r_ros.engines.torch_engine import sizing_of
 from dens3r_ros.engines.wanted import wanted_maps
-from dens3r_ros.network.network import Network
+from dens3r_ros.network.pairwise.network import Network
 
 
 def bench_preprocess(network: Network, images: Sequence[np.ndarray]) -> dict[str, Any]:

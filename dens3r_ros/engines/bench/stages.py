@@ -23,9 +23,9 @@ from dens3r_ros.engines.preprocess import normalise
 from dens3r_ros.engines.protocol import Engine, Outputs
 from dens3r_ros.engines.wanted import NOTHING, wanted_maps
 from dens3r_ros.frame import Frame
-from dens3r_ros.network.backbone import Tokens
-from dens3r_ros.network.description import NetworkDescription
-from dens3r_ros.network.network import Network
+from dens3r_ros.network.pairwise.backbone import Tokens
+from dens3r_ros.network.pairwise.description import NetworkDescription
+from dens3r_ros.network.pairwise.network import Network
 
 KEYFRAMES = 3
 Stages = dict[str, Callable[[], object]]

@@ -25,8 +25,8 @@ from dens3r_ros.engines.protocol import EngineInfo, Features, Outputs
 from dens3r_ros.engines.torch_engine import check_equal_sizes
 from dens3r_ros.engines.wanted import VIEWS, restrict
 from dens3r_ros.frame import Frame
-from dens3r_ros.network.description import NetworkDescription, outputs_of
-from dens3r_ros.network.portrait import turn_back
+from dens3r_ros.network.pairwise.description import NetworkDescription, outputs_of
+from dens3r_ros.network.pairwise.portrait import turn_back
 from dens3r_ros.network.prediction import PairPrediction
 
 logger = logging.getLogger(__name__)

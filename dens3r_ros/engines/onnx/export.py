@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from dens3r_ros.engines.fingerprint import fingerprint
 from dens3r_ros.engines.onnx.manifest import ExportManifest, Part
 from dens3r_ros.engines.precision import PRECISIONS
-from dens3r_ros.network.backbone import States, Tokens
-from dens3r_ros.network.network import Network
+from dens3r_ros.network.pairwise.backbone import States, Tokens
+from dens3r_ros.network.pairwise.network import Network
 
 OPSET = 20
 TOLERANCE = {"fp32": 1e-3, "fp16": 5e-2}

@@ -13,7 +13,7 @@ from dens3r_ros.engines.onnx.engine import OnnxConfig, OnnxEngine
 from dens3r_ros.engines.preprocess import normalise, prepare
 from dens3r_ros.engines.protocol import Outputs
 from dens3r_ros.frame import Frame
-from dens3r_ros.network.network import Network
+from dens3r_ros.network.pairwise.network import Network
 
 
 def differences(folder: Path, network: Network, seed: int = 0) -> dict[str, float]:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 
 EXPECTED = (
-    "an official .pth, a Hugging Face folder (config.json and model.safetensors), "
+    "an official .pth, .pt or .safetensors, a Hugging Face folder (config.json and "
+    "model.safetensors), "
     "or a .safetensors written by save_network"
 )
 

@@ -5,47 +5,37 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
-import pickle
-import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from dens3r_ros.network.checkpoints.constructor import parse_constructor
-from dens3r_ros.network.checkpoints.errors import EXPECTED, WeightsError, wrong_file
-from dens3r_ros.network.checkpoints.keys import canonical, is_unused, own_name
-from dens3r_ros.network.checkpoints.published import CLASSES, describe_published
+from dens3r_ros.network.checkpoints import pairwise
+from dens3r_ros.network.checkpoints.errors import wrong_file
+from dens3r_ros.network.checkpoints.families import family_of, family_of_kind
+from dens3r_ros.network.checkpoints.family import Family
+from dens3r_ros.network.checkpoints.files import open_safetensors, open_torch, read_config, shards
 from dens3r_ros.network.checkpoints.sniff import kind_of
-from dens3r_ros.network.description import NetworkDescription
+from dens3r_ros.network.pairwise.description import NetworkDescription
+from dens3r_ros.network.parts.described import from_values
 
-# What torch raises, by way of its pickle and zip readers, on files with bytes changed.
-_DAMAGE = (
-    RuntimeError,
-    EOFError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    AssertionError,
-    zipfile.BadZipFile,
-)
 METADATA_KEY = "dens3r_ros.network"
-_LOG = logging.getLogger(__name__)
+KIND = "kind"
+"""In a description in a file of our own: which family it is of; the pairwise one has none."""
+_TORCH_NAMES = ("model.pt", "model.pth")
 
 
 @dataclass(eq=False)
 class Weights:
-    """A network on disk: what it is, and its tensors by our names."""
+    """A network on disk: what it is, and its tensors by our names.
+
+    `description` is a `NetworkDescription` or that of one of the other families.
+    """
 
     path: Path
-    description: NetworkDescription
+    description: Any
     tensors: dict[str, Tensor]
 
 
@@ -58,159 +48,139 @@ def read_weights(path: Path) -> Weights:
     return _read_safetensors(path)
 
 
-def _read_torch(path: Path) -> Weights:
-    content = _unpickle(path)
-    arguments = _constructor_arguments(path, content)
-    return _published(path, arguments, content["model"])
+def from_published(
+    tensors: Mapping[str, Tensor], config: Mapping[str, Any], path: Path
+) -> Weights | None:
+    """Weights from tensors by published names; None where no family is known by them.
 
-
-def _unpickle(path: Path) -> dict[str, Any]:
+    `config` is the configuration that came with them; `path` is where they lie, for messages and
+    for what the name of a file tells.
+    """
+    plain = _without_prefix(tensors)
+    family = family_of(plain.keys())
+    if family is None:
+        _refuse_nested(path, plain)
+        return None
+    plain = family.stripped(plain)
+    name = config.get("model_name", path.parent.name if path.stem == "model" else path.stem)
+    shapes = {key: tuple(value.shape) for key, value in plain.items()}
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", mmap=_is_zip(path), weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise _refused(path, error) from error
-    except _DAMAGE as error:
-        raise wrong_file(path, f"a damaged file of torch ({_first_line(error)})") from error
-    if not isinstance(content, dict):
-        raise wrong_file(path, f"a {type(content).__name__} saved by torch")
-    return content
-
-
-def _is_zip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) == b"PK"
-
-
-def _refused(path: Path, error: Exception) -> WeightsError:
-    wanted = re.search(r"GLOBAL (\S+)", str(error))
-    if wanted:
-        return WeightsError(
-            f"{path}: refused, because reading it would call {wanted[1]}; a checkpoint needs "
-            "tensors, plain values and argparse.Namespace only."
-        )
-    return wrong_file(path, f"a damaged or foreign pickle ({_first_line(error)})")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:120]
-
-
-def _constructor_arguments(path: Path, content: dict[str, Any]) -> dict[str, Any]:
-    seems = _foreign_content(content)
-    if seems:
-        raise wrong_file(path, seems)
-    try:
-        name, arguments = parse_constructor(content["args"].model)
-    except ValueError as error:
-        raise wrong_file(path, f"a checkpoint whose args hold {error}") from error
-    if name not in CLASSES:
-        raise wrong_file(path, f"a checkpoint of {name}", f"one of {' or '.join(CLASSES)}")
-    return arguments
-
-
-def _foreign_content(content: dict[str, Any]) -> str | None:
-    """What a dictionary saved by torch is, where it is no official checkpoint."""
-    if "dune_backbone_name" in content:
-        return "a DUNE checkpoint, whose encoder is of another family"
-    args = content.get("args")
-    if not isinstance(content.get("model"), dict):
-        tensors = sum(isinstance(value, Tensor) for value in content.values())
-        if tensors and tensors == len(content):
-            return f"a bare state_dict of {tensors} tensors, without the args that describe them"
-        return f"a dictionary saved by torch with the keys {', '.join(map(str, content))[:120]}"
-    if not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in content["model"].items()):
-        return "a checkpoint whose model holds other things than named tensors"
-    if not isinstance(args, argparse.Namespace):
-        return "a checkpoint without args, which describe its network"
-    if hasattr(args, "nclusters"):
-        return "a retrieval checkpoint, which has no 3-D heads"
-    if not isinstance(getattr(args, "model", None), str):
-        return "a checkpoint whose args name no model"
-    return None
-
-
-def _published(path: Path, arguments: Mapping[str, Any], model: Mapping[str, Tensor]) -> Weights:
-    tensors = {canonical(key): value for key, value in model.items()}
-    shapes = {key: tuple(value.shape) for key, value in tensors.items()}
-    try:
-        description = describe_published(arguments, shapes)
+        description = family.describe(shapes, {**config, "model_name": name})
     except (ValueError, TypeError, LookupError) as error:
-        raise wrong_file(path, f"a checkpoint with {error}") from error
-    return Weights(path, description, _renamed(path, tensors))
+        raise wrong_file(
+            path, f"a {family.title} checkpoint of an unknown kind ({error})"
+        ) from error
+    return Weights(path, description, _renamed(path, family, plain))
 
 
-def _renamed(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    renamed, unknown = {}, []
-    for key, tensor in tensors.items():
-        if is_unused(key):
-            continue
-        name = own_name(key)
-        if name is None:
-            unknown.append(key)
-        else:
-            renamed[name] = tensor
-    if unknown:
-        _LOG.warning(
-            "%s: %d tensors unknown here are left out: %s",
+def _refuse_nested(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    if any(key.startswith("da3_metric.") for key in tensors):
+        raise wrong_file(
             path,
-            len(unknown),
-            ", ".join(unknown[:5]),
+            "a nested Depth Anything 3 checkpoint, two networks in one",
+            "one of them, as they are published by themselves: DA3-GIANT and DA3METRIC-LARGE",
         )
-    return renamed
+
+
+def _without_prefix(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    plain = {key.removeprefix("module."): value for key, value in tensors.items()}
+    if all(key.startswith("model.") for key in plain):
+        return {key.removeprefix("model."): value for key, value in plain.items()}
+    return plain
+
+
+def _renamed(path: Path, family: Family, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    names = {key: family.own_name(key) for key in tensors if not family.is_unused(key)}
+    unknown = [key for key, name in names.items() if name is None]
+    if unknown:
+        raise wrong_file(
+            path,
+            f"a {family.title} checkpoint of an unknown kind, with {len(unknown)} tensors more "
+            f"({pairwise.listed(dict.fromkeys(unknown))})",
+        )
+    return {name: tensors[key] for key, name in names.items() if name is not None}
+
+
+def _read_torch(path: Path) -> Weights:
+    content = open_torch(path)
+    known = from_published(_state_of(content), _config_of(content), path)
+    if known is not None:
+        return known
+    arguments = pairwise.constructor_arguments(path, content)
+    return Weights(path, *pairwise.read_published(path, arguments, content["model"]))
+
+
+def _state_of(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors in what torch saved: of the model in it, or by themselves."""
+    inner = next((content[key] for key in ("model", "state_dict") if key in content), content)
+    if not isinstance(inner, Mapping):
+        return {}
+    return {key: value for key, value in inner.items() if isinstance(value, Tensor)}
+
+
+def _config_of(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file of torch's tells of its network beside the tensors."""
+    config = content.get("model_config", content.get("args", {}))
+    if isinstance(config, argparse.Namespace):
+        return vars(config)
+    return config if isinstance(config, dict) else {}
 
 
 def _read_safetensors(path: Path) -> Weights:
-    tensors, metadata = _open_safetensors(path)
-    if METADATA_KEY not in metadata:
-        if (path.parent / "config.json").is_file():
-            return _read_folder(path.parent)
-        raise wrong_file(path, "a safetensors file without a description of its network")
+    tensors, metadata = open_safetensors(path)
+    if METADATA_KEY in metadata:
+        return Weights(path, _described(path, metadata[METADATA_KEY]), tensors)
+    has_config = (path.parent / "config.json").is_file()
+    config = read_config(path.parent) if has_config else {}
+    known = from_published(tensors, config, path)
+    if known is not None:
+        return known
+    if has_config:
+        return _read_folder(path.parent)
+    raise wrong_file(
+        path,
+        "a safetensors file without a description of its network and of no family known by its "
+        f"tensors ({pairwise.listed(tensors)})",
+    )
+
+
+def _described(path: Path, text: str) -> Any:
     try:
-        description = NetworkDescription.from_json(metadata[METADATA_KEY])
-    except ValueError as error:
+        values = json.loads(text)
+        kind = values.pop(KIND, None) if isinstance(values, dict) else None
+        if kind is None:
+            return NetworkDescription.from_json(text)
+        family = family_of_kind(kind)
+        if family is None:
+            raise ValueError(f"networks of kind {kind!r} are unknown here")
+        return from_values(family.description, values)
+    except (ValueError, TypeError, LookupError) as error:
         raise wrong_file(path, f"a safetensors file of another version ({error})") from error
-    return Weights(path, description, tensors)
-
-
-def _open_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            return tensors, file.metadata() or {}
-    except SafetensorError as error:
-        raise wrong_file(path, f"a damaged or truncated safetensors file ({error})") from error
 
 
 def _read_folder(folder: Path) -> Weights:
-    config = folder / "config.json"
-    if not config.is_file():
-        raise wrong_file(folder, "a folder without config.json")
-    try:
-        arguments = json.loads(config.read_text())
-    except ValueError as error:
-        raise wrong_file(config, f"damaged JSON ({error})") from error
-    if not isinstance(arguments, dict) or "enc_num_heads" not in arguments:
-        raise wrong_file(folder, "a folder of some other model (config.json has no enc_num_heads)")
+    named = [folder / name for name in _TORCH_NAMES if (folder / name).is_file()]
+    if named and not (folder / "model.safetensors").is_file():
+        return _read_torch(named[0])
+    config = read_config(folder)
     tensors: dict[str, Tensor] = {}
-    for shard in _shards(folder):
+    is_pairwise = "enc_num_heads" in config
+    if not is_pairwise and not any(folder.glob("model.safetensors*")):
+        raise _other_model(folder)
+    for shard in shards(folder):
         kind_of(shard)
-        tensors.update(_open_safetensors(shard)[0])
-    return _published(folder, arguments, tensors)
+        tensors.update(open_safetensors(shard)[0])
+    known = from_published(tensors, config, folder)
+    if known is not None:
+        return known
+    if is_pairwise:
+        return Weights(folder, *pairwise.read_published(folder, config, tensors))
+    raise _other_model(folder)
 
 
-def _shards(folder: Path) -> list[Path]:
-    index = folder / "model.safetensors.index.json"
-    if not index.is_file():
-        names = ["model.safetensors"]
-    else:
-        try:
-            names = sorted(
-                {Path(name).name for name in json.loads(index.read_text())["weight_map"].values()}
-            )
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise wrong_file(index, "a damaged list of shards") from error
-    missing = [name for name in names if not (folder / name).is_file()]
-    if missing:
-        raise wrong_file(folder, f"an incomplete folder: {', '.join(missing)} missing", EXPECTED)
-    return [folder / name for name in names]
+def _other_model(folder: Path) -> Exception:
+    return wrong_file(
+        folder,
+        "a folder of some other model (config.json has no enc_num_heads, and its tensors are those "
+        "of no family known here)",
+    )

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dens3r_ros.network.backbone import States, Tokens
-from dens3r_ros.network.network import Network, View
+from dens3r_ros.network.pairwise.backbone import States, Tokens
+from dens3r_ros.network.pairwise.network import Network, View
 from dens3r_ros.network.prediction import PairPrediction
 from dens3r_ros.training.config import LossWeights, TrainingConfig
 from dens3r_ros.training.losses.pair_losses import pair_losses, total_loss

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a network that looks at any number of views together: Depth Anything 3, VGGT."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dens3r_ros.engines.cpu_kernels import use_onednn
+from dens3r_ros.engines.fingerprint import fingerprint
+from dens3r_ros.engines.grouping import encode_grouped, on_device
+from dens3r_ros.engines.memory import halving
+from dens3r_ros.engines.precision import PRECISIONS, choose_device, choose_precision
+from dens3r_ros.engines.preprocess import Prepared, Sizing
+from dens3r_ros.engines.protocol import (
+    EngineInfo,
+    Features,
+    Outputs,
+    ViewPrediction,
+    WindowPrediction,
+)
+from dens3r_ros.engines.token_batches import one_by_one, together
+from dens3r_ros.engines.torch_engine import TorchConfig, joined
+from dens3r_ros.frame import Frame
+from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.network.multiview.any_view import AnyViewNetwork
+from dens3r_ros.network.multiview.any_view_backbone import ViewTokens
+from dens3r_ros.network.multiview.prediction import ViewsPrediction
+from dens3r_ros.network.multiview.vggt import VggtNetwork
+from dens3r_ros.network.multiview.vggt_backbone import PatchTokens
+from dens3r_ros.network.prediction import PairPrediction
+
+ViewsNetwork = AnyViewNetwork | VggtNetwork
+ViewsTokens = ViewTokens | PatchTokens
+MOST_VIEWS = 32
+"""Attention over all views takes memory by their square."""
+CPU_SIDE = 224
+"""Long side where no size is asked for and there is no GPU: what a laptop can do live."""
+
+
+class ViewsEngine:
+    """Encodes each frame once and compares kept encodings, two or more at a time.
+
+    What the network does with one view alone is in `encode`; heads that nobody reads never run.
+    The network becomes the engine's own: its layers are changed in place.
+    """
+
+    def __init__(
+        self, network: ViewsNetwork, config: TorchConfig | None = None, model: str = ""
+    ) -> None:
+        self.config = config or TorchConfig()
+        self.device = choose_device(self.config.device)
+        self.dtype = choose_precision(self.config.precision, self.device)
+        usual = CPU_SIDE if self.device.type == "cpu" else max(network.info.training_size)
+        side = self.config.max_side or usual
+        self.sizing = Sizing(patch=network.patch, long_side=side, square_ok=True)
+        precision = next(name for name, kind in PRECISIONS.items() if kind == self.dtype)
+        self.info = _engine_info(network, side, self.device, model, precision)
+        network.set_backbone_dtype(self.dtype)
+        self.network = network.to(self.device).eval().requires_grad_(False)
+        if self.device.type == "cpu":
+            use_onednn(network)
+
+    def warm_up(self, size: tuple[int, int] = (480, 640)) -> None:
+        """Run once on a blank frame of `size` (height, width), so that no real one waits for it."""
+        features = self.encode([Frame(np.zeros((*size, 3), np.uint8), 0)])
+        self.decode([(features[0], features[0])], Outputs())
+
+    def encode(self, frames: Sequence[Frame]) -> list[Features]:
+        """Encode each frame, those of equal sizes together."""
+        keep = self._encode
+        exact, sizing = self.config.exact, self.sizing
+        return encode_grouped(frames, sizing, exact, keep, lambda code, _: code, self.device)
+
+    def decode(
+        self, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
+    ) -> PairPrediction:
+        """Predict pairs in one batch, each a window of two."""
+        if not pairs:
+            raise ValueError("there is no pair to decode")
+        height, width = check_one_size([view for pair in pairs for view in pair])
+        what = f"pairs of {width}x{height}"
+        return halving(partial(self._decode, outputs=outputs), pairs, joined, what, self.device)
+
+    def decode_window(self, features: Sequence[Features], outputs: Outputs) -> WindowPrediction:
+        """Predict 1 to `info.views` views together."""
+        if not 1 <= len(features) <= self.info.views:
+            raise ValueError(
+                f"{len(features)} views cannot be looked at together; 1 to {self.info.views} can"
+            )
+        check_one_size(features)
+        found = self._look([[view] for view in features])
+        cameras = [_camera(view, _at(found.intrinsics, 0, n)) for n, view in enumerate(features)]
+        poses = _relative(found, 0)
+        return WindowPrediction(
+            tuple(
+                ViewPrediction(
+                    unproject(_at(found.depth, 0, n), camera),
+                    _at(found.confidence, 0, n),
+                    None,
+                    poses[n],
+                    camera,
+                )
+                for n, camera in enumerate(cameras)
+            )
+        )
+
+    def _encode(self, prepared: Sequence[Prepared]) -> list[ViewsTokens]:
+        pixels = on_device(prepared, self.device).permute(0, 3, 1, 2).to(torch.float32).div(255)
+        with torch.inference_mode():
+            return one_by_one(self.network.encode(pixels), len(prepared))
+
+    def _look(self, views: Sequence[Sequence[Features]]) -> ViewsPrediction:
+        """Depth and cameras; `views` holds for every view one image of each scene."""
+        tokens = [together([one.data for one in view]) for view in views]
+        with torch.inference_mode():
+            return self.network.decode(tokens, ("depth", "cameras"))
+
+    def _decode(
+        self, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
+    ) -> PairPrediction:
+        found = self._look([[pair[side] for pair in pairs] for side in (0, 1)])
+        points: tuple[list[Tensor], list[Tensor]] = ([], [])
+        for n, pair in enumerate(pairs):
+            poses = _relative(found, n)
+            for side in (0, 1):
+                camera = _camera(pair[side], _at(found.intrinsics, n, side))
+                points[side].append(
+                    moved(unproject(_at(found.depth, n, side), camera), poses[side])
+                )
+        prediction = PairPrediction(
+            points_a=torch.stack(points[0]),
+            points_b=torch.stack(points[1]),
+            confidence_a=_all(found.confidence)[:, 0],
+            confidence_b=_all(found.confidence)[:, 1],
+        )
+        return _only_wanted(prediction, outputs)
+
+
+def check_one_size(features: Sequence[Features]) -> tuple[int, int]:
+    """(height, width) of all views; ValueError where they differ."""
+    sizes = {view.placement.size for view in features}
+    if len(sizes) > 1:
+        shown = ", ".join(sorted(f"{width}x{height}" for height, width in sizes))
+        raise ValueError(f"views that are looked at together must have one size, not {shown}")
+    return sizes.pop()
+
+
+def unproject(depth: Tensor, camera: Intrinsics) -> Tensor:
+    """(H, W, 3) points in the optical frame, of z-depth (H, W)."""
+    height, width = depth.shape
+    y = torch.arange(height, device=depth.device, dtype=torch.float32)[:, None]
+    x = torch.arange(width, device=depth.device, dtype=torch.float32)[None, :]
+    across = depth * ((x - camera.cx) / camera.fx)
+    down = depth * ((y - camera.cy) / camera.fy)
+    return torch.stack((across, down, depth), -1)
+
+
+def moved(points: Tensor, T: np.ndarray) -> Tensor:
+    """Points (..., 3) taken by T (4, 4)."""
+    turn = torch.as_tensor(T[:3, :3], dtype=points.dtype, device=points.device)
+    shift = torch.as_tensor(T[:3, 3], dtype=points.dtype, device=points.device)
+    return points @ turn.T + shift
+
+
+def _camera(view: Features, K: Tensor) -> Intrinsics:
+    """The frame's own camera, else the network's, whose pixel centres lie at halves."""
+    if view.intrinsics is not None:
+        return view.intrinsics
+    height, width = view.placement.size
+    fx, fy, cx, cy = (float(K[i, j]) for i, j in ((0, 0), (1, 1), (0, 2), (1, 2)))
+    return Intrinsics(fx, fy, cx - 0.5, cy - 0.5, width, height)
+
+
+def _relative(found: ViewsPrediction, scene: int) -> list[np.ndarray]:
+    """T_first_view (4, 4) float64 of every view of a scene."""
+    poses = _all(found.T_world_camera)[scene].double().cpu().numpy()
+    first = np.linalg.inv(poses[0])
+    return [np.eye(4), *(first @ pose for pose in poses[1:])]
+
+
+def _only_wanted(prediction: PairPrediction, outputs: Outputs) -> PairPrediction:
+    left_out = {f"points_{side}": None for side in "ab" if side not in outputs.points}
+    return replace(prediction, **left_out)
+
+
+def _all(value: Tensor | None) -> Tensor:
+    assert value is not None
+    return value
+
+
+def _at(value: Tensor | None, scene: int, view: int) -> Tensor:
+    return _all(value)[scene, view]
+
+
+def _engine_info(
+    network: ViewsNetwork, side: int, device: torch.device, model: str, precision: str
+) -> EngineInfo:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    return EngineInfo(
+        name="torch",
+        model=model or network.info.family,
+        model_hash=fingerprint(network),
+        patch=network.patch,
+        image_size=side,
+        metric=network.info.metric,
+        monocular=True,
+        normals=False,
+        descriptors=False,
+        device=name,
+        precision=precision,
+        views=MOST_VIEWS,
+    )

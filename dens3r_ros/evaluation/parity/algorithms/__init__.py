@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is computed after a network: matches, cameras, graphs, alignment."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MoGe: points of one image, up to a shift in depth, which its field of view gives away."""
