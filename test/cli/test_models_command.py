@@ -51,4 +51,4 @@ def test_use_is_told_by_list(tmp_path: Path) -> None:
 
 def test_a_network_that_is_not_here_cannot_be_used() -> None:
     result = CliRunner().invoke(app, ["use", "da3-base"])
-    assert result.exit_code == 1 and "dens3r models fetch da3-base" in result.stderr
+    assert result.exit_code == 2 and "dens3r models fetch da3-base" in result.stderr
