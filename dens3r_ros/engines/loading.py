@@ -7,13 +7,16 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dens3r_ros.engines.monocular import MonocularNetwork
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.model_store.manifest import ModelError, preferred_model, resolve_model
 
 if TYPE_CHECKING:
     from dens3r_ros.network import Network
 
-ENGINES = ("auto", "torch", "onnx", "geometric")
+SHIPPED = "dens3r-tiny"
+"""The network that the hybrid engine takes unless another one is named."""
+ENGINES = ("auto", "torch", "onnx", "geometric", "hybrid")
 
 
 def load_engine(
@@ -26,15 +29,18 @@ def load_engine(
     """The engine of that name.
 
     "torch" and "onnx" run `model`: a path, a name of `dens3r models list`, or `random:NAME` for a
-    published network without its weights. "geometric" needs none. "auto" runs the model named,
-    else what the manifest records as better. "module:factory" is called without arguments.
-    `max_side` is the long side in pixels to work at, 0 the engine's own choice. Errors are
-    ValueErrors with a sentence.
+    published network without its weights. "geometric" needs none. "hybrid" joins that with the depth
+    that `model` sees in single images, the shipped network unless one is named. "auto" runs the model
+    named, else what the manifest records as better. "module:factory" is called without arguments.
+    `max_side` is the long side in pixels to work at, 0 the engine's own choice; of "hybrid" that of
+    the geometric part. Errors are ValueErrors with a sentence.
     """
     if ":" in name:
         return _custom(name)
     if name not in ENGINES:
         raise ValueError(f"engine {name!r} is none of {', '.join(ENGINES)}, module:factory")
+    if name == "hybrid":
+        return _hybrid(model or SHIPPED, device, precision, max_side)
     if name != "geometric" and not model:
         model = preferred_model() or ""
         if name != "auto" and not model:
@@ -46,6 +52,19 @@ def load_engine(
     if name == "onnx" or (name == "auto" and _is_export(model)):
         return _onnx(model, device, precision, max_side)
     return _torch(model, device, precision, max_side)
+
+
+def load_monocular(model: str, device: str = "auto", precision: str = "auto") -> MonocularNetwork:
+    """A network that sees depth in single images: any model of pairs looking at an image beside
+    itself, or what "module:factory" makes; ValueError where it sees none."""
+    from dens3r_ros.engines.looking_alone import LookingAlone
+
+    if ":" in model and not model.startswith("random:"):
+        made = _made_by(model)
+        if isinstance(made, MonocularNetwork):
+            return made
+        return LookingAlone(_checked(model, made))
+    return LookingAlone(load_engine("auto", model, device, precision))
 
 
 def load_named_network(model: str) -> Network:
@@ -63,16 +82,29 @@ def _is_export(model: str) -> bool:
 
 
 def _custom(name: str) -> Engine:
+    return _checked(name, _made_by(name))
+
+
+def _made_by(name: str) -> object:
     module, _, factory = name.partition(":")
     try:
-        engine = getattr(importlib.import_module(module), factory)()
+        return getattr(importlib.import_module(module), factory)()
     except (ImportError, AttributeError) as error:
         raise ValueError(f"engine {name!r} cannot be imported: {error}") from error
+
+
+def _checked(name: str, engine: object) -> Engine:
     if not isinstance(engine, Engine):
         raise ValueError(
             f"{name} gave {type(engine).__name__}, which lacks info, encode or decode of an engine"
         )
     return engine
+
+
+def _hybrid(model: str, device: str, precision: str, max_side: int) -> Engine:
+    from dens3r_ros.engines.hybrid import HybridConfig, HybridEngine
+
+    return HybridEngine(load_monocular(model, device, precision), HybridConfig(max_side))
 
 
 def _geometric(max_side: int) -> Engine:

@@ -30,6 +30,11 @@ class EngineInfo:
     device: str
     guided: bool = False
     """Whether it sees better where frames bring intrinsics."""
+    deferred: bool = False
+    """Whether what it says of a alone costs extra, and so is better asked for only when needed."""
+    scale_error: float = 0.0
+    """Standard deviation of the logarithm of the scale of one image's depth, where lengths are metres
+    and each image errs for itself; 0 where all pairs share one unit."""
 
 
 @dataclass(frozen=True)

@@ -189,13 +189,13 @@ def _pairs(seen: Observation, view: View, keyframe: Keyframe, config: TrackingCo
     weights = np.sqrt(weight[sure])
     weights *= len(weights) / max(float(weights.sum()), 1e-9)
     sightings = Sightings(grid[sure], rays[sure], weights, sigma)
-    hit = _cells_hit(pixels[sure], seen.frame_confidence.shape, config.stride)
-    some = seen.frame_confidence[:: config.stride, :: config.stride]
-    covered = hit / max(int((some > config.min_confidence).sum()), hit, 1)
     matched = float(sure.sum()) / max(len(grid), 1)
-    return _Pairs(
-        sightings, pixels[sure], matched if seen.pixels is not None else min(matched, covered)
-    )
+    if seen.pixels is None:
+        hit = _cells_hit(pixels[sure], seen.frame_size, config.stride)
+        some = seen.frame_confidence[:: config.stride, :: config.stride]
+        covered = hit / max(int((some > config.min_confidence).sum()), hit, 1)
+        matched = min(matched, covered)
+    return _Pairs(sightings, pixels[sure], matched)
 
 
 def _cells_hit(pixels: np.ndarray, size: tuple[int, ...], side: int) -> int:
@@ -210,7 +210,7 @@ def _matched_pixels(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For keyframe pixels: pixels of the frame, unit rays there, and which can be relied on."""
     x, y = grid.T
-    size = seen.frame_confidence.shape
+    size = seen.frame_size
     if seen.pixels is not None and seen.pixels_confidence is not None:
         pixels = seen.pixels[y, x].astype(np.float64)
         sure = (seen.pixels_confidence[y, x] > config.min_confidence) & inside(pixels, size)
@@ -260,7 +260,7 @@ def _followed(
     start = project(expected, view.camera)
     if not view.calibrated:
         start, _ = match_rays(seen.frame_points, unit(expected), start, config.match_iterations)
-    visible = inside(start, seen.frame_confidence.shape, 8)
+    visible = inside(start, seen.frame_size, 8)
     pixels, start = pixels[visible], start[visible]
     found, good = follow(keyframe.texture, view.texture, pixels, start)
     good &= np.abs(found - start).max(1, initial=0) < _STRAYED
@@ -281,15 +281,16 @@ def _pair_scale(
     """Length of the pair's unit in the keyframe's; None where the pair tells no depth."""
     x, y = pairs.sightings.pixels.T
     expected = np.linalg.norm(matches.points @ T[:3, :3].T + T[:3, 3], axis=1)
-    by_keyframe = np.linalg.norm(seen.keyframe_points[y, x], axis=1)
-    by_frame = np.linalg.norm(sample_nearest(seen.frame_points, pairs.pixels), axis=1)
-    sure_k = seen.keyframe_confidence[y, x] > config.min_confidence
-    sure_f = sample_nearest(seen.frame_confidence, pairs.pixels) > config.min_confidence
-    middles = [
-        median(np.log(expected[sure].clip(1e-9) / distance[sure].clip(1e-9)))
-        for sure, distance in ((sure_k, by_keyframe), (sure_f, by_frame))
-        if sure.sum() >= MIN_MATCHES
-    ]
+    told = [(seen.keyframe_points[y, x], seen.keyframe_confidence[y, x])]
+    if not seen.deferred:
+        maps = seen.frame_points, seen.frame_confidence
+        told.append((sample_nearest(maps[0], pairs.pixels), sample_nearest(maps[1], pairs.pixels)))
+    middles = []
+    for points, confidence in told:
+        sure = confidence > config.min_confidence
+        if sure.sum() >= MIN_MATCHES:
+            distance = np.linalg.norm(points[sure], axis=1)
+            middles.append(median(np.log(expected[sure].clip(1e-9) / distance.clip(1e-9))))
     return float(np.exp(np.mean(middles))) if middles else None
 
 
