@@ -101,7 +101,7 @@ class OracleEngine:
         return PairPrediction(**maps)
 
     def _encode(self, frame: Frame) -> Features:
-        index = index_of_stamp(self._source, frame.stamp, self._index_of)
+        index = self._find(frame.stamp)
         truth = self._source.truth(index)
         camera = self._source[index].intrinsics
         if truth is None or camera is None:
@@ -115,6 +115,9 @@ class OracleEngine:
         )
         given = intrinsics_at(frame.intrinsics, placement) if frame.intrinsics else None
         return Features(frame, placement, given, view)
+
+    def _find(self, stamp: int) -> int:
+        return index_of_stamp(self._source, stamp, self._index_of)
 
     def _decode(self, a: TrueView, b: TrueView) -> dict[str, np.ndarray]:
         random = pair_generator(self.seed, a.stamp, b.stamp)

@@ -21,7 +21,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from dens3r_ros.engines.protocol import EngineInfo
-from dens3r_ros.mapping.graph import Edge
+from dens3r_ros.mapping.graph import Edge, ScalePrior
 from dens3r_ros.mapping.place_descriptor import PlaceDescriptor
 from dens3r_ros.mapping.records import Records
 from dens3r_ros.mapping.step import Record
@@ -71,6 +71,7 @@ class SavedMap:
     next_id: int
     poses: dict[int, np.ndarray]
     edges: list[Edge]
+    priors: dict[int, ScalePrior]
     records: Records | list[Record]
     keyframes: Iterable[SavedKeyframe]
 
@@ -83,6 +84,7 @@ class LoadedMap:
     next_id: int
     poses: dict[int, np.ndarray]
     edges: list[Edge]
+    priors: dict[int, ScalePrior]
     records: list[Record]
     keyframes: list[SavedKeyframe]
 
@@ -169,6 +171,9 @@ def _graph_arrays(saved: SavedMap) -> dict[str, np.ndarray]:
         "edge_ends": np.array([(e.i, e.j, e.loop) for e in edges], np.int64).reshape(-1, 3),
         "edge_poses": np.array([e.S_i_j for e in edges]).reshape(-1, 4, 4),
         "edge_covariances": np.array([e.covariance for e in edges]).reshape(-1, 7, 7),
+        "scale_priors": np.array(
+            [(i, prior.scale, prior.sigma) for i, prior in saved.priors.items()]
+        ).reshape(-1, 3),
         "frames": np.array(
             [(r.stamp, cameras.index(r.camera), r.keyframe_id, r.epoch) for r in records], np.int64
         ).reshape(-1, 4),

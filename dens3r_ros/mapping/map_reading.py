@@ -15,7 +15,7 @@ from safetensors.numpy import load
 
 from dens3r_ros.engines.protocol import Placement
 from dens3r_ros.geometry.camera import Intrinsics
-from dens3r_ros.mapping.graph import Edge
+from dens3r_ros.mapping.graph import Edge, ScalePrior
 from dens3r_ros.mapping.map_file import (
     FORMAT,
     GRAPH,
@@ -55,13 +55,16 @@ def _assembled(
     poses = {int(i): S for i, S in zip(graph["ids"], graph["poses"], strict=True)}
     measured = zip(graph["edge_ends"], graph["edge_poses"], graph["edge_covariances"], strict=True)
     edges = [Edge(int(i), int(j), S, spread, bool(loop)) for (i, j, loop), S, spread in measured]
+    # Maps of earlier releases have none.
+    told = graph.get("scale_priors", np.zeros((0, 3)))
+    priors = {int(i): ScalePrior(float(scale), float(sigma)) for i, scale, sigma in told}
     cameras = manifest["cameras"]
     placed = zip(graph["frames"], graph["frame_poses"], strict=True)
     records = [
         Record(int(stamp), cameras[camera], int(keyframe_id), T, int(epoch))
         for (stamp, camera, keyframe_id, epoch), T in placed
     ]
-    return LoadedMap(_info(manifest), manifest["next_id"], poses, edges, records, keyframes)
+    return LoadedMap(_info(manifest), manifest["next_id"], poses, edges, priors, records, keyframes)
 
 
 def _keyframe(

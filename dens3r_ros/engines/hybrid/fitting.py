@@ -14,8 +14,10 @@ _STEP = 4
 _LEAST_POINTS = 60
 _TRUSTED = 0.25
 """Relative deviation of a triangulated inverse depth up to which it takes part."""
-_SHIFT = 0.1
+_SHIFT = 0.03
 """Standard deviation of the shift, as a share of the network's median inverse depth."""
+_INDEPENDENT = 12
+"""Number of independent errors that a view is taken to hold."""
 _ROUNDS = 10
 _KERNEL = 2.0
 """Standard deviations from which on a point counts less."""
@@ -26,13 +28,13 @@ _LARGEST_SPREAD = 0.35
 class Fit:
     """Triangulated inverse depth = scale * (the network's + shift).
 
-    scale: length of the baseline in the network's unit; spread: relative standard deviation of
-    what remains, robustly, with the triangulation's own share taken off.
+    scale: length of the baseline in the network's unit; excess: relative standard deviation, robustly,
+    by which what remains exceeds what both promise.
     """
 
     scale: float
     shift: float
-    spread: float
+    excess: float
 
 
 def fit(triangulated: InverseDepth, alone: Alone, metric: bool) -> Fit | None:
@@ -51,10 +53,11 @@ def fit(triangulated: InverseDepth, alone: Alone, metric: bool) -> Fit | None:
         return None
     off = q / np.maximum(scale * (x / middle + shift), 1e-9) - 1
     spread = 1.4826 * float(np.median(np.abs(off)))
-    own = float(np.median(sigma / q))
     if spread > _LARGEST_SPREAD:
         return None
-    return Fit(scale / middle, shift * middle, float(np.sqrt(max(spread**2 - own**2, 0.0))))
+    promised = float(np.median(np.hypot(sigma / q, error)))
+    excess = float(np.sqrt(max(spread**2 - promised**2, 0.0)))
+    return Fit(scale / middle, shift * middle, excess)
 
 
 def _solved(
@@ -66,8 +69,9 @@ def _solved(
         deviation = np.sqrt(sigma**2 + (error * scale * x) ** 2)
         off = (q - scale * (x + shift)) / deviation
         weight = 1 / (1 + (off / _KERNEL) ** 2) / deviation**2
-        # Errors of neighbours are the same ones, so that all together weigh as some dozens.
-        weight *= min(1.0, _LEAST_POINTS / len(q))
+        # Errors of neighbours are the same ones, and larger than promised where the motion errs.
+        surprise = max(1.0, 1.4826 * float(np.median(np.abs(off))))
+        weight *= _INDEPENDENT / len(q) / surprise**2
         A = np.array(
             [
                 [(weight * x * x).sum(), (weight * x).sum()],

@@ -36,10 +36,10 @@ def join(triangulated: InverseDepth, alone: Alone, fitted: Fit, baseline: float)
     known = np.isfinite(alone.error)
     network = np.maximum(alone.inverse + np.float32(fitted.shift), _NEAREST * alone.inverse)
     network *= np.float32(fitted.scale / baseline)
-    error = _widened(alone.error, fitted.spread)
-    own = np.where(known, error, 1) * network
+    own = np.where(known, alone.error, 1) * network
     value = triangulated.value / np.float32(baseline)
-    variance = (triangulated.sigma / np.float32(baseline)) ** 2
+    # Where the two differ by more than both promise, a motion that errs is the likelier reason.
+    variance = (triangulated.sigma / np.float32(baseline)) ** 2 + (fitted.excess * value) ** 2
     off = (value - network) ** 2 / (own**2 + variance)
     # A wrong match errs by far more than its share of the flow's errors.
     variance = variance * np.where(known, np.maximum(1, off / _CONTRADICTION**2) ** 2, 1)
@@ -47,9 +47,3 @@ def join(triangulated: InverseDepth, alone: Alone, fitted: Fit, baseline: float)
     inverse = (weight * value + trust * network) / (weight + trust)
     sigma = 1 / np.sqrt(weight + trust)
     return Joined(inverse.astype(np.float32), (sigma / inverse).astype(np.float32))
-
-
-def _widened(error: np.ndarray, spread: float) -> np.ndarray:
-    """The network's errors, larger by as much as it was seen to err more than it says."""
-    usual = float(np.median(error[::8, ::8]))
-    return error * np.float32(max(1.0, spread / usual)) if np.isfinite(usual) else error
