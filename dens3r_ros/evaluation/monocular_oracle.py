@@ -65,8 +65,6 @@ class MonocularOracle:
         self._source = source
         self._sizing = Sizing(patch=16, long_side=long_side)
         self._index_of: dict[int, int] = {}
-        self.runs = 0
-        """How often it was asked."""
         self.info = MonocularInfo(
             name="oracle-metric" if metric else "oracle",
             model=f"seed {seed}",
@@ -83,7 +81,6 @@ class MonocularOracle:
 
     def predict(self, frame: Frame) -> MonocularPrediction:
         """What is true of a frame, disturbed."""
-        self.runs += 1
         index = index_of_stamp(self._source, frame.stamp, self._index_of)
         truth, camera = self._source.truth(index), self._source[index].intrinsics
         if truth is None or camera is None:

@@ -12,8 +12,8 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +71,9 @@ class SavedMap:
     next_id: int
     poses: dict[int, np.ndarray]
     edges: list[Edge]
-    priors: dict[int, ScalePrior]
     records: Records | list[Record]
     keyframes: Iterable[SavedKeyframe]
+    priors: Mapping[int, ScalePrior] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +84,9 @@ class LoadedMap:
     next_id: int
     poses: dict[int, np.ndarray]
     edges: list[Edge]
-    priors: dict[int, ScalePrior]
     records: list[Record]
     keyframes: list[SavedKeyframe]
+    priors: Mapping[int, ScalePrior] = field(default_factory=dict)
 
 
 def write_map(path: Path, saved: SavedMap) -> int:

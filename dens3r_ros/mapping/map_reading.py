@@ -64,7 +64,7 @@ def _assembled(
         Record(int(stamp), cameras[camera], int(keyframe_id), T, int(epoch))
         for (stamp, camera, keyframe_id, epoch), T in placed
     ]
-    return LoadedMap(_info(manifest), manifest["next_id"], poses, edges, priors, records, keyframes)
+    return LoadedMap(_info(manifest), manifest["next_id"], poses, edges, records, keyframes, priors)
 
 
 def _keyframe(

@@ -15,34 +15,36 @@ from dens3r_ros.network.prediction import PairPrediction
 
 
 @dataclass(frozen=True, eq=False)
-class FrameMaps:
-    """Points (h, w, 3), confidence (h, w), and normals where the engine has them."""
+class ViewMaps:
+    """Points (h, w, 3), confidence (h, w) of one view; normals where asked for and to be had."""
 
     points: np.ndarray
     confidence: np.ndarray
-    normals: np.ndarray | None
+    normals: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Observation:
     """What the engine says of a frame (a) and a keyframe (b), all in the frame's optical frame.
 
-    keyframe_points (h, w, 3), keyframe_confidence (h, w); pixels (h, w, 2) where each keyframe
-    pixel lies in the frame, with their confidence, where the engine knows. What it says of the
-    frame alone is made when first read where `deferred`: it costs extra then.
+    Where the engine is `deferred`, the maps of each view are made when first read. pixels (h, w, 2)
+    where each keyframe pixel lies in the frame, with their confidence, where the engine knows.
     """
 
-    make_frame: Callable[[], FrameMaps]
-    frame_size: tuple[int, int]
     deferred: bool
-    keyframe_points: np.ndarray
-    keyframe_confidence: np.ndarray
+    frame_size: tuple[int, int]
+    make_frame: Callable[[], ViewMaps]
+    make_keyframe: Callable[[], ViewMaps]
     pixels: np.ndarray | None = None
     pixels_confidence: np.ndarray | None = None
 
     @cached_property
-    def _frame(self) -> FrameMaps:
+    def _frame(self) -> ViewMaps:
         return self.make_frame()
+
+    @cached_property
+    def _keyframe(self) -> ViewMaps:
+        return self.make_keyframe()
 
     @property
     def frame_points(self) -> np.ndarray:
@@ -59,67 +61,93 @@ class Observation:
         """(h, w, 3) of the frame, where the engine has them."""
         return self._frame.normals
 
+    @property
+    def keyframe_points(self) -> np.ndarray:
+        """(h, w, 3) of the keyframe."""
+        return self._keyframe.points
+
+    @property
+    def keyframe_confidence(self) -> np.ndarray:
+        """(h, w) of the keyframe."""
+        return self._keyframe.confidence
+
 
 def observe(
     engine: Engine, pairs: Sequence[tuple[Features, Features]], normals: bool = False
 ) -> list[Observation]:
     """Decode pairs (frame, keyframe); those of equal sizes go to the engine together."""
-    later = Outputs("a", "a" if normals and engine.info.normals else "", "")
-    now = Outputs("b", "", "") if engine.info.deferred else Outputs("ab", later.normals, "")
+    outputs = Outputs("ab", "a" if normals and engine.info.normals else "", "")
     groups: dict[tuple[tuple[int, int], tuple[int, int]], list[int]] = {}
     for index, (a, b) in enumerate(pairs):
         groups.setdefault((a.placement.size, b.placement.size), []).append(index)
+    look = _later if engine.info.deferred else _at_once
     found: dict[int, Observation] = {}
     for group in groups.values():
-        prediction = engine.decode([pairs[index] for index in group], now)
-        for n, index in enumerate(group):
-            make = partial(_asked_later, engine, pairs[index], later)
-            if not engine.info.deferred:
-                make = partial(_given, _frame_maps(prediction, n))
-            found[index] = _one(prediction, n, make, pairs[index][0], engine.info.deferred)
+        seen = look(engine, [pairs[index] for index in group], outputs)
+        found.update(zip(group, seen, strict=True))
     return [found[index] for index in range(len(pairs))]
 
 
-def _asked_later(engine: Engine, pair: tuple[Features, Features], outputs: Outputs) -> FrameMaps:
-    return _frame_maps(engine.decode([pair], outputs), 0)
+def _at_once(
+    engine: Engine, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
+) -> list[Observation]:
+    prediction = engine.decode(pairs, outputs)
+    found = []
+    for n, (frame, _) in enumerate(pairs):
+        frame_maps, keyframe_maps = (_maps(prediction, n, view) for view in "ab")
+        made = partial(_given, frame_maps), partial(_given, keyframe_maps)
+        found.append(_observation(prediction, n, frame, *made, deferred=False))
+    return found
 
 
-def _given(maps: FrameMaps) -> FrameMaps:
+def _later(
+    engine: Engine, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
+) -> list[Observation]:
+    """Correspondences at once; each view's maps when they are read."""
+    prediction = engine.decode(pairs, Outputs("", "", ""))
+    found = []
+    for n, pair in enumerate(pairs):
+        of_a = partial(_asked, engine, pair, Outputs("a", outputs.normals, ""))
+        of_b = partial(_asked, engine, pair, Outputs("b", "", ""))
+        found.append(_observation(prediction, n, pair[0], of_a, of_b, deferred=True))
+    return found
+
+
+def _asked(engine: Engine, pair: tuple[Features, Features], outputs: Outputs) -> ViewMaps:
+    return _maps(engine.decode([pair], outputs), 0, outputs.points)
+
+
+def _given(maps: ViewMaps) -> ViewMaps:
     return maps
 
 
-def _frame_maps(prediction: PairPrediction, n: int) -> FrameMaps:
-    return FrameMaps(
-        _must(prediction.points_a, n, "points_a"),
-        _must(prediction.confidence_a, n, "confidence_a"),
-        _take(prediction.normals_a, n),
-    )
-
-
-def _one(
+def _observation(
     prediction: PairPrediction,
     n: int,
-    make_frame: Callable[[], FrameMaps],
     frame: Features,
+    make_frame: Callable[[], ViewMaps],
+    make_keyframe: Callable[[], ViewMaps],
     deferred: bool,
 ) -> Observation:
     return Observation(
-        make_frame,
-        frame.placement.size,
         deferred,
-        _must(prediction.points_b, n, "points_b"),
-        _must(prediction.confidence_b, n, "confidence_b"),
+        frame.placement.size,
+        make_frame,
+        make_keyframe,
         _take(prediction.pixels_b_in_a, n),
         _take(prediction.pixels_confidence, n),
     )
 
 
+def _maps(prediction: PairPrediction, n: int, view: str) -> ViewMaps:
+    points, confidence, normals = (
+        _take(getattr(prediction, f"{kind}_{view}"), n)
+        for kind in ("points", "confidence", "normals")
+    )
+    if points is None or confidence is None:
+        raise ValueError(f"the engine gave no points_{view}, which mapping needs")
+    return ViewMaps(points, confidence, normals)
+
+
 def _take(tensor: Tensor | None, n: int) -> np.ndarray | None:
     return None if tensor is None else tensor[n].float().cpu().numpy()
-
-
-def _must(tensor: Tensor | None, n: int, name: str) -> np.ndarray:
-    array = _take(tensor, n)
-    if array is None:
-        raise ValueError(f"the engine gave no {name}, which mapping needs")
-    return array

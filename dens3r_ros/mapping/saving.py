@@ -22,9 +22,9 @@ def to_save(session: Session) -> SavedMap:
         world.next_id,
         world.graph.poses,
         world.graph.edges,
-        world.graph.priors,
         world.records,
         _keyframes(session),
+        world.graph.priors,
     )
 
 

@@ -107,11 +107,12 @@ def track(
     start: np.ndarray | None,
     config: TrackingConfig,
     metric: bool = False,
+    scaled: bool = True,
 ) -> Track | str:
-    """Place the frame against the keyframe; a reason in words where that cannot be done.
+    """Place the frame against the keyframe; a reason where that cannot be done.
 
     `start` (T_keyframe_frame) is where the frame is expected, if anything is. All units are one
-    and the same where the engine is `metric`.
+    and the same where the engine is `metric`; off, `scaled` spares finding out the pair's.
     """
     pairs = _pairs(seen, view, keyframe, config)
     matches = pairs.sightings.matches(keyframe)
@@ -125,7 +126,7 @@ def track(
     by_image = _followed(seen, view, keyframe, T, config)
     if by_image is None and view.camera.fx * swing(T, expected, depth) > _STRAYED:
         by_image = _followed(seen, view, keyframe, expected, config)
-    scale = _pair_scale(seen, pairs, matches, T, config)
+    scale = _pair_scale(seen, pairs, matches, T, config) if scaled else None
     doubt = (view.texture or keyframe.texture).doubt
     witnesses = _witnesses(coarse, by_image, keyframe, seen.pixels is not None, config)
     T, covariance = settle(*witnesses, doubt, expected)
@@ -283,14 +284,14 @@ def _pair_scale(
     expected = np.linalg.norm(matches.points @ T[:3, :3].T + T[:3, 3], axis=1)
     told = [(seen.keyframe_points[y, x], seen.keyframe_confidence[y, x])]
     if not seen.deferred:
-        maps = seen.frame_points, seen.frame_confidence
-        told.append((sample_nearest(maps[0], pairs.pixels), sample_nearest(maps[1], pairs.pixels)))
+        own = (seen.frame_points, seen.frame_confidence)
+        told.append(tuple(sample_nearest(maps, pairs.pixels) for maps in own))
     middles = []
     for points, confidence in told:
         sure = confidence > config.min_confidence
         if sure.sum() >= MIN_MATCHES:
-            distance = np.linalg.norm(points[sure], axis=1)
-            middles.append(median(np.log(expected[sure].clip(1e-9) / distance.clip(1e-9))))
+            distance = np.linalg.norm(points[sure], axis=1).clip(1e-9)
+            middles.append(median(np.log(expected[sure].clip(1e-9) / distance)))
     return float(np.exp(np.mean(middles))) if middles else None
 
 

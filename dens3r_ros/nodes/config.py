@@ -32,16 +32,21 @@ class EngineParameters:
 
     name: str = setting(
         "auto",
-        "auto, torch, onnx, geometric, or module:factory. auto takes the model named, else "
+        "auto, torch, onnx, geometric, hybrid, or module:factory. auto takes the model named, else "
         "whichever of the shipped network and the geometric engine is recorded as better.",
     )
     model: str = setting("", "Name from `dens3r models list`, or path of a checkpoint or export.")
+    network: str = setting(
+        "dens3r-tiny",
+        "Of the hybrid engine: the network whose depth of single images it joins with geometry, "
+        "named as models are, or module:factory.",
+    )
     device: str = setting("auto", "auto, cpu, cuda, cuda:1, ...")
     precision: str = setting(
         "auto", "Of the network's backbone.", choices=("auto", "fp32", "bf16", "fp16")
     )
     max_side: int = setting(
-        0, "Long side of the geometric engine's images, pixels; 0 as they come.", low=0, high=4096
+        0, "Long side of images that geometry matches, pixels; 0 as they come.", low=0, high=4096
     )
 
 

@@ -19,6 +19,9 @@ from dens3r_ros.geometry.camera import Intrinsics
 _OUTSIDE = 0.5
 """Pixels beyond the network's outermost ones that it is still taken to have seen."""
 
+_LEAST_ERROR = np.float32(0.005)
+"""Relative error that no network is believed to fall below."""
+
 
 @dataclass(frozen=True, eq=False)
 class Alone:
@@ -61,7 +64,7 @@ def on_pixels(seen: MonocularPrediction, placement: Placement) -> Alone:
     there = _remap(error, x, y, cv2.INTER_NEAREST)
     return Alone(
         _remap(inverse, x, y, cv2.INTER_LINEAR),
-        np.where(inside, there, np.float32(np.inf)),
+        np.where(inside, np.maximum(there, _LEAST_ERROR), np.float32(np.inf)),
         None if seen.normals is None else _unit(_remap(seen.normals, x, y, cv2.INTER_LINEAR)),
         None if seen.intrinsics is None else _moved(seen.intrinsics, seen.placement, placement),
     )

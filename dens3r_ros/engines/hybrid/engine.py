@@ -46,6 +46,8 @@ class HybridEngine:
         config = config or HybridConfig()
         self.network = network
         self._geometric = GeometricEngine(GeometricConfig(config.max_side))
+        self.runs = 0
+        """How often the network was run."""
         self._pairs: OrderedDict[tuple[int, int], tuple[Features, Features, Views]] = OrderedDict()
         told = network.info
         self.info = EngineInfo(
@@ -68,7 +70,7 @@ class HybridEngine:
         """Grey image, corners and keypoints; the network is not run yet."""
         encoded = []
         for features in self._geometric.encode(frames):
-            look = partial(_look, self.network, features)
+            look = partial(self._look, features)
             data = Encoded(features.data, look)
             encoded.append(
                 Features(features.frame, features.placement, features.intrinsics, data)
@@ -84,6 +86,10 @@ class HybridEngine:
             **{name: torch.from_numpy(np.stack([one[name] for one in found])) for name in found[0]}
         )
 
+    def _look(self, features: Features) -> Alone:
+        self.runs += 1
+        return on_pixels(self.network.predict(features.frame), features.placement)
+
     def _views(self, a: Features, b: Features) -> Views:
         key = id(a), id(b)
         if key not in self._pairs:
@@ -93,10 +99,6 @@ class HybridEngine:
             if len(self._pairs) > _REMEMBERED:
                 self._pairs.popitem(last=False)
         return self._pairs[key][2]
-
-
-def _look(network: MonocularNetwork, features: Features) -> Alone:
-    return on_pixels(network.predict(features.frame), features.placement)
 
 
 def _maps(views: Views, outputs: Outputs) -> dict[str, np.ndarray]:

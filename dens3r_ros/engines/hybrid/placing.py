@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import poselib
 
 from dens3r_ros.engines.hybrid.alone import Alone
-from dens3r_ros.geometry.flow import TwoWayFlow, landing
 from dens3r_ros.geometry.two_view import Cameras
 
-_STEP = 8
-_RETURN_PIXELS = 1.0
 _MISS_PIXELS = 3.0
-_LEAST_POINTS = 40
+_LEAST_TRACKS = 40
 _LEAST_SHARE = 0.4
 _SEARCH: dict = {
     "max_reproj_error": _MISS_PIXELS,
@@ -24,50 +23,57 @@ _SEARCH: dict = {
 _REFINED = {"loss_type": "CAUCHY", "loss_scale": 1.0, "max_iterations": 50}
 
 
-def place(flow: TwoWayFlow, alone_b: Alone, cameras: Cameras) -> np.ndarray | None:
-    """T_a_b (4, 4), rigid, in the unit of b's network; None where few points agree on one."""
-    K_a, K_b = cameras
-    few = np.s_[_STEP // 2 :: _STEP, _STEP // 2 :: _STEP]
-    good = (flow.backward_error[few] < _RETURN_PIXELS) & np.isfinite(alone_b.error[few])
-    if good.sum() < _LEAST_POINTS:
+@dataclass(frozen=True, eq=False)
+class Tracks:
+    """(N, 2) pixels of a and of b that show the same points."""
+
+    pixels_a: np.ndarray
+    pixels_b: np.ndarray
+
+
+def place(tracks: Tracks, alone_b: Alone, cameras: Cameras) -> np.ndarray | None:
+    """T_a_b (4, 4), rigid, in the unit of b's network; None where few tracks agree on one."""
+    points, known = _points(tracks.pixels_b, alone_b.inverse, alone_b.error, cameras[1])
+    if known.sum() < _LEAST_TRACKS:
         return None
-    y, x = np.nonzero(good)
-    y, x = y * _STEP + _STEP // 2, x * _STEP + _STEP // 2
-    rays = np.column_stack([x, y, np.ones(len(x))]) @ np.linalg.inv(K_b).T
-    points = rays / alone_b.inverse[y, x][:, None].astype(np.float64)
-    pixels = landing(flow.backward)[y, x].astype(np.float64)
-    found, told = poselib.estimate_absolute_pose(
-        pixels, points, _camera(K_a, flow), _SEARCH, _REFINED
-    )
+    pixels = tracks.pixels_a[known].astype(np.float64)
+    camera = _camera(cameras[0], alone_b.inverse.shape)
+    found, told = poselib.estimate_absolute_pose(pixels, points[known], camera, _SEARCH, _REFINED)
     inliers = np.array(told["inliers"])
     T_a_b = np.eye(4)
     T_a_b[:3] = found.Rt
-    if not inliers.size or inliers.mean() < _LEAST_SHARE or not np.isfinite(T_a_b).all():
+    if inliers.sum() < _LEAST_TRACKS or inliers.mean() < _LEAST_SHARE:
         return None
-    return T_a_b
+    return T_a_b if np.isfinite(T_a_b).all() else None
 
 
 def relative_unit(
-    flow: TwoWayFlow, alone_a: Alone, inverse_b: np.ndarray, cameras: Cameras, T_a_b: np.ndarray
+    tracks: Tracks, alone_a: Alone, inverse_b: np.ndarray, K_b: np.ndarray, T_a_b: np.ndarray
 ) -> float | None:
-    """Length of the unit of a's network in that of b, from pixels that both see."""
-    _, K_b = cameras
-    few = np.s_[_STEP // 2 :: _STEP, _STEP // 2 :: _STEP]
-    y, x = np.nonzero(flow.backward_error[few] < _RETURN_PIXELS)
-    y, x = y * _STEP + _STEP // 2, x * _STEP + _STEP // 2
-    at = np.rint(landing(flow.backward)[y, x]).astype(int)
-    height, width = alone_a.inverse.shape
-    at = at.clip(0, (width - 1, height - 1))
-    rays = np.column_stack([x, y, np.ones(len(x))]) @ np.linalg.inv(K_b).T
-    depth = (rays / inverse_b[y, x][:, None]) @ T_a_b[2, :3] + T_a_b[2, 3]
-    known = (depth > 0) & np.isfinite(alone_a.error[at[:, 1], at[:, 0]])
-    if known.sum() < _LEAST_POINTS:
+    """Length of the unit of a's network in that of b, from what both see; None of too little."""
+    points, known = _points(tracks.pixels_b, inverse_b, np.zeros_like(inverse_b), K_b)
+    depth = points @ T_a_b[2, :3] + T_a_b[2, 3]
+    x, y = _nearest(tracks.pixels_a, alone_a.inverse.shape)
+    known &= (depth > 0) & np.isfinite(alone_a.error[y, x])
+    if known.sum() < _LEAST_TRACKS:
         return None
-    ratios = depth[known] * alone_a.inverse[at[:, 1], at[:, 0]][known]
-    return float(np.exp(np.median(np.log(ratios))))
+    return float(np.exp(np.median(np.log(depth[known] * alone_a.inverse[y, x][known]))))
 
 
-def _camera(K: np.ndarray, flow: TwoWayFlow) -> dict:
-    height, width = flow.backward_error.shape
+def _points(
+    pixels: np.ndarray, inverse: np.ndarray, error: np.ndarray, K: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 3) points on the rays of the pixels, and (N,) which of them are known."""
+    x, y = _nearest(pixels, inverse.shape)
+    rays = np.column_stack([pixels, np.ones(len(pixels))]) @ np.linalg.inv(K).T
+    return rays / inverse[y, x][:, None].astype(np.float64), np.isfinite(error[y, x])
+
+
+def _nearest(pixels: np.ndarray, size: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    x, y = np.rint(pixels).astype(int).T
+    return x.clip(0, size[1] - 1), y.clip(0, size[0] - 1)
+
+
+def _camera(K: np.ndarray, size: tuple[int, ...]) -> dict:
     parameters = [K[0, 0], K[1, 1], K[0, 2], K[1, 2]]
-    return {"model": "PINHOLE", "width": width, "height": height, "params": parameters}
+    return {"model": "PINHOLE", "width": size[1], "height": size[0], "params": parameters}

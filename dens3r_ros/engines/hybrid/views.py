@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from dens3r_ros.engines.geometric.correspondence import correspond
+from dens3r_ros.engines.geometric.correspondence import Correspondence, correspond
 from dens3r_ros.engines.geometric.depth import InverseDepth
 from dens3r_ros.engines.geometric.local_planes import local_planes
 from dens3r_ros.engines.geometric.motion import motion_between
@@ -17,7 +17,7 @@ from dens3r_ros.engines.geometric.view import view_normals
 from dens3r_ros.engines.hybrid.alone import Encoded
 from dens3r_ros.engines.hybrid.fitting import Fit, fit
 from dens3r_ros.engines.hybrid.joining import Joined, by_network, join
-from dens3r_ros.engines.hybrid.placing import place, relative_unit
+from dens3r_ros.engines.hybrid.placing import Tracks, place, relative_unit
 from dens3r_ros.geometry.flow import TwoWayFlow
 from dens3r_ros.geometry.two_view import Cameras
 from dens3r_ros.geometry.two_view_focal import assumed_cameras
@@ -45,18 +45,23 @@ class Views:
     @cached_property
     def flow(self) -> TwoWayFlow:
         """Where pixels of each lie in the other."""
-        return self._matched[0]
+        return self._matched.flow
 
     @cached_property
-    def _matched(self) -> tuple[TwoWayFlow, Likeliest | None]:
+    def _matched(self) -> Correspondence:
         if self.a is self.b:
-            return _rest(self.a.image.grey.shape), None
-        found = correspond(self.a.image, self.b.image, self._known)
-        return found.flow, motion_between(found, self._known, self.a.image.grey.shape)
+            return _rest(self.a.image.grey.shape)
+        return correspond(self.a.image, self.b.image, self._known)
+
+    @cached_property
+    def _motion(self) -> Likeliest | None:
+        if self.a is self.b:
+            return None
+        return motion_between(self._matched, self._known, self.a.image.grey.shape)
 
     @property
-    def _motion(self) -> Likeliest | None:
-        return self._matched[1]
+    def _tracks(self) -> Tracks:
+        return Tracks(self._matched.pixels_a, self._matched.pixels_b)
 
     @cached_property
     def cameras(self) -> Cameras:
@@ -78,7 +83,7 @@ class Views:
             T_a_b = np.linalg.inv(self._motion.view.T_b_a)
             T_a_b[:3, 3] *= fitted.scale
             return Standing(T_a_b, fitted)
-        T_a_b = place(self.flow, self.b.alone, self.cameras)
+        T_a_b = place(self._tracks, self.b.alone, self.cameras)
         return None if T_a_b is None else Standing(T_a_b, None)
 
     @cached_property
@@ -100,7 +105,11 @@ class Views:
             if fitted is not None:
                 return join(triangulated, self.a.alone, fitted, self.standing.fitted.scale)
         unit = relative_unit(
-            self.flow, self.a.alone, self.depth_b.inverse, self.cameras, self.standing.T_a_b
+            self._tracks,
+            self.a.alone,
+            self.depth_b.inverse,
+            self.cameras[1],
+            self.standing.T_a_b,
         )
         return by_network(self.a.alone, unit or 1.0)
 
@@ -127,7 +136,8 @@ class Views:
         return depth_of_b(self.b.image, self.flow, self._motion)
 
 
-def _rest(size: tuple[int, int]) -> TwoWayFlow:
-    """The flow of an image to itself."""
+def _rest(size: tuple[int, int]) -> Correspondence:
+    """Of an image to itself."""
     still, none = np.zeros((*size, 2), np.float32), np.zeros(size, np.float32)
-    return TwoWayFlow(still, still, none, none)
+    flow = TwoWayFlow(still, still, none, none)
+    return Correspondence(flow, np.empty((0, 2)), np.empty((0, 2)), 0, None)
