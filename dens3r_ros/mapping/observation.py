@@ -39,37 +39,34 @@ class Observation:
     pixels_confidence: np.ndarray | None = None
 
     @cached_property
-    def _frame(self) -> ViewMaps:
+    def frame(self) -> ViewMaps:
+        """Of the frame, normals too where asked for and to be had."""
         return self.make_frame()
 
     @cached_property
-    def _keyframe(self) -> ViewMaps:
+    def keyframe(self) -> ViewMaps:
+        """Of the keyframe."""
         return self.make_keyframe()
 
     @property
     def frame_points(self) -> np.ndarray:
         """(h, w, 3) of the frame."""
-        return self._frame.points
+        return self.frame.points
 
     @property
     def frame_confidence(self) -> np.ndarray:
         """(h, w) of the frame."""
-        return self._frame.confidence
-
-    @property
-    def frame_normals(self) -> np.ndarray | None:
-        """(h, w, 3) of the frame, where the engine has them."""
-        return self._frame.normals
+        return self.frame.confidence
 
     @property
     def keyframe_points(self) -> np.ndarray:
         """(h, w, 3) of the keyframe."""
-        return self._keyframe.points
+        return self.keyframe.points
 
     @property
     def keyframe_confidence(self) -> np.ndarray:
         """(h, w) of the keyframe."""
-        return self._keyframe.confidence
+        return self.keyframe.confidence
 
 
 def observe(
