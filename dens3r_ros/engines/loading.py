@@ -29,11 +29,11 @@ def load_engine(
     """The engine of that name.
 
     "torch" and "onnx" run `model`: a path, a name of `dens3r models list`, or `random:NAME` for a
-    published network without its weights. "geometric" needs none. "hybrid" joins that with the depth
-    that `model` sees in single images, the shipped network unless one is named. "auto" runs the model
-    named, else what the manifest records as better. "module:factory" is called without arguments.
-    `max_side` is the long side in pixels to work at, 0 the engine's own choice; of "hybrid" that of
-    the geometric part. Errors are ValueErrors with a sentence.
+    published network without its weights. "geometric" needs none. "hybrid" joins that with the
+    depth that `model` sees in single images, the shipped network unless one is named. "auto" runs
+    the model named, else what the manifest records as better. "module:factory" is called without
+    arguments. `max_side` is the long side in pixels to work at, 0 the engine's own choice; of
+    "hybrid" that of the geometric part. Errors are ValueErrors with a sentence.
     """
     if ":" in name:
         return _custom(name)

@@ -31,11 +31,11 @@ class EngineInfo:
     guided: bool = False
     """Whether it sees better where frames bring intrinsics."""
     deferred: bool = False
-    """Whether the maps of each view cost extra, and so are better asked for only when needed, one view
-    at a time, after the correspondences."""
+    """Whether the maps of each view cost extra, and so are better asked for only when needed, one
+    view at a time, after the correspondences."""
     scale_error: float = 0.0
-    """Standard deviation of the logarithm of the scale of one image's depth, where lengths are metres
-    and each image errs for itself; 0 where all pairs share one unit."""
+    """Standard deviation of the logarithm of the scale of one image's depth, where lengths are
+    metres and each image errs for itself; 0 where all pairs share one unit."""
 
 
 @dataclass(frozen=True)

@@ -108,8 +108,8 @@ class MonocularOracle:
     def _depth(self, depth: np.ndarray, random: np.random.Generator) -> np.ndarray:
         noise = self.noise
         spread = noise.metric_scale if self.info.metric else noise.free_scale
-        error = random.normal(0, spread)
-        error = error + noise.warp * smooth_field(random, noise.warp_knots, depth.shape)
+        error = np.full(depth.shape, random.normal(0, spread))
+        error += noise.warp * smooth_field(random, noise.warp_knots, depth.shape)
         error += noise.pixel * random.standard_normal(depth.shape, dtype=np.float32)
         return (filled(depth, noise.bleed_pixels) * np.exp(error)).astype(np.float32)
 

@@ -29,7 +29,7 @@ class Solver:
         self._graph = gtsam.NonlinearFactorGraph()
         self._values = gtsam.Values()
         self._slots: dict[int | tuple[int], int] = {}
-        """Where the factor of each edge lies, by its number, and each scale prior, by its (node,)."""
+        """Where every edge's factor lies, by its number, and every scale prior's, by (node,)."""
         self._free: list[int] = []
 
     def add(self, news: News) -> None:
@@ -81,14 +81,14 @@ class Solver:
     def _prior(self, keyframe_id: int, S: np.ndarray, rescaled: bool) -> gtsam.NonlinearFactor:
         """What holds the first keyframe in place, but for its scale where others tell that."""
         if self._metric:
-            noise = gtsam.noiseModel.Isotropic.Sigma(6, _FIXED)
-            return gtsam.PriorFactorPose3(keyframe_id, gtsam.Pose3(S), noise)
+            fixed = gtsam.noiseModel.Isotropic.Sigma(6, _FIXED)
+            return gtsam.PriorFactorPose3(keyframe_id, gtsam.Pose3(S), fixed)
         sigmas = np.array([_FIXED] * 6 + [_OPEN if rescaled else _FIXED])
         noise = gtsam.noiseModel.Diagonal.Sigmas(sigmas)
         return gtsam.PriorFactorSimilarity3(keyframe_id, to_gtsam(S), noise)
 
     def _scale_prior(self, keyframe_id: int, prior: ScalePrior) -> gtsam.NonlinearFactor:
-        """The scale is a component of its own of a similarity's logarithm: the rest is left open."""
+        """The scale is a component by itself of a similarity's logarithm; the rest is left open."""
         believed = self._values.atSimilarity3(keyframe_id)
         S = gtsam.Similarity3(believed.rotation(), believed.translation(), prior.scale)
         noise = gtsam.noiseModel.Diagonal.Sigmas(np.array([_OPEN] * 6 + [prior.sigma]))

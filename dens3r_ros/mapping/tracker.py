@@ -22,6 +22,7 @@ from dens3r_ros.mapping.matching import (
     unit,
 )
 from dens3r_ros.mapping.observation import Observation
+from dens3r_ros.mapping.pair_unit import pair_unit
 from dens3r_ros.mapping.refinement import NO_DOUBT, Texture, follow
 from dens3r_ros.mapping.resection import (
     MIN_MATCHES,
@@ -126,7 +127,10 @@ def track(
     by_image = _followed(seen, view, keyframe, T, config)
     if by_image is None and view.camera.fx * swing(T, expected, depth) > _STRAYED:
         by_image = _followed(seen, view, keyframe, expected, config)
-    scale = _pair_scale(seen, pairs, matches, T, config) if scaled else None
+    scale = None
+    if scaled:
+        there = np.linalg.norm(matches.points @ T[:3, :3].T + T[:3, 3], axis=1)
+        scale = pair_unit(seen, pairs.sightings.pixels, pairs.pixels, there, config)
     doubt = (view.texture or keyframe.texture).doubt
     witnesses = _witnesses(coarse, by_image, keyframe, seen.pixels is not None, config)
     T, covariance = settle(*witnesses, doubt, expected)
@@ -274,25 +278,6 @@ def _followed(
         rays = unit(sample(seen.frame_points, there))
     sigma = config.sigma_pixels / view.camera.fx
     return Sightings(pixels[good].astype(int), rays, np.ones(len(there)), sigma)
-
-
-def _pair_scale(
-    seen: Observation, pairs: _Pairs, matches: Matches, T: np.ndarray, config: TrackingConfig
-) -> float | None:
-    """Length of the pair's unit in the keyframe's; None where the pair tells no depth."""
-    x, y = pairs.sightings.pixels.T
-    expected = np.linalg.norm(matches.points @ T[:3, :3].T + T[:3, 3], axis=1)
-    told = [(seen.keyframe_points[y, x], seen.keyframe_confidence[y, x])]
-    if not seen.deferred:
-        own = (seen.frame_points, seen.frame_confidence)
-        told.append(tuple(sample_nearest(maps, pairs.pixels) for maps in own))
-    middles = []
-    for points, confidence in told:
-        sure = confidence > config.min_confidence
-        if sure.sum() >= MIN_MATCHES:
-            distance = np.linalg.norm(points[sure], axis=1).clip(1e-9)
-            middles.append(median(np.log(expected[sure].clip(1e-9) / distance)))
-    return float(np.exp(np.mean(middles))) if middles else None
 
 
 def _parallax(matches: Matches, T: np.ndarray) -> float:

@@ -28,8 +28,8 @@ from dens3r_ros.mapping.window import Window
 class Parts:
     """What one map is made with; `places`, `archive` and `leveller` belong to it alone.
 
-    metric: whether lengths are metres; rigid: whether also every prediction has one and the same unit,
-    so that no scale is solved for.
+    metric: whether lengths are metres; rigid: whether also every prediction has one and the same
+    unit, so that no scale is solved for.
     """
 
     engine: Engine

@@ -58,7 +58,7 @@ def in_metres(moving):
 
 
 def test_it_starts_on_the_first_frame_and_sees_while_the_camera_only_turns(turning) -> None:
-    updates, mapper, _ = mapped(turning, metric=False, read_maps=True)
+    updates, _, _ = mapped(turning, metric=False, read_maps=True)
     assert all(update.state is Tracking.TRACKING for update in updates)
     assert updates[0].keyframe_made
     assert updates[-1].counters.keyframes > 1

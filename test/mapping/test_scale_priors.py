@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Without them a map along bare walls shrinks or grows by and by, though every image told metres."""
+"""Without them a map along bare walls shrinks or grows by and by, though images told metres."""
 
 from __future__ import annotations
 

@@ -72,9 +72,7 @@ class HybridEngine:
         for features in self._geometric.encode(frames):
             look = partial(self._look, features)
             data = Encoded(features.data, look)
-            encoded.append(
-                Features(features.frame, features.placement, features.intrinsics, data)
-            )
+            encoded.append(Features(features.frame, features.placement, features.intrinsics, data))
         return encoded
 
     def decode(

@@ -28,8 +28,8 @@ _LARGEST_SPREAD = 0.35
 class Fit:
     """Triangulated inverse depth = scale * (the network's + shift).
 
-    scale: length of the baseline in the network's unit; excess: relative standard deviation, robustly,
-    by which what remains exceeds what both promise.
+    scale: length of the baseline in the network's unit; excess: relative standard deviation by
+    which what remains, robustly, exceeds what both promise.
     """
 
     scale: float

@@ -26,8 +26,8 @@ from dens3r_ros.geometry.two_view_search import Likeliest
 
 @dataclass(frozen=True, eq=False)
 class Standing:
-    """T_a_b (4, 4) in the unit of b's network; fitted: how that was brought to what is triangulated,
-    None without parallax."""
+    """T_a_b (4, 4) in the unit of b's network; fitted: how that was brought to what is
+    triangulated, None without parallax."""
 
     T_a_b: np.ndarray
     fitted: Fit | None
@@ -75,7 +75,7 @@ class Views:
 
     @cached_property
     def standing(self) -> Standing | None:
-        """By parallax where there is any, else by the network's points; None where neither tells."""
+        """By parallax where there is any, else by the network's points; None if neither tells."""
         if self.a is self.b:
             return Standing(np.eye(4), None)
         fitted = self._fitted_b
@@ -83,8 +83,8 @@ class Views:
             T_a_b = np.linalg.inv(self._motion.view.T_b_a)
             T_a_b[:3, 3] *= fitted.scale
             return Standing(T_a_b, fitted)
-        T_a_b = place(self._tracks, self.b.alone, self.cameras)
-        return None if T_a_b is None else Standing(T_a_b, None)
+        placed = place(self._tracks, self.b.alone, self.cameras)
+        return None if placed is None else Standing(placed, None)
 
     @cached_property
     def depth_b(self) -> Joined:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network's depth brought to the wrong scale moves every point of a map, and the robot with it."""
+"""A network's depth brought to the wrong scale moves every point of a map, and the robot too."""
 
 from __future__ import annotations
 
