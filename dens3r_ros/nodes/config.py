@@ -35,11 +35,10 @@ class EngineParameters:
         "auto, torch, onnx, geometric, hybrid, or module:factory. auto takes the model named, else "
         "whichever of the shipped network and the geometric engine is recorded as better.",
     )
-    model: str = setting("", "Name from `dens3r models list`, or path of a checkpoint or export.")
-    network: str = setting(
-        "dens3r-tiny",
-        "Of the hybrid engine: the network whose depth of single images it joins with geometry, "
-        "named as models are, or module:factory.",
+    model: str = setting(
+        "",
+        "Name from `dens3r models list`, or path of a checkpoint or export. Of hybrid it is the "
+        "network whose depth is joined with geometry: dens3r-tiny if empty, or module:factory.",
     )
     device: str = setting("auto", "auto, cpu, cuda, cuda:1, ...")
     precision: str = setting(

@@ -45,9 +45,12 @@ def _load(parameters: EngineParameters) -> Engine:
     from dens3r_ros.engines.loading import load_engine
     from dens3r_ros.model_store.manifest import preferred_model
 
-    name, model, max_side = parameters.name, parameters.model, parameters.max_side
-    if name == "hybrid":
-        model = parameters.network
-    elif model or (name != "geometric" and preferred_model()):
-        max_side = 0
-    return load_engine(name, model, parameters.device, parameters.precision, max_side)
+    geometric = parameters.name in ("geometric", "hybrid")
+    network = not geometric and (parameters.model or preferred_model())
+    return load_engine(
+        parameters.name,
+        parameters.model,
+        parameters.device,
+        parameters.precision,
+        0 if network else parameters.max_side,
+    )
