@@ -28,7 +28,8 @@ class Observation:
     """What the engine says of a frame (a) and a keyframe (b), all in the frame's optical frame.
 
     Where the engine is `deferred`, the maps of each view are made when first read. pixels (h, w, 2)
-    where each keyframe pixel lies in the frame, with their confidence, where the engine knows.
+    where each keyframe pixel lies in the frame, with their confidence, where the engine knows, and
+    whether it looks the same there.
     """
 
     deferred: bool
@@ -37,6 +38,7 @@ class Observation:
     make_keyframe: Callable[[], ViewMaps]
     pixels: np.ndarray | None = None
     pixels_confidence: np.ndarray | None = None
+    pixels_alike: np.ndarray | None = None
 
     @cached_property
     def frame(self) -> ViewMaps:
@@ -133,6 +135,7 @@ def _observation(
         make_keyframe,
         _take(prediction.pixels_b_in_a, n),
         _take(prediction.pixels_confidence, n),
+        None if prediction.pixels_alike is None else prediction.pixels_alike[n].cpu().numpy(),
     )
 
 

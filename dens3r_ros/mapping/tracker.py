@@ -24,13 +24,8 @@ from dens3r_ros.mapping.matching import (
 from dens3r_ros.mapping.observation import Observation
 from dens3r_ros.mapping.pair_unit import pair_unit
 from dens3r_ros.mapping.refinement import NO_DOUBT, Texture, follow
-from dens3r_ros.mapping.resection import (
-    MIN_MATCHES,
-    Matches,
-    Resection,
-    resect,
-    resect_from_scratch,
-)
+from dens3r_ros.mapping.resection import MIN_MATCHES, Matches, Resection, resect
+from dens3r_ros.mapping.search import solve
 
 _OCCLUDED = 0.1
 """Relative difference of distances beyond which a match is taken for an occlusion."""
@@ -100,6 +95,12 @@ class _Pairs:
     pixels: np.ndarray
     matched: float
 
+    def only(self, some: np.ndarray) -> _Pairs:
+        """Those that (N,) bool picks."""
+        seen = self.sightings
+        kept = Sightings(seen.pixels[some], seen.rays[some], seen.weights[some], seen.sigma)
+        return _Pairs(kept, self.pixels[some], self.matched)
+
 
 def track(
     seen: Observation,
@@ -119,9 +120,12 @@ def track(
     matches = pairs.sightings.matches(keyframe)
     if len(matches) < MIN_MATCHES or pairs.matched < config.lost_fraction:
         return f"only {pairs.matched:.0%} of keyframe {keyframe.id} matched"
-    coarse = _solve(matches, start, pairs.sightings.sigma, config)
+    coarse, from_scratch = solve(matches, start, pairs.sightings.sigma, config)
     if coarse is None or coarse.inliers < config.lost_inliers:
         return f"matches with keyframe {keyframe.id} agree on no pose"
+    if from_scratch:
+        pairs = pairs.only(coarse.agree)
+        matches = matches.only(coarse.agree)
     T, depth = coarse.T_frame_keyframe, keyframe.canonical.median_depth
     expected = T if start is None else np.linalg.inv(start)
     by_image = _followed(seen, view, keyframe, T, config)
@@ -200,7 +204,11 @@ def _pairs(seen: Observation, view: View, keyframe: Keyframe, config: TrackingCo
         some = seen.frame_confidence[:: config.stride, :: config.stride]
         covered = hit / max(int((some > config.min_confidence).sum()), hit, 1)
         matched = min(matched, covered)
-    return _Pairs(sightings, pixels[sure], matched)
+    found = _Pairs(sightings, pixels[sure], matched)
+    if seen.pixels_alike is None:
+        return found
+    x, y = sightings.pixels.T
+    return found.only(seen.pixels_alike[y, x])
 
 
 def _cells_hit(pixels: np.ndarray, size: tuple[int, ...], side: int) -> int:
@@ -231,21 +239,6 @@ def _matched_pixels(
     sure &= seen.keyframe_confidence[y, x] > config.min_confidence
     sure &= sample_nearest(seen.frame_confidence, pixels) > config.min_confidence
     return pixels, rays_at(pixels, view.camera) if view.calibrated else directions, sure
-
-
-def _solve(
-    matches: Matches, start: np.ndarray | None, sigma: float, config: TrackingConfig
-) -> Resection | None:
-    """From the expected place; from scratch where there is none or it convinces few matches."""
-    solved = None
-    if start is not None:
-        solved = resect(matches, np.linalg.inv(start), sigma, config)
-        if solved.inliers > 0.6:
-            return solved
-    fresh = resect_from_scratch(matches, sigma, config)
-    if fresh is None or (solved is not None and solved.inliers >= fresh.inliers):
-        return solved
-    return fresh
 
 
 def _followed(

@@ -111,6 +111,7 @@ def _maps(views: Views, outputs: Outputs) -> dict[str, np.ndarray]:
     for view in outputs.normals:
         maps[f"normals_{view}"] = views.normals(view)
     maps["pixels_b_in_a"], maps["pixels_confidence"] = correspondences(views.flow)
+    maps["pixels_alike"] = views.alike_b
     return maps
 
 

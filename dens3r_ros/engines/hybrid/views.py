@@ -18,10 +18,12 @@ from dens3r_ros.engines.hybrid.alone import Encoded
 from dens3r_ros.engines.hybrid.fitting import Fit, fit
 from dens3r_ros.engines.hybrid.joining import Joined, by_network, join
 from dens3r_ros.engines.hybrid.placing import Tracks, place, relative_unit
-from dens3r_ros.geometry.flow import TwoWayFlow
+from dens3r_ros.geometry.flow import TwoWayFlow, likeness
 from dens3r_ros.geometry.two_view import Cameras
 from dens3r_ros.geometry.two_view_focal import assumed_cameras
 from dens3r_ros.geometry.two_view_search import Likeliest
+
+_ALIKE = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,13 @@ class Views:
     def flow(self) -> TwoWayFlow:
         """Where pixels of each lie in the other."""
         return self._matched.flow
+
+    @cached_property
+    def alike_b(self) -> np.ndarray:
+        """(H, W) bool: which pixels of b lead to something that looks like them; flow across bare
+        walls comes back to itself wherever it goes."""
+        found = likeness(self.b.image.grey, self.a.image.grey, self.flow.backward)
+        return found > _ALIKE
 
     @cached_property
     def _matched(self) -> Correspondence:
