@@ -27,12 +27,14 @@ class ViewMaps:
 class Observation:
     """What the engine says of a frame (a) and a keyframe (b), all in the frame's optical frame.
 
-    Where the engine is `deferred`, the maps of each view are made when first read. pixels (h, w, 2)
+    Where the engine is `deferred`, the maps of each view are made when first read; where it is
+    `monocular`, it knows their depth without parallax. pixels (h, w, 2)
     where each keyframe pixel lies in the frame, with their confidence, where the engine knows, and
     whether it looks the same there.
     """
 
     deferred: bool
+    monocular: bool
     frame_size: tuple[int, int]
     make_frame: Callable[[], ViewMaps]
     make_keyframe: Callable[[], ViewMaps]
@@ -95,7 +97,7 @@ def _at_once(
     for n, (frame, _) in enumerate(pairs):
         frame_maps, keyframe_maps = (_maps(prediction, n, view) for view in "ab")
         made = partial(_given, frame_maps), partial(_given, keyframe_maps)
-        found.append(_observation(prediction, n, frame, *made, deferred=False))
+        found.append(_observation(engine, prediction, n, frame, *made))
     return found
 
 
@@ -108,7 +110,7 @@ def _later(
     for n, pair in enumerate(pairs):
         of_a = partial(_asked, engine, pair, Outputs("a", outputs.normals, ""))
         of_b = partial(_asked, engine, pair, Outputs("b", "", ""))
-        found.append(_observation(prediction, n, pair[0], of_a, of_b, deferred=True))
+        found.append(_observation(engine, prediction, n, pair[0], of_a, of_b))
     return found
 
 
@@ -121,15 +123,16 @@ def _given(maps: ViewMaps) -> ViewMaps:
 
 
 def _observation(
+    engine: Engine,
     prediction: PairPrediction,
     n: int,
     frame: Features,
     make_frame: Callable[[], ViewMaps],
     make_keyframe: Callable[[], ViewMaps],
-    deferred: bool,
 ) -> Observation:
     return Observation(
-        deferred,
+        engine.info.deferred,
+        engine.info.monocular,
         frame.placement.size,
         make_frame,
         make_keyframe,

@@ -71,7 +71,7 @@ class Track:
     keyframe's, None where the pair tells no depth; matched: share of the keyframe still seen;
     parallax: median angle in radians between the two views' rays; by_engine, by_image: what the
     pose was found from; doubt: of the images, see `agreement.settle`; difference: how far those two
-    were apart, where there were two.
+    were apart, where there were two; shape: sightings by which the keyframe can be straightened.
     """
 
     T_keyframe_frame: np.ndarray
@@ -85,6 +85,7 @@ class Track:
     by_image: Sightings | None
     doubt: np.ndarray = field(default_factory=lambda: NO_DOUBT)
     difference: Difference | None = None
+    shape: Sightings | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +151,7 @@ def track(
         by_image,
         doubt,
         None if witnesses[1] is None else Difference.between(witnesses[0], witnesses[1]),
+        pairs.sightings if seen.pixels is not None and seen.monocular else by_image,
     )
 
 
@@ -245,7 +247,8 @@ def _followed(
     seen: Observation, view: View, keyframe: Keyframe, T: np.ndarray, config: TrackingConfig
 ) -> Sightings | None:
     """Points followed on the images from where T_frame_keyframe puts them, if enough can be."""
-    wanted = config.refine and seen.pixels is None
+    # Correspondences without depth of the engine's own stand by themselves.
+    wanted = config.refine and (seen.pixels is None or (seen.monocular and view.calibrated))
     if view.texture is None or not wanted or not len(keyframe.texture.pixels):
         return None
     if view.texture.grey.shape != keyframe.texture.grey.shape:
