@@ -13,7 +13,7 @@ from dens3r_ros.engines.monocular import MonocularInfo, MonocularPrediction
 from dens3r_ros.engines.preprocess import Sizing, intrinsics_at, place
 from dens3r_ros.engines.protocol import Placement
 from dens3r_ros.evaluation.engine_pixels import on_engine_pixels
-from dens3r_ros.evaluation.oracle_noise import pair_generator, smooth_field
+from dens3r_ros.evaluation.oracle.noise import pair_generator, smooth_field
 from dens3r_ros.evaluation.true_depth import filled, index_of_stamp
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics

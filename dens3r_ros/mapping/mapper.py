@@ -11,13 +11,13 @@ import numpy as np
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.config import MapperConfig
-from dens3r_ros.mapping.graph import Edge
-from dens3r_ros.mapping.map_file import write_map
-from dens3r_ros.mapping.map_reading import read_map
+from dens3r_ros.mapping.files.map_file import write_map
+from dens3r_ros.mapping.files.map_reading import read_map
+from dens3r_ros.mapping.files.saving import restored, to_save
+from dens3r_ros.mapping.graph.graph import Edge
 from dens3r_ros.mapping.parts import usual_parts
 from dens3r_ros.mapping.reporting import keyframe_view
-from dens3r_ros.mapping.saving import restored, to_save
-from dens3r_ros.mapping.session import Session
+from dens3r_ros.mapping.session import MappingSession
 from dens3r_ros.mapping.update import KeyframeView, TimedPose, Tracking, Update
 from dens3r_ros.mapping.world import Parts
 
@@ -42,7 +42,7 @@ class Mapper:
         self.engine = engine
         self.config = config or MapperConfig()
         self._make_parts = make_parts
-        self._session = Session(make_parts(engine, self.config), epoch=0)
+        self._session = MappingSession(make_parts(engine, self.config), epoch=0)
         self._lost_in_a_row = 0
         self._from_file = False
         self.metric = self._session.parts.metric
@@ -96,7 +96,7 @@ class Mapper:
         """Forget the map and begin a new epoch."""
         self._session.world.backend.close()
         parts = self._make_parts(self.engine, self.config)
-        self._session = Session(parts, self._session.odometry.epoch + 1)
+        self._session = MappingSession(parts, self._session.odometry.epoch + 1)
         self._lost_in_a_row = 0
         self._from_file = False
 

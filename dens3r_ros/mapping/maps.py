@@ -13,7 +13,7 @@ import torch
 from dens3r_ros.engines.preprocess import restore, upright
 from dens3r_ros.engines.protocol import Placement
 from dens3r_ros.geometry.normals import normals_from_points
-from dens3r_ros.mapping.observation import ViewMaps
+from dens3r_ros.mapping.tracking.observation import ViewMaps
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,14 +6,14 @@ from __future__ import annotations
 import numpy as np
 
 from dens3r_ros.mapping.config import TrackingConfig
-from dens3r_ros.mapping.resection import Matches, Resection, resect, resect_from_scratch
+from dens3r_ros.mapping.tracking.resection import RayMatches, Resection, resect, resect_from_scratch
 
 _SURPRISING = 2.0
 """Standard deviations, of those expected, of matches that make a pose doubtful."""
 
 
 def solve(
-    matches: Matches, start: np.ndarray | None, sigma: float, config: TrackingConfig
+    matches: RayMatches, start: np.ndarray | None, sigma: float, config: TrackingConfig
 ) -> tuple[Resection | None, bool]:
     """From the expected place; from scratch, and whether so, where there is none, it convinces few
     matches, or these err by so much more than expected that another place may suit them better."""

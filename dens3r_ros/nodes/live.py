@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from dens3r_ros.nodes.process import Stop, run_node
+from dens3r_ros.nodes.starting.process import Stop, run_node
 
 
 class NotStarted(Exception):

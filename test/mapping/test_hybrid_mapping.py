@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from dens3r_ros.engines.hybrid import HybridEngine
+from dens3r_ros.evaluation.metrics.trajectory import compare
 from dens3r_ros.evaluation.monocular_oracle import MonocularOracle
-from dens3r_ros.evaluation.trajectory import compare
 from dens3r_ros.mapping.config import GraphConfig, MapperConfig
-from dens3r_ros.mapping.map_reading import read_map
+from dens3r_ros.mapping.files.map_reading import read_map
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.update import Tracking
 

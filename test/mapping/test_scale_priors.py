@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from dens3r_ros.geometry.sim3 import sim3_exp
-from dens3r_ros.mapping.graph import Edge, PoseGraph, ScalePrior, scale_of
-from dens3r_ros.mapping.merging import merge_nodes
-from dens3r_ros.mapping.solver import Solver
+from dens3r_ros.mapping.archive.merging import merge_nodes
+from dens3r_ros.mapping.graph.graph import Edge, PoseGraph, ScalePrior, scale_of
+from dens3r_ros.mapping.graph.solver import Solver
 
 SURE = np.diag([1e-4] * 3 + [1e-5] * 3 + [1e-4])
 STEP = sim3_exp(torch.tensor([0.5, 0, 0, 0, 0, 0.2, 0])).numpy()
@@ -36,7 +36,7 @@ def test_scale_neither_drifts_nor_stays_that_of_the_first_keyframe() -> None:
     graph = drifting()
     assert scale_of(graph.poses[19]) < 0.5
     solver = Solver(metric=False)
-    solver.add(graph.take_news())
+    solver.add(graph.take_changes())
     solved = solver.solve()
     scales = np.array([scale_of(solved[n]) for n in range(20)])
     assert scales == pytest.approx(1.1, rel=0.12)
@@ -48,11 +48,11 @@ def test_scale_neither_drifts_nor_stays_that_of_the_first_keyframe() -> None:
 def test_a_better_prior_takes_the_place_of_the_old_one() -> None:
     graph = drifting(drift=1.0)
     solver = Solver(metric=False)
-    solver.add(graph.take_news())
+    solver.add(graph.take_changes())
     solver.solve()
     for n in range(20):
         graph.expect_scale(n, ScalePrior(2.0, 0.05))
-    solver.add(graph.take_news())
+    solver.add(graph.take_changes())
     solved = solver.solve()
     assert all(scale_of(S) == pytest.approx(2.0, rel=0.01) for S in solved.values())
 
@@ -60,7 +60,7 @@ def test_a_better_prior_takes_the_place_of_the_old_one() -> None:
 def test_without_priors_the_first_unit_is_the_maps() -> None:
     graph = drifting(drift=1.0)
     graph.priors.clear()
-    news = graph.take_news()
+    news = graph.take_changes()
     solver = Solver(metric=False)
     solver.add(type(news)(news.poses, news.edges))
     assert scale_of(solver.solve()[19]) == pytest.approx(1.0, rel=1e-3)
@@ -84,12 +84,12 @@ def test_what_a_merged_keyframe_told_is_told_by_the_one_that_stays() -> None:
 def test_a_solver_forgets_the_priors_of_what_is_gone() -> None:
     graph = drifting(6, drift=1.0)
     solver = Solver(metric=False)
-    solver.add(graph.take_news())
+    solver.add(graph.take_changes())
     solver.solve()
     graph.expect_scale(5, ScalePrior(9.0, 0.001))
     merge_nodes(graph, 4, 3)
     graph.remove_keyframe(5)
-    solver.add(graph.take_news())
+    solver.add(graph.take_changes())
     solved = solver.solve()
     assert sorted(solved) == [0, 1, 2, 3]
     assert scale_of(solved[3]) == pytest.approx(1.1, rel=0.02)

@@ -16,7 +16,7 @@ from dens3r_ros.engines.geometric.engine import GeometricConfig, GeometricEngine
 from dens3r_ros.engines.geometric.pair import correspondences
 from dens3r_ros.engines.geometric.view import view_points
 from dens3r_ros.engines.hybrid.alone import Alone, Encoded, on_pixels
-from dens3r_ros.engines.hybrid.views import Views
+from dens3r_ros.engines.hybrid.views import PairViews
 from dens3r_ros.engines.monocular import MonocularNetwork
 from dens3r_ros.engines.protocol import EngineInfo, Features, Outputs
 from dens3r_ros.frame import Frame
@@ -48,7 +48,9 @@ class HybridEngine:
         self._geometric = GeometricEngine(GeometricConfig(config.max_side))
         self.runs = 0
         """How often the network was run."""
-        self._pairs: OrderedDict[tuple[int, int], tuple[Features, Features, Views]] = OrderedDict()
+        self._pairs: OrderedDict[tuple[int, int], tuple[Features, Features, PairViews]] = (
+            OrderedDict()
+        )
         told = network.info
         self.info = EngineInfo(
             name="hybrid",
@@ -88,10 +90,10 @@ class HybridEngine:
         self.runs += 1
         return on_pixels(self.network.predict(features.frame), features.placement)
 
-    def _views(self, a: Features, b: Features) -> Views:
+    def _views(self, a: Features, b: Features) -> PairViews:
         key = id(a), id(b)
         if key not in self._pairs:
-            views = Views(a.data, b.data, known_cameras(a, b), self.info.metric)
+            views = PairViews(a.data, b.data, known_cameras(a, b), self.info.metric)
             # Held with their features, so that no other ones can take over their identities.
             self._pairs[key] = a, b, views
             if len(self._pairs) > _REMEMBERED:
@@ -99,10 +101,10 @@ class HybridEngine:
         return self._pairs[key][2]
 
 
-def _maps(views: Views, outputs: Outputs) -> dict[str, np.ndarray]:
+def _maps(views: PairViews, outputs: Outputs) -> dict[str, np.ndarray]:
     """The maps of `outputs`, named as in PairPrediction, and the correspondences."""
     maps: dict[str, np.ndarray] = {}
-    one_view: dict[str, Callable[[Views], tuple[np.ndarray, np.ndarray]]] = {
+    one_view: dict[str, Callable[[PairViews], tuple[np.ndarray, np.ndarray]]] = {
         "a": _points_of_a,
         "b": _points_of_b,
     }
@@ -115,13 +117,13 @@ def _maps(views: Views, outputs: Outputs) -> dict[str, np.ndarray]:
     return maps
 
 
-def _points_of_a(views: Views) -> tuple[np.ndarray, np.ndarray]:
+def _points_of_a(views: PairViews) -> tuple[np.ndarray, np.ndarray]:
     joined = views.depth_a
     points = view_points(joined.inverse, views.cameras[0], np.eye(4))
     return points, depth_confidence(joined.error)
 
 
-def _points_of_b(views: Views) -> tuple[np.ndarray, np.ndarray]:
+def _points_of_b(views: PairViews) -> tuple[np.ndarray, np.ndarray]:
     joined, standing = views.depth_b, views.standing
     if standing is None:
         points = view_points(joined.inverse, views.cameras[1], np.eye(4))

@@ -9,7 +9,7 @@ import numpy as np
 import poselib
 
 from dens3r_ros.engines.hybrid.alone import Alone
-from dens3r_ros.geometry.two_view import Cameras
+from dens3r_ros.geometry.two_views.two_view import Cameras
 
 _MISS_PIXELS = 3.0
 _LEAST_TRACKS = 40

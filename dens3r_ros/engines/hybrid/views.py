@@ -18,10 +18,10 @@ from dens3r_ros.engines.hybrid.alone import Encoded
 from dens3r_ros.engines.hybrid.fitting import Fit, fit
 from dens3r_ros.engines.hybrid.joining import Joined, by_network, join
 from dens3r_ros.engines.hybrid.placing import Tracks, place, relative_unit
-from dens3r_ros.geometry.flow import TwoWayFlow, likeness
-from dens3r_ros.geometry.two_view import Cameras
-from dens3r_ros.geometry.two_view_focal import assumed_cameras
-from dens3r_ros.geometry.two_view_search import Likeliest
+from dens3r_ros.geometry.two_views.flow import TwoWayFlow, likeness
+from dens3r_ros.geometry.two_views.two_view import Cameras
+from dens3r_ros.geometry.two_views.two_view_focal import assumed_cameras
+from dens3r_ros.geometry.two_views.two_view_search import Likeliest
 
 _ALIKE = 0.3
 
@@ -35,7 +35,7 @@ class Standing:
     fitted: Fit | None
 
 
-class Views:
+class PairViews:
     """A pair (a, b); everything is made when first read, so that a network runs only for a view
     whose depth is wanted. `cameras` are None where neither is known."""
 
