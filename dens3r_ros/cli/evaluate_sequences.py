@@ -29,9 +29,16 @@ def sequences(
     ],
     engine: Annotated[
         str,
-        typer.Option(help="oracle, geometric, torch, onnx, or module:factory."),
+        typer.Option(help="oracle, geometric, hybrid, torch, onnx, or module:factory."),
     ] = "oracle",
     model: Annotated[str, typer.Option(help="Model of the torch and onnx engines.")] = "",
+    network: Annotated[
+        str,
+        typer.Option(
+            help="Network of the hybrid engine: oracle (each image in a unit of its own),"
+            " oracle-metric, or a model by name or path."
+        ),
+    ] = "oracle",
     calibrated: Annotated[bool, typer.Option(help="Give the mapper the intrinsics.")] = False,
     metric: Annotated[bool, typer.Option(help="The oracle knows metres.")] = False,
     seed: Annotated[int, typer.Option(help="First seed of the oracle's noise.")] = 0,
@@ -61,7 +68,11 @@ def sequences(
         for name in sequence:
             for number in range(seed, seed + seeds):
                 source = _source(name)
-                chosen = _engine(engine, model, source, number, metric, max_side)
+                chosen = (
+                    _hybrid(network, source, number, max_side)
+                    if engine == "hybrid"
+                    else _engine(engine, model, source, number, metric, max_side)
+                )
                 yield _measure(source, chosen, config, options)
 
     rows, whole = _finished(runs(), plots)
@@ -129,6 +140,19 @@ def _engine(
     from dens3r_ros.engines.loading import load_engine
 
     return load_engine(name, model, max_side=max_side)
+
+
+def _hybrid(network: str, source: Source, seed: int, max_side: int) -> Engine:
+    """The hybrid engine with an oracle of single images, or with a real network."""
+    if network not in ("oracle", "oracle-metric"):
+        from dens3r_ros.engines.loading import load_engine
+
+        return load_engine("hybrid", network, max_side=max_side)
+    from dens3r_ros.engines.hybrid import HybridConfig, HybridEngine
+    from dens3r_ros.evaluation.monocular_oracle import MonocularOracle
+
+    seeing = MonocularOracle(source, metric=network == "oracle-metric", seed=seed)
+    return HybridEngine(seeing, HybridConfig(max_side))
 
 
 def _measure(

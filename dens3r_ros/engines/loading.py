@@ -7,15 +7,18 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dens3r_ros.engines.monocular import MonocularNetwork
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.model_store.choice import Choice, choose
-from dens3r_ros.model_store.manifest import ModelError, resolve_model
+from dens3r_ros.model_store.manifest import ModelError, load_manifest, resolve_model
 
 if TYPE_CHECKING:
     from dens3r_ros.network import Network
     from dens3r_ros.network.checkpoints.families import AnyNetwork
 
-ENGINES = ("auto", "torch", "onnx", "geometric")
+SHIPPED = "dens3r-tiny"
+"""The network that the hybrid engine takes unless another one is named."""
+ENGINES = ("auto", "torch", "onnx", "geometric", "hybrid")
 
 
 def choose_engine(name: str = "auto", model: str = "") -> Choice:
@@ -29,13 +32,24 @@ def choose_engine(name: str = "auto", model: str = "") -> Choice:
         raise ValueError(f"engine {name!r} is none of {', '.join(ENGINES)}, module:factory")
     if name == "geometric":
         return Choice(name, "", "as named")
+    if name == "hybrid":
+        return Choice(name, model or SHIPPED, "as named")
     if model:
-        kind = "onnx" if name == "onnx" or (name == "auto" and _is_export(model)) else "torch"
-        return Choice(kind, model, "as named")
+        return Choice(_kind(name, model), model, "as named")
     found = choose()
     if name not in ("auto", found.engine):
         raise ValueError(f"engine {name} needs a model: a path, or a name of dens3r models list")
     return found
+
+
+def _kind(name: str, model: str) -> str:
+    """The engine that runs a model, where "auto" leaves it open."""
+    if name != "auto":
+        return name
+    if _is_export(model):
+        return "onnx"
+    known = load_manifest().get(model)
+    return "torch" if known is None else known.engine
 
 
 def load_engine(
@@ -48,17 +62,34 @@ def load_engine(
     """The engine of that name.
 
     "torch" and "onnx" run `model`: a path, a name of `dens3r models list`, or `random:NAME` for a
-    published network without its weights. "geometric" needs none. "auto" is as `choose_engine` has
-    it. "module:factory" is called without arguments. `max_side` is the long side in pixels to work
-    at, 0 the engine's own choice. Errors are ValueErrors with a sentence.
+    published network without its weights. "geometric" needs none. "hybrid" joins that with the
+    depth that `model` sees in single images, the shipped network unless one is named. "auto" is as
+    `choose_engine` has it. "module:factory" is called without arguments. `max_side` is the long
+    side in pixels to work at, 0 the engine's own choice; of "hybrid" that of the geometric part.
+    Errors are ValueErrors with a sentence.
     """
     chosen = choose_engine(name, model)
     if ":" in chosen.engine:
         return _custom(chosen.engine)
+    if chosen.engine == "hybrid":
+        return _hybrid(chosen.model, device, precision, max_side)
     if chosen.engine == "geometric":
         return _geometric(max_side)
     make = _onnx if chosen.engine == "onnx" else _torch
     return make(chosen.model, device, precision, max_side)
+
+
+def load_monocular(model: str, device: str = "auto", precision: str = "auto") -> MonocularNetwork:
+    """A network that sees depth in single images: any model of pairs looking at an image beside
+    itself, or what "module:factory" makes; ValueError where it sees none."""
+    from dens3r_ros.engines.looking_alone import LookingAlone
+
+    if ":" in model and not model.startswith("random:"):
+        made = _made_by(model)
+        if isinstance(made, MonocularNetwork):
+            return made
+        return LookingAlone(_checked(model, made))
+    return LookingAlone(load_engine("auto", model, device, precision))
 
 
 def load_any_network(model: str) -> AnyNetwork:
@@ -86,16 +117,29 @@ def _is_export(model: str) -> bool:
 
 
 def _custom(name: str) -> Engine:
+    return _checked(name, _made_by(name))
+
+
+def _made_by(name: str) -> object:
     module, _, factory = name.partition(":")
     try:
-        engine = getattr(importlib.import_module(module), factory)()
+        return getattr(importlib.import_module(module), factory)()
     except (ImportError, AttributeError) as error:
         raise ValueError(f"engine {name!r} cannot be imported: {error}") from error
+
+
+def _checked(name: str, engine: object) -> Engine:
     if not isinstance(engine, Engine):
         raise ValueError(
             f"{name} gave {type(engine).__name__}, which lacks info, encode or decode of an engine"
         )
     return engine
+
+
+def _hybrid(model: str, device: str, precision: str, max_side: int) -> Engine:
+    from dens3r_ros.engines.hybrid import HybridConfig, HybridEngine
+
+    return HybridEngine(load_monocular(model, device, precision), HybridConfig(max_side))
 
 
 def _geometric(max_side: int) -> Engine:

@@ -37,6 +37,12 @@ class EngineInfo:
     """Number type of most of its work."""
     views: int = 2
     """Views that it can look at together; more than two make it a `WindowEngine`."""
+    deferred: bool = False
+    """Whether the maps of each view cost extra, and so are better asked for only when needed, one
+    view at a time, after the correspondences."""
+    scale_error: float = 0.0
+    """Standard deviation of the logarithm of the scale of one image's depth, where lengths are
+    metres and each image errs for itself; 0 where all pairs share one unit."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -12,55 +13,57 @@ import torch
 from dens3r_ros.engines.preprocess import restore, upright
 from dens3r_ros.engines.protocol import Placement
 from dens3r_ros.geometry.normals import normals_from_points
+from dens3r_ros.mapping.tracking.observation import ViewMaps
 
 
 @dataclass(frozen=True, eq=False)
 class Maps:
     """Per-pixel geometry of one frame, in the camera's optical frame and `odom`'s length unit.
 
-    `raw` (h, w, 3) are the engine's points, `scale` the length of its unit in `odom`'s, `rays`
-    (h, w, 3) with z = 1 pin them to their pixels where the camera is known; `confidence` (h, w)
-    float32, 1 (none) to infinity. Nothing is computed before it is read.
+    `seen` gives the engine's maps, `scale` is the length of its unit in `odom`'s, `rays` (h, w, 3)
+    with z = 1 pin its points to their pixels where the camera is known. Nothing is computed before
+    it is read.
     """
 
-    raw: np.ndarray
-    confidence: np.ndarray
+    seen: Callable[[], ViewMaps]
     scale: float
     placement: Placement
     rays: np.ndarray | None = None
-    engine_normals: np.ndarray | None = None
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """(h, w) float32, 1 (none) to infinity."""
+        return self.seen().confidence
 
     @cached_property
     def depth(self) -> np.ndarray:
         """(h, w) float32 z."""
-        return self.raw[..., 2] * np.float32(self.scale)
+        return self.seen().points[..., 2] * np.float32(self.scale)
 
     @cached_property
     def points(self) -> np.ndarray:
         """(h, w, 3) float32."""
         if self.rays is not None:
             return self.rays * self.depth[..., None]
-        return self.raw * np.float32(self.scale)
+        return self.seen().points * np.float32(self.scale)
 
     @cached_property
     def normals(self) -> np.ndarray:
         """(h, w, 3) float32 unit vectors facing the camera; 0 where unknown."""
-        if self.engine_normals is not None:
-            return self.engine_normals
-        return normals_of(self.points)
+        found = self.seen().normals
+        return normals_of(self.points) if found is None else found
 
     def at_input(self) -> Maps:
         """The same on the pixels of the frame's image; NaN (confidence 1) outside."""
         height, width = self.placement.original
         whole = Placement((height, width), (height, width), 0, 0, (height, width))
-        return replace(
-            self,
-            raw=self._restored(self.raw),
-            confidence=self._restored(self.confidence, 1.0),
-            placement=whole,
-            rays=None if self.rays is None else self._restored(self.rays),
-            engine_normals=self._restored(self.normals),
+        made = ViewMaps(
+            self._restored(self.seen().points),
+            self._restored(self.confidence, 1.0),
+            self._restored(self.normals),
         )
+        rays = None if self.rays is None else self._restored(self.rays)
+        return Maps(lambda: made, self.scale, whole, rays)
 
     def _restored(self, maps: np.ndarray, fill: float = float("nan")) -> np.ndarray:
         batch = torch.from_numpy(np.require(maps, requirements=["C", "W"]))[None]

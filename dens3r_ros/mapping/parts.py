@@ -15,11 +15,13 @@ from dens3r_ros.mapping.world import Parts
 def usual_parts(engine: Engine, config: MapperConfig) -> Parts:
     """Parts for one new map, which start empty."""
     metric = engine.info.metric if config.scale == "auto" else config.scale == "metric"
+    rigid = metric and (config.scale == "metric" or not engine.info.scale_error)
     return Parts(
         engine,
         config,
         metric,
-        KeyframeMaker(engine, config, metric),
+        rigid,
+        KeyframeMaker(engine, config, rigid),
         Places(),
         Archive(engine, config.archive),
         CameraLeveller(config.levelling),

@@ -113,16 +113,15 @@ def _covariance(step: Step, unit: float) -> np.ndarray:
 
 
 def _maps(step: Step, unit: float) -> Maps | None:
-    if step.seen is None:
+    seen = step.seen
+    if seen is None:
         return None
     scale = step.found.scale if step.found else 1.0
     if scale is None:
         return None
     return Maps(
-        step.seen.frame_points,
-        step.seen.frame_confidence,
+        lambda: seen.frame,
         scale * unit,
         step.features.placement,
         camera_rays(step.view.camera) if step.view.calibrated else None,
-        step.seen.frame_normals,
     )

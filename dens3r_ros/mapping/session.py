@@ -180,7 +180,7 @@ class MappingSession:
     def _tracked(
         self, seen: Observation, view: View, keyframe: Keyframe, start: np.ndarray | None
     ) -> Track | str:
-        return track(seen, view, keyframe, start, self._config.tracking, self.parts.metric)
+        return track(seen, view, keyframe, start, self._config.tracking, self.parts.rigid)
 
     def _advance(self, step: Step, keyframe: Keyframe, seen: Observation, found: Track) -> None:
         """The frame is placed: fuse it, and see whether it should be a keyframe."""
@@ -258,7 +258,7 @@ class MappingSession:
         )
         older = world.older(made, world.pose(keyframe.id) @ T, but=keyframe)
         if older is None or not self._take_up(step, keyframe, older, T):
-            forth = tracked_link(found, seen.pixels is not None, keyframe, made, self.parts.metric)
+            forth = tracked_link(found, seen.pixels is not None, keyframe, made, self.parts.rigid)
             world.grow(made, keyframe, forth)
             if step.owner:
                 self.odometry.hand_over(made.id, np.eye(4), T, np.eye(4))

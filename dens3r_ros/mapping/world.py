@@ -27,11 +27,16 @@ from dens3r_ros.mapping.tracking.keyframe import Keyframe
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """What one map is made with; `places`, `archive` and `leveller` belong to it alone."""
+    """What one map is made with; `places`, `archive` and `leveller` belong to it alone.
+
+    metric: whether lengths are metres; rigid: whether also every prediction has one and the same
+    unit, so that no scale is solved for.
+    """
 
     engine: Engine
     config: MapperConfig
     metric: bool
+    rigid: bool
     maker: KeyframeMaker
     places: PlaceIndex
     archive: KeyframeArchive
@@ -48,11 +53,11 @@ class World:
         self.parts = parts
         self.records = Records()
         self._in_use = in_use
-        self.backend = Backend(parts.metric, parts.config.graph)
+        self.backend = Backend(parts.rigid, parts.config.graph)
         self.window = Window(parts.config.window.keyframes, self._let_go)
         self.next_id = 0
         self.loops = LoopCloser(
-            parts.engine, parts.config, parts.metric, parts.places, parts.maker, self.recall
+            parts.engine, parts.config, parts.rigid, parts.places, parts.maker, self.recall
         )
         self.background = BackgroundWork()
         self._frame_number = 0
@@ -73,6 +78,7 @@ class World:
         """Take in a keyframe that is tied to nothing."""
         self.backend.prepare()
         self.graph.add_keyframe(keyframe.id, S_map_keyframe)
+        self.parts.maker.expect_scale(keyframe, self.graph)
         self._take_in(keyframe)
 
     def grow(self, made: Keyframe, keyframe: Keyframe, forth: Link) -> None:
@@ -104,6 +110,8 @@ class World:
             self._tie((yield from maker.link_both(made, other, graph)))
             yield
         yield from self.loops.close(made, graph)
+        for known in (keyframe, made):
+            maker.expect_scale(known, graph)
         del self._busy[made.id]
         self.backend.ask(self._frame_number)
 
@@ -184,7 +192,7 @@ class World:
             self._measure_again(link, keyframe)
 
     def _measure_again(self, link: Link, matured: Keyframe) -> None:
-        better = remeasured(link, matured, self.parts.config, self.parts.metric)
+        better = remeasured(link, matured, self.parts.config, self.parts.rigid)
         if better is not link:
             self.graph.replace_edge(link.edge, better.edge)
             self._links[self._links.index(link)] = better

@@ -21,6 +21,8 @@ class PairPrediction:
     pixels_b_in_a               (B, H_b, W_b, 2) float32: where each pixel of b lies in a (x, y),
                                 for engines that know correspondences
     pixels_confidence           (B, H_b, W_b) float32, 1 (none) to infinity
+    pixels_alike                (B, H_b, W_b) bool: whether what lies there looks the same; where it
+                                does not, as along bare walls, it may lie elsewhere near by
     """
 
     points_a: Tensor | None = None
@@ -35,3 +37,4 @@ class PairPrediction:
     descriptor_confidence_b: Tensor | None = None
     pixels_b_in_a: Tensor | None = None
     pixels_confidence: Tensor | None = None
+    pixels_alike: Tensor | None = None

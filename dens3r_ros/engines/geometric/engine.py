@@ -59,7 +59,7 @@ class GeometricEngine:
         self, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
     ) -> PairPrediction:
         """Points, normals and correspondences of pairs of images of equal sizes."""
-        found = [pair_maps(a.data, b.data, _cameras(a, b), outputs) for a, b in pairs]
+        found = [pair_maps(a.data, b.data, known_cameras(a, b), outputs) for a, b in pairs]
         return PairPrediction(
             **{field.name: _batch(found, field.name) for field in fields(PairMaps)}
         )
@@ -81,7 +81,7 @@ class GeometricEngine:
         return Features(frame, placement, intrinsics, image_features(image))
 
 
-def _cameras(a: Features, b: Features) -> Cameras | None:
+def known_cameras(a: Features, b: Features) -> Cameras | None:
     """Both views' camera matrices; where one is not known, it is taken to be the other's."""
     known = [features.intrinsics.K for features in (a, b) if features.intrinsics]
     return (known[0], known[-1]) if known else None

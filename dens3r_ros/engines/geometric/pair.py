@@ -48,13 +48,13 @@ def pair_maps(
     T_a_b = np.linalg.inv(motion.T_b_a) if motion else np.eye(4)
     depth_a = depth_b = unknown_depth(size)
     if likeliest and "a" in outputs.points + outputs.normals:
-        depth_a = _depth_of_a(a, found.flow, likeliest)
+        depth_a = depth_of_a(a, found.flow, likeliest)
     if likeliest and "b" in outputs.points + outputs.normals:
-        depth_b = _depth_of_b(b, found.flow, likeliest)
-    pixels_b_in_a, pixels_confidence = _correspondences(found.flow)
+        depth_b = depth_of_b(b, found.flow, likeliest)
+    pixels_b_in_a, pixels_confidence = correspondences(found.flow)
     return PairMaps(
-        points_a=view_points(depth_a, K_a, np.eye(4)) if "a" in outputs.points else None,
-        points_b=view_points(depth_b, K_b, T_a_b) if "b" in outputs.points else None,
+        points_a=view_points(depth_a.value, K_a, np.eye(4)) if "a" in outputs.points else None,
+        points_b=view_points(depth_b.value, K_b, T_a_b) if "b" in outputs.points else None,
         confidence_a=_confidence(depth_a) if "a" in outputs.points else None,
         confidence_b=_confidence(depth_b) if "b" in outputs.points else None,
         normals_a=view_normals(depth_a.planes, K_a, size) if "a" in outputs.normals else None,
@@ -64,12 +64,14 @@ def pair_maps(
     )
 
 
-def _depth_of_a(a: ImageFeatures, flow: TwoWayFlow, motion: Likeliest) -> InverseDepth:
+def depth_of_a(a: ImageFeatures, flow: TwoWayFlow, motion: Likeliest) -> InverseDepth:
+    """Of a, in baselines."""
     seen, *nearby = (((view.K_a, view.K_b), view.T_b_a) for view in (motion.view, *motion.nearby))
     return inverse_depth(flow.forward, flow.forward_error, seen, nearby, a.smoothing)
 
 
-def _depth_of_b(b: ImageFeatures, flow: TwoWayFlow, motion: Likeliest) -> InverseDepth:
+def depth_of_b(b: ImageFeatures, flow: TwoWayFlow, motion: Likeliest) -> InverseDepth:
+    """Of b, in baselines."""
     seen, *nearby = (
         ((view.K_b, view.K_a), np.linalg.inv(view.T_b_a)) for view in (motion.view, *motion.nearby)
     )
@@ -80,6 +82,6 @@ def _confidence(depth: InverseDepth) -> np.ndarray:
     return depth_confidence(depth.sigma / depth.value)
 
 
-def _correspondences(flow: TwoWayFlow) -> tuple[np.ndarray, np.ndarray]:
+def correspondences(flow: TwoWayFlow) -> tuple[np.ndarray, np.ndarray]:
     """Where b's pixels lie in a, and the confidence of that."""
     return landing(flow.backward), pixel_confidence(np.hypot(_FLOW_SIGMA, flow.backward_error))

@@ -6,15 +6,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from dens3r_ros.engines.geometric.depth import InverseDepth
 from dens3r_ros.engines.geometric.local_planes import LocalPlanes, plane_coordinates
 
 
-def view_points(depth: InverseDepth, K: np.ndarray, T_a_view: np.ndarray) -> np.ndarray:
-    """(H, W, 3) float32 points in a's optical frame."""
+def view_points(inverse: np.ndarray, K: np.ndarray, T_a_view: np.ndarray) -> np.ndarray:
+    """(H, W, 3) float32 points in a's optical frame, from (H, W) inverse depth above zero."""
     rotation = (T_a_view[:3, :3] @ np.linalg.inv(K)).astype(np.float32)
-    columns, rows = _pixel_axes(depth.value.shape)
-    distance = 1 / depth.value
+    columns, rows = _pixel_axes(inverse.shape)
+    distance = 1 / inverse
     shift = T_a_view[:3, 3].astype(np.float32)
     planes = [
         (columns * row[0] + (rows * row[1] + row[2])) * distance + offset

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dens3r_ros.engines.hybrid import HybridEngine
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.evaluation.image_sequences.chaining import PairChain
 from dens3r_ros.evaluation.metrics.closing import end_error, wrong_loops
@@ -21,6 +22,7 @@ from dens3r_ros.evaluation.metrics.surface import (
     truth_points,
 )
 from dens3r_ros.evaluation.metrics.trajectory import TrajectoryErrors, compare
+from dens3r_ros.evaluation.monocular_oracle import MonocularOracle
 from dens3r_ros.evaluation.oracle.oracle import OracleEngine
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.config import MapperConfig
@@ -96,7 +98,7 @@ def evaluate_sequence(
     chain = PairChain(engine) if options.chained else None
     with Mapper(engine, config) as mapper:
         for index, frame in _frames(source, indices, options):
-            if isinstance(engine, OracleEngine) and not _known(source.truth(index)):
+            if _oracle(engine) and not _known(source.truth(index)):
                 collected.skipped += 1
                 continue
             update = mapper.step(frame)
@@ -114,6 +116,12 @@ def _frames(
     for index in indices:
         frame = source[index]
         yield index, frame if options.calibrated else replace(frame, intrinsics=None)
+
+
+def _oracle(engine: Engine) -> OracleEngine | MonocularOracle | None:
+    """What of the engine looks at the truth."""
+    seeing = engine.network if isinstance(engine, HybridEngine) else engine
+    return seeing if isinstance(seeing, OracleEngine | MonocularOracle) else None
 
 
 def _known(truth: Truth | None) -> bool:
@@ -168,8 +176,11 @@ def _measured(
     figures["calibrated"] = options.calibrated
     if chain is not None:
         figures["ate_chained_m"] = _chained(chain, true_poses)
-    if isinstance(engine, OracleEngine):
-        figures["oracle"] = engine.description()
+    oracle = _oracle(engine)
+    if oracle is not None:
+        figures["oracle"] = oracle.description()
+    if isinstance(engine, HybridEngine):
+        figures |= {"network": engine.network.info.name, "network_runs": engine.runs}
     depth = [
         (index, np.median(np.abs(m.depth_ratio * errors.scale - 1)))
         for index, m in collected.maps

@@ -12,6 +12,8 @@ from rich.table import Table
 
 _ROWS = {
     "engine": "engine",
+    "network": "network",
+    "network_runs": "network run so often",
     "frames": "frames",
     "completeness": "share of frames posed",
     "keyframes": "keyframes",

@@ -76,7 +76,7 @@ def disturb_view(
     Confidence follows the whole depth error, bleeding included, and is 1 where truth is missing.
     """
     size = truth_depth.shape
-    error = noise.warp * _smooth_field(random, noise.warp_knots, size)
+    error = noise.warp * smooth_field(random, noise.warp_knots, size)
     error += noise.pixel * random.standard_normal(size, dtype=np.float32)
     outliers = random.random(size, dtype=np.float32)
     shift = noise.outlier_spread * random.standard_normal(size, dtype=np.float32)
@@ -97,7 +97,7 @@ def disturb_view(
     return DisturbedView(np.exp(error), confidence.astype(np.float32), normal_shift)
 
 
-def _smooth_field(
+def smooth_field(
     random: np.random.Generator, knots: tuple[int, int], size: tuple[int, ...]
 ) -> np.ndarray:
     """(h, w) float32 of about unit variance, as smooth as its few knots."""

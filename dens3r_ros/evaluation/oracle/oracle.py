@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-import cv2
 import numpy as np
 import torch
 
@@ -20,6 +19,7 @@ from dens3r_ros.evaluation.oracle.noise import (
     pair_generator,
     pose_error,
 )
+from dens3r_ros.evaluation.true_depth import filled, index_of_stamp
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.normals import normals_from_points
@@ -68,7 +68,6 @@ class OracleEngine:
         self._source = source
         self._sizing = Sizing(patch=16, long_side=long_side)
         self._index_of: dict[int, int] = {}
-        self._scanned = 0
         self.info = EngineInfo(
             name="oracle",
             model=f"seed {seed}",
@@ -118,12 +117,7 @@ class OracleEngine:
         return Features(frame, placement, given, view)
 
     def _find(self, stamp: int) -> int:
-        while stamp not in self._index_of:
-            if self._scanned == len(self._source):
-                raise KeyError(f"{self._source.name} has no frame at {stamp} ns")
-            self._index_of[self._source[self._scanned].stamp] = self._scanned
-            self._scanned += 1
-        return self._index_of[stamp]
+        return index_of_stamp(self._source, stamp, self._index_of)
 
     def _decode(self, a: TrueView, b: TrueView) -> dict[str, np.ndarray]:
         random = pair_generator(self.seed, a.stamp, b.stamp)
@@ -148,7 +142,7 @@ def true_view(
     """The truth of a frame on the pixels that the engine works on."""
     depth = on_engine_pixels(truth.depth, placement)
     rays = pixel_rays(camera).numpy()
-    shown = _filled(depth, noise.bleed_pixels)
+    shown = filled(depth, noise.bleed_pixels)
     if truth.normals is None:
         points = torch.from_numpy(rays * depth[..., None])
         normals = normals_from_points(points, radius=_NORMAL_RADIUS)[0].numpy()
@@ -176,22 +170,3 @@ def _points(view: TrueView, errors: DisturbedView, T: np.ndarray, scale: float) 
 def _unit(vectors: np.ndarray) -> np.ndarray:
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return (vectors / np.maximum(length, 1e-12)).astype(np.float32)
-
-
-def _filled(depth: np.ndarray, bleed: int) -> np.ndarray:
-    """Depth with holes filled by what is nearest and near and far mixed around edges."""
-    known = np.isfinite(depth)
-    whole = depth.copy()
-    if not known.all() and known.any():
-        _, labels = cv2.distanceTransformWithLabels(
-            (~known).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
-        )
-        source = np.zeros(int(labels.max()) + 1, np.float32)
-        source[labels[known]] = depth[known]
-        whole = source[labels]
-    if bleed <= 0:
-        return whole
-    kernel = np.ones((2 * bleed + 1, 2 * bleed + 1), np.uint8)
-    edge = cv2.dilate(whole, kernel) > 1.1 * cv2.erode(whole, kernel)
-    mixed = cv2.blur(whole, kernel.shape)
-    return np.where(edge, mixed, whole).astype(np.float32)

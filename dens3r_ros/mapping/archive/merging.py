@@ -11,7 +11,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from dens3r_ros.mapping.archive.stored import Stored, small_camera, small_points
-from dens3r_ros.mapping.graph.graph import Edge, PoseGraph, moved_covariance
+from dens3r_ros.mapping.graph.graph import Edge, PoseGraph, moved_covariance, scale_of
 from dens3r_ros.mapping.tracking.fusion import Canonical, carried
 
 EDGES_PER_KEYFRAME = 16
@@ -37,6 +37,10 @@ def merge_nodes(graph: PoseGraph, gone: int, into: int) -> np.ndarray:
         for edge in graph.edges_of(gone)
         if edge.i + edge.j - gone not in tied
     ]
+    if gone in graph.priors:
+        told = replace(graph.priors[gone], scale=graph.priors[gone].scale / scale_of(S))
+        known = graph.priors.get(into)
+        graph.expect_scale(into, told if known is None else told.joined(known))
     graph.remove_keyframe(gone)
     graph.add_edges(passed)
     return S

@@ -12,8 +12,8 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from safetensors.numpy import save
 
 from dens3r_ros.engines.protocol import EngineInfo
 from dens3r_ros.mapping.archive.stored import Stored
-from dens3r_ros.mapping.graph.graph import Edge
+from dens3r_ros.mapping.graph.graph import Edge, ScalePrior
 from dens3r_ros.mapping.history.record import Record
 from dens3r_ros.mapping.history.records import Records
 from dens3r_ros.mapping.places.place_descriptor import PlaceDescriptor
@@ -73,6 +73,7 @@ class SavedMap:
     edges: list[Edge]
     records: Records | list[Record]
     keyframes: Iterable[SavedKeyframe]
+    priors: Mapping[int, ScalePrior] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +87,7 @@ class LoadedMap:
     edges: list[Edge]
     records: list[Record]
     keyframes: list[SavedKeyframe]
+    priors: Mapping[int, ScalePrior] = field(default_factory=dict)
 
 
 def write_map(path: Path, saved: SavedMap) -> int:
@@ -171,6 +173,9 @@ def _graph_arrays(saved: SavedMap) -> dict[str, np.ndarray]:
         "edge_ends": np.array([(e.i, e.j, e.loop) for e in edges], np.int64).reshape(-1, 3),
         "edge_poses": np.array([e.S_i_j for e in edges]).reshape(-1, 4, 4),
         "edge_covariances": np.array([e.covariance for e in edges]).reshape(-1, 7, 7),
+        "scale_priors": np.array(
+            [(i, prior.scale, prior.sigma) for i, prior in saved.priors.items()]
+        ).reshape(-1, 3),
         "frames": np.array(
             [(r.stamp, cameras.index(r.camera), r.keyframe_id, r.epoch) for r in records], np.int64
         ).reshape(-1, 4),

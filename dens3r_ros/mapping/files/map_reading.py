@@ -32,7 +32,7 @@ from dens3r_ros.mapping.files.map_file import (
     MapInfo,
     SavedKeyframe,
 )
-from dens3r_ros.mapping.graph.graph import Edge
+from dens3r_ros.mapping.graph.graph import Edge, ScalePrior
 from dens3r_ros.mapping.history.record import Record
 from dens3r_ros.mapping.places.place_descriptor import PlaceDescriptor
 
@@ -71,13 +71,17 @@ def _assembled(
     poses = {int(i): S for i, S in zip(graph["ids"], graph["poses"], strict=True)}
     measured = zip(graph["edge_ends"], graph["edge_poses"], graph["edge_covariances"], strict=True)
     edges = [Edge(int(i), int(j), S, spread, bool(loop)) for (i, j, loop), S, spread in measured]
+    # Maps of earlier releases have none.
+    told = graph.get("scale_priors", np.zeros((0, 3)))
+    priors = {int(i): ScalePrior(float(scale), float(sigma)) for i, scale, sigma in told}
     cameras = manifest["cameras"]
     placed = zip(graph["frames"], graph["frame_poses"], strict=True)
     records = [
         Record(int(stamp), cameras[camera], int(keyframe_id), T, int(epoch))
         for (stamp, camera, keyframe_id, epoch), T in placed
     ]
-    return LoadedMap(path, _info(manifest), manifest["next_id"], poses, edges, records, keyframes)
+    info, next_id = _info(manifest), manifest["next_id"]
+    return LoadedMap(path, info, next_id, poses, edges, records, keyframes, priors)
 
 
 def _keyframe(

@@ -24,6 +24,7 @@ def to_save(session: MappingSession) -> SavedMap:
         world.graph.edges,
         world.records.copy(),
         list(_keyframes(session)),
+        dict(world.graph.priors),
     )
 
 
@@ -54,6 +55,8 @@ def restored(loaded: LoadedMap, parts: Parts, epoch: int) -> MappingSession:
     for keyframe_id in sorted(loaded.poses):
         session.world.graph.add_keyframe(keyframe_id, loaded.poses[keyframe_id])
     session.world.graph.add_edges(loaded.edges)
+    for keyframe_id, prior in loaded.priors.items():
+        session.world.graph.expect_scale(keyframe_id, prior)
     records = session.world.records
     records.extend(replace(record, epoch=epoch) for record in loaded.records)
     session.world.trim()

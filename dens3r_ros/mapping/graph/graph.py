@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -36,15 +36,31 @@ class Edge:
         return float(np.trace(self.covariance))
 
 
+@dataclass(frozen=True)
+class ScalePrior:
+    """What a keyframe's own image tells of its length unit: `scale` metres, and the standard
+    deviation of the logarithm of that."""
+
+    scale: float
+    sigma: float
+
+    def joined(self, other: ScalePrior) -> ScalePrior:
+        """Both together, as independent opinions of one unit."""
+        own, theirs = self.sigma**-2, other.sigma**-2
+        middle = (own * np.log(self.scale) + theirs * np.log(other.scale)) / (own + theirs)
+        return ScalePrior(float(np.exp(middle)), float((own + theirs) ** -0.5))
+
+
 @dataclass(frozen=True, eq=False)
 class GraphChanges:
-    """What a solver does not know yet: new nodes, new or better edges by number, and the numbers of
-    edges and the nodes that are gone."""
+    """What a solver does not know yet: new nodes, new or better edges by number, the numbers of
+    edges and the nodes that are gone, and new or better scale priors by node."""
 
     poses: dict[int, np.ndarray]
     edges: dict[int, Edge]
     gone_edges: tuple[int, ...] = ()
     gone: tuple[int, ...] = ()
+    priors: Mapping[int, ScalePrior] = field(default_factory=dict)
 
 
 class PoseGraph:
@@ -55,6 +71,8 @@ class PoseGraph:
         self.poses: dict[int, np.ndarray] = {}
         self.moves: dict[int, int] = {}
         """How often each keyframe has moved so far that what shows it should follow."""
+        self.priors: dict[int, ScalePrior] = {}
+        """Of keyframes whose own image tells metres."""
         self._shown: dict[int, np.ndarray] = {}
         self._edges: dict[int, Edge] = {}
         self._of: dict[int, dict[int, Edge]] = {}
@@ -64,6 +82,7 @@ class PoseGraph:
         self._new_edges: dict[int, Edge] = {}
         self._gone_edges: list[int] = []
         self._gone: list[int] = []
+        self._new_priors: dict[int, ScalePrior] = {}
 
     @property
     def anchor(self) -> int:
@@ -113,6 +132,10 @@ class PoseGraph:
                 self._put(number, new)
                 return
 
+    def expect_scale(self, keyframe_id: int, prior: ScalePrior) -> None:
+        """What the keyframe's own image tells of its unit, in place of what it told before."""
+        self.priors[keyframe_id] = self._new_priors[keyframe_id] = prior
+
     def remove_edge(self, number: int) -> None:
         """Forget an edge; see `numbered`."""
         edge = self._edges.pop(number)
@@ -127,6 +150,8 @@ class PoseGraph:
             self.remove_edge(number)
         for known in (self.poses, self.moves, self._shown, self._of):
             del known[keyframe_id]  # type: ignore[attr-defined]
+        self.priors.pop(keyframe_id, None)
+        self._new_priors.pop(keyframe_id, None)
         if keyframe_id in self._new_nodes:
             self._new_nodes.remove(keyframe_id)
         else:
@@ -139,8 +164,10 @@ class PoseGraph:
     def take_changes(self) -> GraphChanges:
         """What has changed since this was last asked."""
         poses = {i: self.poses[i] for i in self._new_nodes}
-        news = GraphChanges(poses, self._new_edges, tuple(self._gone_edges), tuple(self._gone))
+        gone = tuple(self._gone_edges), tuple(self._gone)
+        news = GraphChanges(poses, self._new_edges, *gone, self._new_priors)
         self._new_nodes, self._new_edges, self._gone_edges, self._gone = [], {}, [], []
+        self._new_priors = {}
         self._sent = self._next
         return news
 

@@ -6,44 +6,55 @@ from __future__ import annotations
 import gtsam
 import numpy as np
 
-from dens3r_ros.mapping.graph.graph import Edge, GraphChanges, scale_of
+from dens3r_ros.mapping.graph.graph import Edge, GraphChanges, ScalePrior, scale_of
 
 _ITERATIONS = 20
 _LOOP_KERNEL = 2.0
 """Standard deviations from which on a loop counts less."""
 _FIXED = 1e-6
 """Standard deviation that holds the first keyframe in place."""
+_OPEN = 1e4
+"""The same of what a prior says nothing of."""
 
 
 class Solver:
     """Poses of all keyframes from all edges; keeps graph and estimate between solves.
 
-    `metric` solves rigid poses, otherwise similarities.
+    `metric` solves rigid poses, otherwise similarities, whose scale is that of the first keyframe's
+    unit, or, where keyframes bring scale priors, what all of these agree on best.
     """
 
     def __init__(self, metric: bool) -> None:
         self._metric = metric
         self._graph = gtsam.NonlinearFactorGraph()
         self._values = gtsam.Values()
-        self._slots: dict[int, int] = {}
+        self._slots: dict[int | tuple[int], int] = {}
+        """Where every edge's factor lies, by its number, and every scale prior's, by (node,)."""
         self._free: list[int] = []
 
     def add(self, news: GraphChanges) -> None:
         """Forget what is gone; take in new nodes with first guesses, and new and better edges."""
         for number in news.gone_edges:
-            slot = self._slots.pop(number)
-            self._graph.remove(slot)
-            self._free.append(slot)
+            self._let_go(number)
         for keyframe_id in news.gone:
+            if (keyframe_id,) in self._slots:
+                self._let_go((keyframe_id,))
             self._values.erase(keyframe_id)
         for keyframe_id, S in news.poses.items():
             if self._values.size() == 0:
-                self._graph.add(self._prior(keyframe_id, S))
+                self._graph.add(self._prior(keyframe_id, S, bool(news.priors)))
             self._insert(keyframe_id, S)
         for number, edge in news.edges.items():
             self._put(number, self._factor(edge))
+        for keyframe_id, prior in ({} if self._metric else news.priors).items():
+            self._put((keyframe_id,), self._scale_prior(keyframe_id, prior))
 
-    def _put(self, number: int, factor: gtsam.NonlinearFactor) -> None:
+    def _let_go(self, name: int | tuple[int]) -> None:
+        slot = self._slots.pop(name)
+        self._graph.remove(slot)
+        self._free.append(slot)
+
+    def _put(self, number: int | tuple[int], factor: gtsam.NonlinearFactor) -> None:
         """In the edge's own slot, else in one that is free, else in a new one."""
         if number not in self._slots and not self._free:
             self._slots[number] = self._graph.size()
@@ -67,12 +78,21 @@ class Solver:
     def _insert(self, keyframe_id: int, S: np.ndarray) -> None:
         self._values.insert(keyframe_id, gtsam.Pose3(S) if self._metric else to_gtsam(S))
 
-    def _prior(self, keyframe_id: int, S: np.ndarray) -> gtsam.NonlinearFactor:
+    def _prior(self, keyframe_id: int, S: np.ndarray, rescaled: bool) -> gtsam.NonlinearFactor:
+        """What holds the first keyframe in place, but for its scale where others tell that."""
         if self._metric:
-            noise = gtsam.noiseModel.Isotropic.Sigma(6, _FIXED)
-            return gtsam.PriorFactorPose3(keyframe_id, gtsam.Pose3(S), noise)
-        noise = gtsam.noiseModel.Isotropic.Sigma(7, _FIXED)
+            fixed = gtsam.noiseModel.Isotropic.Sigma(6, _FIXED)
+            return gtsam.PriorFactorPose3(keyframe_id, gtsam.Pose3(S), fixed)
+        sigmas = np.array([_FIXED] * 6 + [_OPEN if rescaled else _FIXED])
+        noise = gtsam.noiseModel.Diagonal.Sigmas(sigmas)
         return gtsam.PriorFactorSimilarity3(keyframe_id, to_gtsam(S), noise)
+
+    def _scale_prior(self, keyframe_id: int, prior: ScalePrior) -> gtsam.NonlinearFactor:
+        """The scale is a component by itself of a similarity's logarithm; the rest is left open."""
+        believed = self._values.atSimilarity3(keyframe_id)
+        S = gtsam.Similarity3(believed.rotation(), believed.translation(), prior.scale)
+        noise = gtsam.noiseModel.Diagonal.Sigmas(np.array([_OPEN] * 6 + [prior.sigma]))
+        return gtsam.PriorFactorSimilarity3(keyframe_id, S, noise)
 
     def _factor(self, edge: Edge) -> gtsam.NonlinearFactor:
         if self._metric:

@@ -10,10 +10,10 @@ import numpy as np
 
 from dens3r_ros.engines.protocol import Engine, Features
 from dens3r_ros.mapping.config import MapperConfig
-from dens3r_ros.mapping.graph.graph import PoseGraph
-from dens3r_ros.mapping.keyframes.linking import Link, agree, link
+from dens3r_ros.mapping.graph.graph import PoseGraph, ScalePrior
+from dens3r_ros.mapping.keyframes.linking import Link, agree, link, relative_scale
 from dens3r_ros.mapping.tracking.cameras import camera_rays
-from dens3r_ros.mapping.tracking.fusion import canonical_from, carried
+from dens3r_ros.mapping.tracking.fusion import Canonical, canonical_from, carried
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.observation import Observation, observe
 from dens3r_ros.mapping.tracking.refinement import Texture, textured_pixels
@@ -66,6 +66,18 @@ class KeyframeMaker:
         points, weight = carried(keyframe.canonical, T_frame_keyframe, view.camera)
         made.canonical.inherit(keyframe.canonical, points, weight, self._config.fusion)
         return made
+
+    def expect_scale(self, keyframe: Keyframe, graph: PoseGraph) -> None:
+        """Tell the graph what the engine, looking at the keyframe alone, says of its length unit,
+        where every image is told its own metres."""
+        error = self._engine.info.scale_error
+        if self._metric or not (self._engine.info.metric and error):
+            return
+        alone = observe(self._engine, [(keyframe.features, keyframe.features)])[0]
+        known = Canonical(alone.keyframe_points, alone.keyframe_confidence - 1)
+        told = relative_scale(known, keyframe.canonical, keyframe.camera, np.eye(4))
+        if told is not None:
+            graph.expect_scale(keyframe.id, ScalePrior(told[0], float(np.hypot(error, told[1]))))
 
     def link_back(self, forth: Link, graph: PoseGraph) -> list[Link]:
         """The way home of the link by which a new keyframe was tracked, if it agrees; what it

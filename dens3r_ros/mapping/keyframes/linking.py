@@ -57,7 +57,7 @@ def link(
     `S_i_j` is where j is expected to be, if anywhere.
     """
     start = None if S_i_j is None else rigid(S_i_j)
-    found = track(seen, view_of(j), i, start, config.tracking, metric)
+    found = track(seen, view_of(j), i, start, config.tracking, metric, scaled=not loop)
     if isinstance(found, str):
         return found
     edge = _edge(i, j, found.T_keyframe_frame, found.covariance, metric, loop)

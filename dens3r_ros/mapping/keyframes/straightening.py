@@ -28,7 +28,7 @@ _MOST = 8
 
 def straighten(keyframe: Keyframe, tracks: Sequence[Track], config: TrackingConfig) -> None:
     """Correct the keyframe's points by the frames that were tracked against it."""
-    seen = [found for found in tracks if found.by_image is not None]
+    seen = [found for found in tracks if found.shape is not None]
     seen = sorted(seen, key=lambda found: -found.parallax)[:_MOST]
     if not seen or config.sigma_depth <= 0:
         return
@@ -59,7 +59,7 @@ def _measured(
     keyframe: Keyframe, found: Track, config: TrackingConfig
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Per followed point: its share of every knot, the weight, and the correction it asks for."""
-    sightings = found.by_image
+    sightings = found.shape
     assert sightings is not None
     matches = sightings.matches(keyframe.canonical)
     start = np.linalg.inv(found.T_keyframe_frame)

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 from torch import Tensor
@@ -14,21 +15,62 @@ from dens3r_ros.network.prediction import PairPrediction
 
 
 @dataclass(frozen=True, eq=False)
+class ViewMaps:
+    """Points (h, w, 3), confidence (h, w) of one view; normals where asked for and to be had."""
+
+    points: np.ndarray
+    confidence: np.ndarray
+    normals: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Observation:
     """What the engine says of a frame (a) and a keyframe (b), all in the frame's optical frame.
 
-    points (h, w, 3), confidence (h, w) of each; normals of the frame, where the engine has them;
-    pixels (h, w, 2) where each keyframe pixel lies in the frame, with their confidence, where the
-    engine knows.
+    Where the engine is `deferred`, the maps of each view are made when first read; where it is
+    `monocular`, it knows their depth without parallax. pixels (h, w, 2)
+    where each keyframe pixel lies in the frame, with their confidence, where the engine knows, and
+    whether it looks the same there.
     """
 
-    frame_points: np.ndarray
-    frame_confidence: np.ndarray
-    frame_normals: np.ndarray | None
-    keyframe_points: np.ndarray
-    keyframe_confidence: np.ndarray
+    deferred: bool
+    monocular: bool
+    frame_size: tuple[int, int]
+    make_frame: Callable[[], ViewMaps]
+    make_keyframe: Callable[[], ViewMaps]
     pixels: np.ndarray | None = None
     pixels_confidence: np.ndarray | None = None
+    pixels_alike: np.ndarray | None = None
+
+    @cached_property
+    def frame(self) -> ViewMaps:
+        """Of the frame, normals too where asked for and to be had."""
+        return self.make_frame()
+
+    @cached_property
+    def keyframe(self) -> ViewMaps:
+        """Of the keyframe."""
+        return self.make_keyframe()
+
+    @property
+    def frame_points(self) -> np.ndarray:
+        """(h, w, 3) of the frame."""
+        return self.frame.points
+
+    @property
+    def frame_confidence(self) -> np.ndarray:
+        """(h, w) of the frame."""
+        return self.frame.confidence
+
+    @property
+    def keyframe_points(self) -> np.ndarray:
+        """(h, w, 3) of the keyframe."""
+        return self.keyframe.points
+
+    @property
+    def keyframe_confidence(self) -> np.ndarray:
+        """(h, w) of the keyframe."""
+        return self.keyframe.confidence
 
 
 def observe(
@@ -39,29 +81,76 @@ def observe(
     groups: dict[tuple[tuple[int, int], tuple[int, int]], list[int]] = {}
     for index, (a, b) in enumerate(pairs):
         groups.setdefault((a.placement.size, b.placement.size), []).append(index)
+    look = _later if engine.info.deferred else _at_once
     found: dict[int, Observation] = {}
     for group in groups.values():
-        prediction = engine.decode([pairs[index] for index in group], outputs)
-        found.update((index, _one(prediction, n)) for n, index in enumerate(group))
+        seen = look(engine, [pairs[index] for index in group], outputs)
+        found.update(zip(group, seen, strict=True))
     return [found[index] for index in range(len(pairs))]
 
 
-def _one(prediction: PairPrediction, n: int) -> Observation:
-    def take(tensor: Tensor | None) -> np.ndarray | None:
-        return None if tensor is None else tensor[n].float().cpu().numpy()
+def _at_once(
+    engine: Engine, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
+) -> list[Observation]:
+    prediction = engine.decode(pairs, outputs)
+    found = []
+    for n, (frame, _) in enumerate(pairs):
+        frame_maps, keyframe_maps = (_maps(prediction, n, view) for view in "ab")
+        made = partial(_given, frame_maps), partial(_given, keyframe_maps)
+        found.append(_observation(engine, prediction, n, frame, *made))
+    return found
 
-    def must(tensor: Tensor | None, name: str) -> np.ndarray:
-        array = take(tensor)
-        if array is None:
-            raise ValueError(f"the engine gave no {name}, which mapping needs")
-        return array
 
+def _later(
+    engine: Engine, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
+) -> list[Observation]:
+    """Correspondences at once; each view's maps when they are read."""
+    prediction = engine.decode(pairs, Outputs("", "", ""))
+    found = []
+    for n, pair in enumerate(pairs):
+        of_a = partial(_asked, engine, pair, Outputs("a", outputs.normals, ""))
+        of_b = partial(_asked, engine, pair, Outputs("b", "", ""))
+        found.append(_observation(engine, prediction, n, pair[0], of_a, of_b))
+    return found
+
+
+def _asked(engine: Engine, pair: tuple[Features, Features], outputs: Outputs) -> ViewMaps:
+    return _maps(engine.decode([pair], outputs), 0, outputs.points)
+
+
+def _given(maps: ViewMaps) -> ViewMaps:
+    return maps
+
+
+def _observation(
+    engine: Engine,
+    prediction: PairPrediction,
+    n: int,
+    frame: Features,
+    make_frame: Callable[[], ViewMaps],
+    make_keyframe: Callable[[], ViewMaps],
+) -> Observation:
     return Observation(
-        must(prediction.points_a, "points_a"),
-        must(prediction.confidence_a, "confidence_a"),
-        take(prediction.normals_a),
-        must(prediction.points_b, "points_b"),
-        must(prediction.confidence_b, "confidence_b"),
-        take(prediction.pixels_b_in_a),
-        take(prediction.pixels_confidence),
+        engine.info.deferred,
+        engine.info.monocular,
+        frame.placement.size,
+        make_frame,
+        make_keyframe,
+        _take(prediction.pixels_b_in_a, n),
+        _take(prediction.pixels_confidence, n),
+        None if prediction.pixels_alike is None else prediction.pixels_alike[n].cpu().numpy(),
     )
+
+
+def _maps(prediction: PairPrediction, n: int, view: str) -> ViewMaps:
+    points, confidence, normals = (
+        _take(getattr(prediction, f"{kind}_{view}"), n)
+        for kind in ("points", "confidence", "normals")
+    )
+    if points is None or confidence is None:
+        raise ValueError(f"the engine gave no points_{view}, which mapping needs")
+    return ViewMaps(points, confidence, normals)
+
+
+def _take(tensor: Tensor | None, n: int) -> np.ndarray | None:
+    return None if tensor is None else tensor[n].float().cpu().numpy()

@@ -17,6 +17,8 @@ MIN_MATCHES = 12
 """Fewer matches determine no pose that could be trusted."""
 _CELLS = (3, 4)
 """Rows and columns of the view within which errors are taken to be correlated."""
+_FAR = 8.0
+"""Standard deviations from a sampled solution beyond which a match has no part in it."""
 _SAMPLES = 100
 """Minimal solutions that are tried at least; many more only where few matches agree."""
 
@@ -31,6 +33,10 @@ class RayMatches:
 
     def __len__(self) -> int:
         return len(self.points)
+
+    def only(self, some: np.ndarray) -> RayMatches:
+        """Those that (N,) bool picks."""
+        return RayMatches(self.points[some], self.rays[some], self.weights[some])
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +106,10 @@ def resect(
 def resect_from_scratch(
     matches: RayMatches, sigma: float, config: TrackingConfig, most: int = 1000
 ) -> Resection | None:
-    """The same without a start: sampled minimal solutions first; None where none agrees."""
+    """The same without a start: sampled minimal solutions first; None where none agrees.
+
+    What lies far off the best of them has no part in it: much of that may err alike.
+    """
     front = np.flatnonzero(matches.rays[:, 2] > 0.1)
     if len(front) < MIN_MATCHES:
         return None
@@ -118,7 +127,19 @@ def resect_from_scratch(
     start[:3] = pose.Rt
     if not np.isfinite(start).all():
         return None
-    return resect(matches, start, sigma, config)
+    near = misses(matches, start) < _FAR * sigma
+    if near.sum() < MIN_MATCHES:
+        return None
+    solved = resect(matches.only(near), start, sigma, config)
+    agree = misses(matches, solved.T_frame_keyframe) < 3 * max(solved.sigma, sigma)
+    return replace(solved, agree=agree)
+
+
+def misses(matches: RayMatches, T_frame_keyframe: np.ndarray) -> np.ndarray:
+    """(N,) angles in radians between the rays and where the points are then."""
+    seen = matches.points @ T_frame_keyframe[:3, :3].T + T_frame_keyframe[:3, 3]
+    seen /= np.linalg.norm(seen, axis=1, keepdims=True).clip(1e-9)
+    return np.linalg.norm(seen - matches.rays, axis=1)
 
 
 @dataclass(frozen=True, eq=False)

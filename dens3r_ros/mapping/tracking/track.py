@@ -40,7 +40,7 @@ class Track:
     keyframe's, None where the pair tells no depth; matched: share of the keyframe still seen;
     parallax: median angle in radians between the two views' rays; by_engine, by_image: what the
     pose was found from; doubt: of the images, see `agreement.settle`; difference: how far those two
-    were apart, where there were two.
+    were apart, where there were two; shape: sightings by which the keyframe can be straightened.
     """
 
     T_keyframe_frame: np.ndarray
@@ -54,3 +54,4 @@ class Track:
     by_image: Sightings | None
     doubt: np.ndarray = field(default_factory=lambda: NO_DOUBT)
     difference: Difference | None = None
+    shape: Sightings | None = None

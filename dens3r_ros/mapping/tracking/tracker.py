@@ -9,6 +9,7 @@ import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.config import TrackingConfig
+from dens3r_ros.mapping.search import solve
 from dens3r_ros.mapping.tracking.agreement import Difference, settle, swing
 from dens3r_ros.mapping.tracking.cameras import rays_at
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
@@ -22,14 +23,9 @@ from dens3r_ros.mapping.tracking.matching import (
     unit,
 )
 from dens3r_ros.mapping.tracking.observation import Observation
+from dens3r_ros.mapping.tracking.pair_unit import pair_unit
 from dens3r_ros.mapping.tracking.refinement import Texture, follow
-from dens3r_ros.mapping.tracking.resection import (
-    MIN_MATCHES,
-    RayMatches,
-    Resection,
-    resect,
-    resect_from_scratch,
-)
+from dens3r_ros.mapping.tracking.resection import MIN_MATCHES, RayMatches, Resection, resect
 from dens3r_ros.mapping.tracking.track import Sightings, Track
 
 _OCCLUDED = 0.1
@@ -57,6 +53,12 @@ class _Pairs:
     pixels: np.ndarray
     matched: float
 
+    def only(self, some: np.ndarray) -> _Pairs:
+        """Those that (N,) bool picks."""
+        seen = self.sightings
+        kept = Sightings(seen.pixels[some], seen.rays[some], seen.weights[some], seen.sigma)
+        return _Pairs(kept, self.pixels[some], self.matched)
+
 
 def track(
     seen: Observation,
@@ -65,25 +67,32 @@ def track(
     start: np.ndarray | None,
     config: TrackingConfig,
     metric: bool = False,
+    scaled: bool = True,
 ) -> Track | str:
-    """Place the frame against the keyframe; a reason in words where that cannot be done.
+    """Place the frame against the keyframe; a reason where that cannot be done.
 
     `start` (T_keyframe_frame) is where the frame is expected, if anything is. All units are one
-    and the same where the engine is `metric`.
+    and the same where the engine is `metric`; off, `scaled` spares finding out the pair's.
     """
     pairs = _pairs(seen, view, keyframe, config)
     matches = pairs.sightings.matches(keyframe.canonical)
     if len(matches) < MIN_MATCHES or pairs.matched < config.lost_fraction:
         return f"only {pairs.matched:.0%} of keyframe {keyframe.id} matched"
-    coarse = _solve(matches, start, pairs.sightings.sigma, config)
+    coarse, from_scratch = solve(matches, start, pairs.sightings.sigma, config)
     if coarse is None or coarse.inliers < config.lost_inliers:
         return f"matches with keyframe {keyframe.id} agree on no pose"
+    if from_scratch:
+        pairs = pairs.only(coarse.agree)
+        matches = matches.only(coarse.agree)
     T, depth = coarse.T_frame_keyframe, keyframe.canonical.median_depth
     expected = T if start is None else np.linalg.inv(start)
     by_image = _followed(seen, view, keyframe, T, config)
     if by_image is None and view.camera.fx * swing(T, expected, depth) > _STRAYED:
         by_image = _followed(seen, view, keyframe, expected, config)
-    scale = _pair_scale(seen, pairs, matches, T, config)
+    scale = None
+    if scaled:
+        there = np.linalg.norm(matches.points @ T[:3, :3].T + T[:3, 3], axis=1)
+        scale = pair_unit(seen, pairs.sightings.pixels, pairs.pixels, there, config)
     doubt = (view.texture or keyframe.texture).doubt
     estimates = _estimates(coarse, by_image, keyframe, seen.pixels is not None, config)
     T, covariance = settle(*estimates, doubt, expected)
@@ -99,6 +108,7 @@ def track(
         by_image,
         doubt,
         None if estimates[1] is None else Difference.between(estimates[0], estimates[1]),
+        pairs.sightings if seen.pixels is not None and seen.monocular else by_image,
     )
 
 
@@ -149,13 +159,17 @@ def _pairs(seen: Observation, view: View, keyframe: Keyframe, config: TrackingCo
     weights = np.sqrt(weight[sure])
     weights *= len(weights) / max(float(weights.sum()), 1e-9)
     sightings = Sightings(grid[sure], rays[sure], weights, sigma)
-    hit = _cells_hit(pixels[sure], seen.frame_confidence.shape, config.stride)
-    some = seen.frame_confidence[:: config.stride, :: config.stride]
-    covered = hit / max(int((some > config.min_confidence).sum()), hit, 1)
     matched = float(sure.sum()) / max(len(grid), 1)
-    return _Pairs(
-        sightings, pixels[sure], matched if seen.pixels is not None else min(matched, covered)
-    )
+    if seen.pixels is None:
+        hit = _cells_hit(pixels[sure], seen.frame_size, config.stride)
+        some = seen.frame_confidence[:: config.stride, :: config.stride]
+        covered = hit / max(int((some > config.min_confidence).sum()), hit, 1)
+        matched = min(matched, covered)
+    found = _Pairs(sightings, pixels[sure], matched)
+    if seen.pixels_alike is None:
+        return found
+    x, y = sightings.pixels.T
+    return found.only(seen.pixels_alike[y, x])
 
 
 def _cells_hit(pixels: np.ndarray, size: tuple[int, ...], side: int) -> int:
@@ -170,7 +184,7 @@ def _matched_pixels(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For keyframe pixels: pixels of the frame, unit rays there, and which can be relied on."""
     x, y = grid.T
-    size = seen.frame_confidence.shape
+    size = seen.frame_size
     if seen.pixels is not None and seen.pixels_confidence is not None:
         pixels = seen.pixels[y, x].astype(np.float64)
         sure = (seen.pixels_confidence[y, x] > config.min_confidence) & inside(pixels, size)
@@ -188,26 +202,12 @@ def _matched_pixels(
     return pixels, rays_at(pixels, view.camera) if view.calibrated else directions, sure
 
 
-def _solve(
-    matches: RayMatches, start: np.ndarray | None, sigma: float, config: TrackingConfig
-) -> Resection | None:
-    """From the expected place; from scratch where there is none or it convinces few matches."""
-    solved = None
-    if start is not None:
-        solved = resect(matches, np.linalg.inv(start), sigma, config)
-        if solved.inliers > 0.6:
-            return solved
-    fresh = resect_from_scratch(matches, sigma, config)
-    if fresh is None or (solved is not None and solved.inliers >= fresh.inliers):
-        return solved
-    return fresh
-
-
 def _followed(
     seen: Observation, view: View, keyframe: Keyframe, T: np.ndarray, config: TrackingConfig
 ) -> Sightings | None:
     """Points followed on the images from where T_frame_keyframe puts them, if enough can be."""
-    wanted = config.refine and seen.pixels is None
+    # Correspondences without depth of the engine's own stand by themselves.
+    wanted = config.refine and (seen.pixels is None or (seen.monocular and view.calibrated))
     if view.texture is None or not wanted or not len(keyframe.texture.pixels):
         return None
     if view.texture.grey.shape != keyframe.texture.grey.shape:
@@ -220,7 +220,7 @@ def _followed(
     start = project(expected, view.camera)
     if not view.calibrated:
         start, _ = match_rays(seen.frame_points, unit(expected), start, config.match_iterations)
-    visible = inside(start, seen.frame_confidence.shape, 8)
+    visible = inside(start, seen.frame_size, 8)
     pixels, start = pixels[visible], start[visible]
     found, good = follow(keyframe.texture, view.texture, pixels, start)
     good &= np.abs(found - start).max(1, initial=0) < _STRAYED
@@ -233,24 +233,6 @@ def _followed(
         rays = unit(sample(seen.frame_points, there))
     sigma = config.sigma_pixels / view.camera.fx
     return Sightings(pixels[good].astype(int), rays, np.ones(len(there)), sigma)
-
-
-def _pair_scale(
-    seen: Observation, pairs: _Pairs, matches: RayMatches, T: np.ndarray, config: TrackingConfig
-) -> float | None:
-    """Length of the pair's unit in the keyframe's; None where the pair tells no depth."""
-    x, y = pairs.sightings.pixels.T
-    expected = np.linalg.norm(matches.points @ T[:3, :3].T + T[:3, 3], axis=1)
-    by_keyframe = np.linalg.norm(seen.keyframe_points[y, x], axis=1)
-    by_frame = np.linalg.norm(sample_nearest(seen.frame_points, pairs.pixels), axis=1)
-    sure_k = seen.keyframe_confidence[y, x] > config.min_confidence
-    sure_f = sample_nearest(seen.frame_confidence, pairs.pixels) > config.min_confidence
-    middles = [
-        median(np.log(expected[sure].clip(1e-9) / distance[sure].clip(1e-9)))
-        for sure, distance in ((sure_k, by_keyframe), (sure_f, by_frame))
-        if sure.sum() >= MIN_MATCHES
-    ]
-    return float(np.exp(np.mean(middles))) if middles else None
 
 
 def _parallax(matches: RayMatches, T: np.ndarray) -> float:

@@ -32,16 +32,20 @@ class EngineParameters:
 
     name: str = setting(
         "auto",
-        "auto, torch, onnx, geometric, or module:factory. auto takes the model named, else the one "
-        "of `dens3r models use`, else the best on this machine, else geometric.",
+        "auto, torch, onnx, geometric, hybrid, or module:factory. auto takes the model named, else "
+        "the one of `dens3r models use`, else the best on this machine, else geometric.",
     )
-    model: str = setting("", "Name from `dens3r models list`, or path of a checkpoint or export.")
+    model: str = setting(
+        "",
+        "Name from `dens3r models list`, or path of a checkpoint or export. Of hybrid it is the "
+        "network whose depth is joined with geometry: dens3r-tiny if empty, or module:factory.",
+    )
     device: str = setting("auto", "auto, cpu, cuda, cuda:1, ...")
     precision: str = setting(
         "auto", "Of the network's backbone.", choices=("auto", "fp32", "bf16", "fp16")
     )
     max_side: int = setting(
-        0, "Long side of the geometric engine's images, pixels; 0 as they come.", low=0, high=4096
+        0, "Long side of images that geometry matches, pixels; 0 as they come.", low=0, high=4096
     )
 
 

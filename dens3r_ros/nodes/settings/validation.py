@@ -12,7 +12,7 @@ from typing import Any
 from dens3r_ros.nodes.settings.config import NodeConfig, Rule, parameter_table
 
 QUATERNION_ERROR = 0.01
-ENGINES = ("auto", "torch", "onnx", "geometric")
+ENGINES = ("auto", "torch", "onnx", "geometric", "hybrid")
 
 
 def problems(config: NodeConfig) -> list[str]:

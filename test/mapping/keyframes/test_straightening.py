@@ -46,7 +46,9 @@ def tracks(random: np.random.Generator, count: int, shift: float) -> list[Track]
         rays = unit(rays + random.normal(0, 0.3 / 400, rays.shape))
         seen = Sightings(np.stack((x, y), 1), rays, np.ones(300), 1 / 400)
         T_back = np.linalg.inv(T)
-        found.append(Track(T_back, T_back, 1.0, np.eye(6), 1.0, 1.0, shift / 2.5, seen, seen))
+        found.append(
+            Track(T_back, T_back, 1.0, np.eye(6), 1.0, 1.0, shift / 2.5, seen, seen, shape=seen)
+        )
     return found
 
 

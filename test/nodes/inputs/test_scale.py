@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from dens3r_ros.engines.protocol import Placement
 from dens3r_ros.mapping.maps import Maps
+from dens3r_ros.mapping.tracking.observation import ViewMaps
 from dens3r_ros.mapping.update import Tracking, Update
 from dens3r_ros.nodes.inputs.scale import ENOUGH, ScaleEstimator, in_metres
 
@@ -155,7 +156,8 @@ def test_positions_that_come_late_are_waited_for() -> None:
 
 def test_everything_with_a_length_becomes_metres() -> None:
     placement = Placement((2, 2), (2, 2), 0, 0, (2, 2))
-    maps = Maps(np.ones((2, 2, 3), np.float32), np.ones((2, 2), np.float32), 2.0, placement)
+    made = ViewMaps(np.ones((2, 2, 3), np.float32), np.ones((2, 2), np.float32))
+    maps = Maps(lambda: made, 2.0, placement)
     before = replace(update(7, np.array([1.0, 2, 3])), maps=maps, epoch=3)
     after = in_metres(before, UNIT, 2)
     assert (after.epoch, after.metric, after.stamp) == (5, True, 7)

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two views together: where they stand, and the depth of each, both in the unit of b's network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from dens3r_ros.engines.geometric.correspondence import Correspondence, correspond
+from dens3r_ros.engines.geometric.depth import InverseDepth
+from dens3r_ros.engines.geometric.local_planes import local_planes
+from dens3r_ros.engines.geometric.motion import motion_between
+from dens3r_ros.engines.geometric.pair import depth_of_a, depth_of_b
+from dens3r_ros.engines.geometric.view import view_normals
+from dens3r_ros.engines.hybrid.alone import Encoded
+from dens3r_ros.engines.hybrid.fitting import Fit, fit
+from dens3r_ros.engines.hybrid.joining import Joined, by_network, join
+from dens3r_ros.engines.hybrid.placing import Tracks, place, relative_unit
+from dens3r_ros.geometry.two_views.flow import TwoWayFlow, likeness
+from dens3r_ros.geometry.two_views.two_view import Cameras
+from dens3r_ros.geometry.two_views.two_view_focal import assumed_cameras
+from dens3r_ros.geometry.two_views.two_view_search import Likeliest
+
+_ALIKE = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """T_a_b (4, 4) in the unit of b's network; fitted: how that was brought to what is
+    triangulated, None without parallax."""
+
+    T_a_b: np.ndarray
+    fitted: Fit | None
+
+
+class PairViews:
+    """A pair (a, b); everything is made when first read, so that a network runs only for a view
+    whose depth is wanted. `cameras` are None where neither is known."""
+
+    def __init__(self, a: Encoded, b: Encoded, cameras: Cameras | None, metric: bool) -> None:
+        self.a, self.b = a, b
+        self._known = cameras
+        self._metric = metric
+
+    @cached_property
+    def flow(self) -> TwoWayFlow:
+        """Where pixels of each lie in the other."""
+        return self._matched.flow
+
+    @cached_property
+    def alike_b(self) -> np.ndarray:
+        """(H, W) bool: which pixels of b lead to something that looks like them; flow across bare
+        walls comes back to itself wherever it goes."""
+        found = likeness(self.b.image.grey, self.a.image.grey, self.flow.backward)
+        return found > _ALIKE
+
+    @cached_property
+    def _matched(self) -> Correspondence:
+        if self.a is self.b:
+            return _rest(self.a.image.grey.shape)
+        return correspond(self.a.image, self.b.image, self._known)
+
+    @cached_property
+    def _motion(self) -> Likeliest | None:
+        if self.a is self.b:
+            return None
+        return motion_between(self._matched, self._known, self.a.image.grey.shape)
+
+    @property
+    def _tracks(self) -> Tracks:
+        return Tracks(self._matched.pixels_a, self._matched.pixels_b)
+
+    @cached_property
+    def cameras(self) -> Cameras:
+        """Given; else as the motion tells, or a network."""
+        if self._known is not None:
+            return self._known
+        if self._motion is not None:
+            return self._motion.view.K_a, self._motion.view.K_b
+        told = self.b.alone.camera
+        return (told.K, told.K) if told else assumed_cameras(self.a.image.grey.shape)
+
+    @cached_property
+    def standing(self) -> Standing | None:
+        """By parallax where there is any, else by the network's points; None if neither tells."""
+        if self.a is self.b:
+            return Standing(np.eye(4), None)
+        fitted = self._fitted_b
+        if self._motion is not None and fitted is not None:
+            T_a_b = np.linalg.inv(self._motion.view.T_b_a)
+            T_a_b[:3, 3] *= fitted.scale
+            return Standing(T_a_b, fitted)
+        placed = place(self._tracks, self.b.alone, self.cameras)
+        return None if placed is None else Standing(placed, None)
+
+    @cached_property
+    def depth_b(self) -> Joined:
+        """Of b."""
+        if self.standing is None or self.standing.fitted is None or self._motion is None:
+            return by_network(self.b.alone, 1.0)
+        fitted = self.standing.fitted
+        return join(self._triangulated_b, self.b.alone, fitted, fitted.scale)
+
+    @cached_property
+    def depth_a(self) -> Joined:
+        """Of a."""
+        if self.a is self.b or self.standing is None:
+            return by_network(self.a.alone, 1.0)
+        if self.standing.fitted is not None and self._motion is not None:
+            triangulated = depth_of_a(self.a.image, self.flow, self._motion)
+            fitted = fit(triangulated, self.a.alone, self._metric)
+            if fitted is not None:
+                return join(triangulated, self.a.alone, fitted, self.standing.fitted.scale)
+        unit = relative_unit(
+            self._tracks,
+            self.a.alone,
+            self.depth_b.inverse,
+            self.cameras[1],
+            self.standing.T_a_b,
+        )
+        return by_network(self.a.alone, unit or 1.0)
+
+    def normals(self, view: str) -> np.ndarray:
+        """(H, W, 3) float32 in the view's own optical frame: the network's, else of planes through
+        the depth around."""
+        encoded, K = (self.a, self.cameras[0]) if view == "a" else (self.b, self.cameras[1])
+        if encoded.alone.normals is not None:
+            return encoded.alone.normals
+        joined = self.depth_a if view == "a" else self.depth_b
+        weight = 1 / (joined.error * joined.inverse) ** 2
+        planes = local_planes(joined.inverse, weight, encoded.image.smoothing)
+        return view_normals(planes, K, joined.inverse.shape)
+
+    @cached_property
+    def _fitted_b(self) -> Fit | None:
+        if self._motion is None:
+            return None
+        return fit(self._triangulated_b, self.b.alone, self._metric)
+
+    @cached_property
+    def _triangulated_b(self) -> InverseDepth:
+        assert self._motion is not None
+        return depth_of_b(self.b.image, self.flow, self._motion)
+
+
+def _rest(size: tuple[int, int]) -> Correspondence:
+    """Of an image to itself."""
+    still, none = np.zeros((*size, 2), np.float32), np.zeros(size, np.float32)
+    flow = TwoWayFlow(still, still, none, none)
+    return Correspondence(flow, np.empty((0, 2)), np.empty((0, 2)), 0, None)
