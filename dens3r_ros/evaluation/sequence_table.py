@@ -13,7 +13,9 @@ from rich.table import Table
 _ROWS = {
     "engine": "engine",
     "frames": "frames",
+    "decoded": "decoded",
     "completeness": "share of frames posed",
+    "live": "posed when they came",
     "keyframes": "keyframes",
     "loops": "loops",
     "wrong_loops": "of which wrong",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,29 +19,37 @@ from dens3r_ros.geometry.normals import normals_from_points
 class Maps:
     """Per-pixel geometry of one frame, in the camera's optical frame and `odom`'s length unit.
 
-    `raw` (h, w, 3) are the engine's points, `scale` the length of its unit in `odom`'s, `rays`
-    (h, w, 3) with z = 1 pin them to their pixels where the camera is known; `confidence` (h, w)
-    float32, 1 (none) to infinity. Nothing is computed before it is read.
+    `make` gives points (h, w, 3) in a unit whose length in `odom`'s is `scale`, and their
+    confidence (h, w); `rays` (h, w, 3) with z = 1 pin them to their pixels where the camera is
+    known. Nothing is computed before it is read.
     """
 
-    raw: np.ndarray
-    confidence: np.ndarray
+    make: Callable[[], tuple[np.ndarray, np.ndarray]]
     scale: float
     placement: Placement
     rays: np.ndarray | None = None
     engine_normals: np.ndarray | None = None
 
     @cached_property
+    def _made(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.make()
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """(h, w) float32, 1 (none) to infinity."""
+        return self._made[1]
+
+    @cached_property
     def depth(self) -> np.ndarray:
         """(h, w) float32 z."""
-        return self.raw[..., 2] * np.float32(self.scale)
+        return self._made[0][..., 2] * np.float32(self.scale)
 
     @cached_property
     def points(self) -> np.ndarray:
         """(h, w, 3) float32."""
         if self.rays is not None:
             return self.rays * self.depth[..., None]
-        return self.raw * np.float32(self.scale)
+        return self._made[0] * np.float32(self.scale)
 
     @cached_property
     def normals(self) -> np.ndarray:
@@ -53,10 +62,10 @@ class Maps:
         """The same on the pixels of the frame's image; NaN (confidence 1) outside."""
         height, width = self.placement.original
         whole = Placement((height, width), (height, width), 0, 0, (height, width))
+        raw, confidence = self._restored(self._made[0]), self._restored(self.confidence, 1.0)
         return replace(
             self,
-            raw=self._restored(self.raw),
-            confidence=self._restored(self.confidence, 1.0),
+            make=lambda: (raw, confidence),
             placement=whole,
             rays=None if self.rays is None else self._restored(self.rays),
             engine_normals=self._restored(self.normals),

@@ -66,6 +66,7 @@ def counters(world: World, frames: int, lost: int) -> Counters:
     """Running totals, after so many frames of which so many were lost."""
     return Counters(
         frames=frames,
+        decoded=frames,
         tracked=len(world.records),
         lost=lost,
         keyframes=world.next_id,
@@ -111,16 +112,16 @@ def _covariance(step: Step, unit: float) -> np.ndarray:
 
 
 def _maps(step: Step, unit: float) -> Maps | None:
-    if step.seen is None:
+    seen = step.seen
+    if seen is None:
         return None
     scale = step.found.scale if step.found else 1.0
     if scale is None:
         return None
     return Maps(
-        step.seen.frame_points,
-        step.seen.frame_confidence,
+        lambda: (seen.frame_points, seen.frame_confidence),
         scale * unit,
         step.features.placement,
         camera_rays(step.view.camera) if step.view.calibrated else None,
-        step.seen.frame_normals,
+        seen.frame_normals,
     )

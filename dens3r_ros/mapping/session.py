@@ -23,6 +23,7 @@ from dens3r_ros.mapping.step import Record, Step
 from dens3r_ros.mapping.stopwatch import Stopwatch
 from dens3r_ros.mapping.stream import Stream
 from dens3r_ros.mapping.tracker import Track, View, track
+from dens3r_ros.mapping.tracking.reference import Reference, reference_of
 from dens3r_ros.mapping.update import Tracking, Update
 from dens3r_ros.mapping.world import Parts, World
 
@@ -42,11 +43,14 @@ class Session:
         self._owner = parts.config.cameras.odometry
         self._initialiser = Initialiser(parts.engine, parts.maker, parts.config)
         self._number = self._worked = self._lost = 0
+        self.held: frozenset[int] = frozenset()
+        """Keyframes that frames are tracked against between decodings."""
         self.levelled_by = ""
         """What made z point up: "base", "floor" or "camera"; empty before it is known."""
 
-    def take(self, frame: Frame) -> Update:
-        """Place one frame."""
+    def take(self, frame: Frame, expected: np.ndarray | None = None) -> Update:
+        """Place one frame; `expected` is where it is relative to its camera's keyframe,
+        T_keyframe_frame, if tracking knows it already."""
         watch = Stopwatch()
         with watch.stage("chores"):
             self.catch_up()
@@ -59,6 +63,7 @@ class Session:
         with watch.stage("image"):
             view = stream.view(features)
         step = Step(frame, features, stream, watch, view, frame.camera == self._owner)
+        step.held = stream.expect(expected)
         with watch.stage("solve"):
             if self.world.backend.apply(self._number):
                 self._correct()
@@ -88,7 +93,14 @@ class Session:
     def _in_use(self) -> set[int]:
         """Keyframes by which cameras stand."""
         standing = {stream.keyframe_id for stream in self._streams.values()}
-        return {i for i in (*standing, self.odometry.keyframe_id) if i is not None}
+        used = (*standing, *self.held, self.odometry.keyframe_id)
+        return {i for i in used if i is not None}
+
+    def references(self) -> dict[str, Reference | None]:
+        """By camera, what its frames are tracked against until the next decoding."""
+        least = self._config.tracking.min_confidence
+        streams = self._streams.items()
+        return {name: reference_of(stream, self.world, least) for name, stream in streams}
 
     def expect_lens(self, name: str, camera: Intrinsics, whole: Intrinsics | None) -> None:
         """What lens a camera had: of the engine's pixels, and of the image's if surely known."""
@@ -219,6 +231,9 @@ class Session:
     def _lose(self, step: Step, reason: str) -> None:
         """Look for the frame among all keyframes."""
         stream = step.stream
+        if step.held:
+            step.reason = reason
+            return
         stream.lost += 1
         recent = [keyframe.id for keyframe in self.world.window][-_RECENT:][::-1]
         with step.watch.stage("relocalise"):

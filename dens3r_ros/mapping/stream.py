@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from dens3r_ros.engines.preprocess import resample
-from dens3r_ros.engines.protocol import Features
+from dens3r_ros.engines.protocol import Features, Placement
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.agreement import Witness
 from dens3r_ros.mapping.cameras import CameraEstimate, fit_camera
@@ -22,6 +22,17 @@ from dens3r_ros.mapping.tracker import View
 
 if TYPE_CHECKING:
     from dens3r_ros.mapping.step import Step
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """Through what a frame was seen: the camera of the engine's pixels, whether pixels are pinned
+    to its rays, where they lie in the image, and the frame's stamp (ns)."""
+
+    camera: Intrinsics
+    calibrated: bool
+    placement: Placement
+    stamp: int
 
 
 @dataclass(eq=False)
@@ -38,6 +49,8 @@ class Stream:
     estimate: CameraEstimate = field(default_factory=CameraEstimate)
     lens: Lens = field(default_factory=Lens)
     witness: Witness = field(default_factory=Witness)
+    sight: Sight | None = None
+    """How the last frame was seen."""
 
     @property
     def last_stamp(self) -> int | None:
@@ -47,6 +60,13 @@ class Stream:
     def stand(self, keyframe_id: int, T_keyframe_frame: np.ndarray) -> None:
         """The camera is here."""
         self.keyframe_id, self.T_keyframe_frame = keyframe_id, T_keyframe_frame
+
+    def expect(self, T_keyframe_frame: np.ndarray | None) -> bool:
+        """The camera is expected here, if anywhere; whether that is said and a keyframe known."""
+        if T_keyframe_frame is None or self.keyframe_id is None:
+            return False
+        self.T_keyframe_frame, self.lost = T_keyframe_frame, 0
+        return True
 
     def camera_for(self, features: Features) -> tuple[Intrinsics, bool]:
         """The camera of the engine's pixels, and whether pixels are pinned to its rays."""
@@ -68,11 +88,13 @@ class Stream:
         camera, pinned = self.camera_for(features)
         if keyframe.camera_name == self.name:
             keyframe.learn_lens(camera)
+        self.sight = Sight(camera, pinned, features.placement, features.frame.stamp)
         return View(camera, pinned, view.texture)
 
     def view(self, features: Features) -> View:
         """What the tracker needs of a frame."""
         camera, pinned = self.camera_for(features)
+        self.sight = Sight(camera, pinned, features.placement, features.frame.stamp)
         image = resample(features.frame.image, features.placement)
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         return View(camera, pinned, Texture(grey, NO_PIXELS, self.witness.doubt))

@@ -28,6 +28,7 @@ class Counters:
     """Running totals since the mapper started or was reset."""
 
     frames: int = 0
+    decoded: int = 0
     tracked: int = 0
     lost: int = 0
     keyframes: int = 0
@@ -76,6 +77,8 @@ class Update:
     counters: Counters = field(default_factory=Counters)
     levelled_by: str = ""
     """What made z of `map` point up: "base", "floor" or "camera"; empty before it is known."""
+    decoded: bool = True
+    """Whether a decoding, of this frame or an earlier one, was taken over with it."""
 
 
 @dataclass(frozen=True, eq=False)

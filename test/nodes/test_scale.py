@@ -144,7 +144,9 @@ def test_positions_that_come_late_are_waited_for() -> None:
 
 def test_everything_with_a_length_becomes_metres() -> None:
     placement = Placement((2, 2), (2, 2), 0, 0, (2, 2))
-    maps = Maps(np.ones((2, 2, 3), np.float32), np.ones((2, 2), np.float32), 2.0, placement)
+    maps = Maps(
+        lambda: (np.ones((2, 2, 3), np.float32), np.ones((2, 2), np.float32)), 2.0, placement
+    )
     before = replace(update(7, np.array([1.0, 2, 3])), maps=maps, epoch=3)
     after = in_metres(before, UNIT, 2)
     assert (after.epoch, after.metric, after.stamp) == (5, True, 7)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decodings on a thread of their own, beside the tracking that goes on meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from dens3r_ros.frame import Frame
+from dens3r_ros.mapping.session import Session
+from dens3r_ros.mapping.step import Record
+from dens3r_ros.mapping.tracking.reference import Reference
+from dens3r_ros.mapping.update import Update
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A frame to decode, expected at T_keyframe_frame (4, 4) if it was tracked; the frames that
+    were placed since the last one; keyframes that others are placed against meanwhile."""
+
+    frame: Frame
+    expected: np.ndarray | None
+    placed: Sequence[Record]
+    held: frozenset[int]
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What a decoding brought: the session's own update; per camera what it is tracked against
+    from here on; every keyframe's S_map_keyframe."""
+
+    update: Update
+    references: Mapping[str, Reference | None]
+    S_map: Mapping[int, np.ndarray]
+    seconds: float
+
+
+class Decoder:
+    """Works on one session, one thing after the other; nobody else may touch it meanwhile.
+
+    Engines leave the interpreter to others while they compute, so that a thread is enough.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._thread = ThreadPoolExecutor(1, "dens3r-decoder", self._remember)
+        self._ident: int | None = None
+        self._closed = False
+        self._asked: Future[Decoded] | None = None
+        self._after: Future[None] | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether an answer was asked for and not yet taken."""
+        return self._asked is not None
+
+    @property
+    def ready(self) -> bool:
+        """Whether that answer is there."""
+        return self._asked is not None and self._asked.done()
+
+    @property
+    def idle(self) -> bool:
+        """Whether it could begin at once."""
+        return self._asked is None and (self._after is None or self._after.done())
+
+    def ask(self, request: Request) -> None:
+        """Begin a decoding; what a new keyframe brings is worked on after its answer."""
+        self._asked = self._thread.submit(self._decode, request)
+        self._after = self._thread.submit(self._session.catch_up)
+
+    def take(self) -> Decoded:
+        """The answer that was asked for; waits for it."""
+        assert self._asked is not None
+        asked, self._asked = self._asked, None
+        return asked.result()
+
+    def aside(self, function: Callable[[], R]) -> Future[R]:
+        """Run something on the session between decodings; at once where that is now."""
+        if not self._closed and threading.get_ident() != self._ident:
+            return self._thread.submit(function)
+        future: Future[R] = Future()
+        future.set_result(function())
+        return future
+
+    def close(self) -> None:
+        """End the thread after what is under way."""
+        self._thread.shutdown()
+        self._closed = True
+
+    def _remember(self) -> None:
+        self._ident = threading.get_ident()
+
+    def _decode(self, request: Request) -> Decoded:
+        began, session = time.perf_counter(), self._session
+        session.held = request.held
+        session.world.records.extend(request.placed)
+        update = session.take(request.frame, request.expected)
+        references = session.references()
+        seconds = time.perf_counter() - began
+        return Decoded(update, references, dict(session.world.graph.poses), seconds)
