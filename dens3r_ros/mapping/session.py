@@ -96,6 +96,11 @@ class Session:
         used = (*standing, *self.held, self.odometry.keyframe_id)
         return {i for i in used if i is not None}
 
+    def standing(self, camera: str) -> int | None:
+        """The keyframe by which a camera stands."""
+        stream = self._streams.get(camera)
+        return None if stream is None else stream.keyframe_id
+
     def references(self) -> dict[str, Reference | None]:
         """By camera, what its frames are tracked against until the next decoding."""
         least = self._config.tracking.min_confidence

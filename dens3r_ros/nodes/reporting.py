@@ -93,6 +93,7 @@ class Reporting:
             "images processed": str(counts.processed),
             "images waiting": str(session.waiting()),
             "frames per second": f"{session.rate.per_second(time.monotonic()):.2f}",
+            "decodings per second": f"{session.decodings.per_second(time.monotonic()):.2f}",
         }
         if session.scale.active:
             values["scale"] = session.scale.progress()

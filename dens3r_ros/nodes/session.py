@@ -41,7 +41,8 @@ class Session:
 
     def __init__(self, node: Node, config: NodeConfig, engine: Engine) -> None:
         self.node, self.config, self.engine = node, config, engine
-        self.counts, self.durations, self.rate = FrameCounts(), Durations(), Rate()
+        self.counts, self.durations = FrameCounts(), Durations()
+        self.rate, self.decodings = Rate(), Rate()
         self.update: Update | None = None
         self.fault: str | None = None
         self.beyond_recovery = False
@@ -110,7 +111,13 @@ class Session:
         """Let the worker publish the map, if anybody listens and it may have changed."""
         rested = time.monotonic() >= self._map_rests_until
         if self._map.wanted() and self._map_stamp and self._map_job.done() and rested:
-            self._map_job = self._worker.call(self._publish_map)
+            self._map_job = Future()
+            self._worker.call(self._begin_map)
+
+    def _begin_map(self) -> None:
+        """Have the map published between decodings, whoever does that."""
+        done, self._map_job = self._map_job, self._mapper.between(self._publish_map)
+        done.set_result(None)
 
     def map_points(self) -> int:
         """Points of the map as published last."""
@@ -159,6 +166,9 @@ class Session:
         self.counts.processed += 1
         self.fault = None
         self.rate.tick(time.monotonic())
+        if update.decoded:
+            self.decodings.tick(time.monotonic())
+            self.counts.decoded += 1
         self.durations.add("total", (time.monotonic() - received.arrived) * 1e3)
         self._mapper.catch_up()
 

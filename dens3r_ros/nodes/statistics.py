@@ -71,6 +71,7 @@ class FrameCounts:
 
     received: int = 0
     processed: int = 0
+    decoded: int = 0
     _dropped: Counter[str] = field(default_factory=Counter)
     _changing: threading.Lock = field(default_factory=threading.Lock)
 

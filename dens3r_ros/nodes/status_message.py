@@ -59,6 +59,8 @@ def _fill_images(message: Any, session: Session) -> None:
     message.dropped_reasons = list(dropped)
     message.dropped_counts = list(dropped.values())
     message.frames_per_second = session.rate.per_second(time.monotonic())
+    message.images_decoded = counts.decoded
+    message.decodings_per_second = session.decodings.per_second(time.monotonic())
     if session.intake is not None:
         message.stalled_topics = [s.topic for s in session.intake.cameras.values() if s.stalled]
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from dens3r_ros.frame import Frame
+from dens3r_ros.mapping.graph import rigid
 from dens3r_ros.mapping.session import Session
 from dens3r_ros.mapping.step import Record
 from dens3r_ros.mapping.tracking.reference import Reference
@@ -22,12 +23,23 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, eq=False)
+class Earlier:
+    """A frame that was placed well, and its record."""
+
+    frame: Frame
+    record: Record
+
+
+@dataclass(frozen=True, eq=False)
 class Request:
-    """A frame to decode, expected at T_keyframe_frame (4, 4) if it was tracked; the frames that
-    were placed since the last one; keyframes that others are placed against meanwhile."""
+    """A frame to decode, expected at T_keyframe_frame (4, 4) of a keyframe if it was tracked;
+    `earlier`: the last frame that was placed well, if this one was not; the frames that were placed
+    since the last decoding; keyframes that cameras are tracked against meanwhile."""
 
     frame: Frame
     expected: np.ndarray | None
+    keyframe_id: int | None
+    earlier: Earlier | None
     placed: Sequence[Record]
     held: frozenset[int]
 
@@ -58,6 +70,11 @@ class Decoder:
         self._after: Future[None] | None = None
 
     @property
+    def here(self) -> bool:
+        """Whether this is its own thread."""
+        return threading.get_ident() == self._ident
+
+    @property
     def waiting(self) -> bool:
         """Whether an answer was asked for and not yet taken."""
         return self._asked is not None
@@ -85,7 +102,7 @@ class Decoder:
 
     def aside(self, function: Callable[[], R]) -> Future[R]:
         """Run something on the session between decodings; at once where that is now."""
-        if not self._closed and threading.get_ident() != self._ident:
+        if not self._closed and not self.here:
             return self._thread.submit(function)
         future: Future[R] = Future()
         future.set_result(function())
@@ -103,7 +120,35 @@ class Decoder:
         began, session = time.perf_counter(), self._session
         session.held = request.held
         session.world.records.extend(request.placed)
-        update = session.take(request.frame, request.expected)
+        update = self._taken(request)
         references = session.references()
         seconds = time.perf_counter() - began
         return Decoded(update, references, dict(session.world.graph.poses), seconds)
+
+    def _taken(self, request: Request) -> Update:
+        """The session's answer; where it finds nothing, the frame before may be the keyframe that
+        leads on."""
+        take, earlier = self._session.take, request.earlier
+        expected = self._expected(request.frame.camera, request.keyframe_id, request.expected)
+        update = take(request.frame, expected)
+        if earlier is None:
+            return update
+        if update.T_map_camera is not None:
+            self._session.world.records.append(earlier.record)
+            return update
+        record = earlier.record
+        here = self._expected(record.camera, record.keyframe_id, record.T_keyframe_frame)
+        if take(earlier.frame, here).T_map_camera is None:
+            self._session.world.records.append(record)
+            return update
+        expected = self._expected(request.frame.camera, request.keyframe_id, request.expected)
+        return take(request.frame, expected)
+
+    def _expected(
+        self, camera: str, keyframe_id: int | None, T_keyframe_frame: np.ndarray | None
+    ) -> np.ndarray | None:
+        """A pose relative to a keyframe, as seen from the one that the camera stands by now."""
+        standing = self._session.standing(camera)
+        if T_keyframe_frame is None or keyframe_id is None or standing is None:
+            return None
+        return rigid(self._session.world.graph.relative(standing, keyframe_id) @ T_keyframe_frame)

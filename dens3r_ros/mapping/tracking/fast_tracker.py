@@ -3,30 +3,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.mapping.agreement import swing
 from dens3r_ros.mapping.cameras import rays_at
 from dens3r_ros.mapping.config import TrackingConfig
-from dens3r_ros.mapping.matching import median, unit
+from dens3r_ros.mapping.matching import median, project, unit
 from dens3r_ros.mapping.resection import Matches, Resection, resect
-from dens3r_ros.mapping.tracking.landmarks import Landmarks, Search, follow_landmarks
+from dens3r_ros.mapping.tracking.landmarks import Followed, Landmarks, Search, follow_landmarks
 from dens3r_ros.mapping.tracking.motion import Motion
 from dens3r_ros.mapping.tracking.reference import Neighbour, Reference
 
-_COARSE = Search(levels=3, strays=60.0, home=False, most=80)
-_FINE = Search(levels=1, strays=6.0, home=True)
-_FEW = 20
+_COARSE = Search(levels=3, strays=60.0, home=True, most=120)
+_FINE = Search(levels=2, strays=12.0, home=True)
+_FEW = 15
 """Points that agree below which no pose is believed."""
 _PLENTY = 120
 """Points of the keyframe that are found from which on its neighbours are not asked."""
 _AGREE = 0.5
 """Share of the points found that must agree."""
+_SHARE, _MANY = 0.25, 60
+"""Share of the points looked for that must agree, where they are not many: among points that are
+not there some look alike by chance."""
+_WILD = 0.25
+"""Radians by which the view may swing away from where it was expected."""
 _UNSURE = 0.05
 """Standard deviation of the place, as a share of the depth, or radians, beyond which a pose is not
 believed."""
+_RAW_DEPTH = 0.15
+"""Relative error of the depths of a keyframe that one prediction made, beside that of any."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +45,9 @@ class Placed:
     T_keyframe_frame (4, 4) rigid, in the keyframe's unit; covariance (6, 6) of a small motion in
     the frame's optical frame; matched: share of the keyframe's landmarks that were found; inliers:
     share of all points found that agree; parallax: median radians between the keyframe's rays and
-    the frame's; found: the points that agree, as landmarks of this frame in the keyframe's unit.
+    the frame's; found: the points that agree, as landmarks of this frame in the keyframe's unit;
+    beside: see `Motion`; bridged: frames in a row that were placed by their turn alone, this one
+    included.
     """
 
     T_keyframe_frame: np.ndarray
@@ -45,24 +56,8 @@ class Placed:
     inliers: float
     parallax: float
     found: Landmarks
-
-
-@dataclass(frozen=True, eq=False)
-class _Sights:
-    """Points (N, 3) in the keyframe's frame and unit, and pixels (N, 2) that see them."""
-
-    points: np.ndarray
-    pixels: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.points)
-
-    def solved(
-        self, camera: Intrinsics, T_frame_keyframe: np.ndarray, sigma: float, config: TrackingConfig
-    ) -> Resection:
-        """The pose refined, with errors of `sigma` usual ones."""
-        matches = Matches(self.points, rays_at(self.pixels, camera), np.ones(len(self)))
-        return resect(matches, T_frame_keyframe, sigma * config.sigma_pixels / camera.fx, config)
+    beside: dict[int, np.ndarray] = field(default_factory=dict)
+    bridged: int = 0
 
 
 def place(
@@ -74,24 +69,49 @@ def place(
 ) -> Placed | str:
     """Place a frame, (h, w) uint8 as the engine would see it, that is expected at
     `T_keyframe_frame`; a reason in words where that cannot be done."""
-    T = _coarse(grey, reference, motion, np.linalg.inv(T_keyframe_frame), config)
-    own = _found(grey, reference.sight.camera, reference.landmarks, T, np.eye(4))
-    sights = [own]
-    if len(own) < _PLENTY:
-        sights += [_shared(grey, reference.sight.camera, one, T) for one in reference.neighbours]
-    found = _Sights(
-        np.concatenate([one.points for one in sights]),
-        np.concatenate([one.pixels for one in sights]),
-    )
-    if len(found) < _FEW:
-        return f"only {len(found)} points of keyframe {reference.keyframe_id} found again"
-    solved = found.solved(reference.sight.camera, T, 1.0, config)
-    depth = reference.landmarks.depth
-    reason = _doubted(solved, depth)
+    raw = _RAW_DEPTH / max(reference.folds, 1.0)
+    config = replace(config, sigma_depth=config.sigma_depth + raw)
+    expected = np.linalg.inv(T_keyframe_frame)
+    camera, depth = reference.sight.camera, reference.landmarks.depth
+    T = _coarse(grey, reference, motion, expected, config)
+    sights = _sights(grey, reference, motion, T)
+    count = sum(map(len, sights))
+    if count < _FEW:
+        return f"only {count} points of keyframe {reference.keyframe_id} found again"
+    solved = _solved(sights, camera, T, 1.0, config)
+    reason = _doubted(solved, sum(one.followed.seen for one in sights), depth)
     if reason is not None:
         return reason
-    matched = len(own) / max(len(reference.landmarks), 1)
-    return _placed(grey, reference, found, solved.with_floor(config.image_error, depth), matched)
+    if swing(solved.T_frame_keyframe, expected, depth) > _WILD:
+        return "the points followed ask for a leap"
+    return _placed(grey, reference, sights, solved.with_floor(config.image_error, depth))
+
+
+@dataclass(frozen=True, eq=False)
+class _Sights:
+    """Landmarks that were followed, and their frame and unit in the reference's (4, 4)."""
+
+    landmarks: Landmarks
+    followed: Followed
+    S_keyframe_landmarks: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.followed.which)
+
+    @property
+    def points(self) -> np.ndarray:
+        """(N, 3) of those found, in the reference's frame and unit."""
+        points = self.landmarks.points[self.followed.which]
+        return _moved(points, self.S_keyframe_landmarks)
+
+    def beside(self, camera: Intrinsics, T_frame_keyframe: np.ndarray) -> np.ndarray:
+        """(M, 2) pixels by which landmarks lie beside their points, by number; 0 if not found."""
+        off = self.followed.pixels - project(_moved(self.points, T_frame_keyframe), camera)
+        near = np.abs(off).max(1, initial=0) < _FINE.strays
+        numbers = self.landmarks.numbers
+        result = np.zeros((numbers.max(initial=-1) + 1, 2))
+        result[numbers[self.followed.which[near]]] = off[near]
+        return result
 
 
 def _coarse(
@@ -103,45 +123,58 @@ def _coarse(
 ) -> np.ndarray:
     """T_frame_keyframe by some points, followed from far away; as expected where that fails."""
     before, T_keyframe_before = motion.before, motion.T_keyframe_frame
-    if before is None:
+    if before is None or not len(before):
         before, T_keyframe_before = reference.landmarks, np.eye(4)
-    followed = follow_landmarks(before, grey, reference.sight.camera, T @ T_keyframe_before, _COARSE)
+    camera = reference.sight.camera
+    followed = follow_landmarks(before, grey, camera, T @ T_keyframe_before, _COARSE)
     if len(followed.which) < _FEW:
         return T
-    points = _moved(before.points[followed.which], T_keyframe_before)
-    solved = _Sights(points, followed.pixels).solved(reference.sight.camera, T, 2.0, config)
-    return solved.T_frame_keyframe if solved.inliers > _AGREE else T
+    sights = _Sights(before, followed, T_keyframe_before)
+    solved = _solved([sights], camera, T, 2.0, config)
+    tame = swing(solved.T_frame_keyframe, T, reference.landmarks.depth) < _WILD
+    return solved.T_frame_keyframe if solved.inliers > _AGREE and tame else T
 
 
-def _found(
-    grey: np.ndarray,
+def _sights(
+    grey: np.ndarray, reference: Reference, motion: Motion, T_frame_keyframe: np.ndarray
+) -> list[_Sights]:
+    """The keyframe's landmarks, and its neighbours' where those are not plenty."""
+    found = []
+    for one in (Neighbour(reference.landmarks, np.eye(4)), *reference.neighbours):
+        landmarks, S = one.landmarks, one.S_keyframe_neighbour
+        T = T_frame_keyframe @ S
+        T[:3] /= np.cbrt(np.linalg.det(T[:3, :3]))
+        beside = motion.likely(landmarks)
+        followed = follow_landmarks(landmarks, grey, reference.sight.camera, T, _FINE, beside)
+        found.append(_Sights(landmarks, followed, S))
+        if len(followed.which) >= _PLENTY:
+            break
+    return found
+
+
+def _solved(
+    sights: Sequence[_Sights],
     camera: Intrinsics,
-    landmarks: Landmarks,
-    T_frame_landmarks: np.ndarray,
-    S_keyframe_landmarks: np.ndarray,
-) -> _Sights:
-    followed = follow_landmarks(landmarks, grey, camera, T_frame_landmarks, _FINE)
-    points = _moved(landmarks.points[followed.which], S_keyframe_landmarks)
-    return _Sights(points, followed.pixels)
-
-
-def _shared(
-    grey: np.ndarray, camera: Intrinsics, neighbour: Neighbour, T_frame_keyframe: np.ndarray
-) -> _Sights:
-    S = neighbour.S_keyframe_neighbour
-    T = T_frame_keyframe @ S
-    T[:3] /= np.cbrt(np.linalg.det(T[:3, :3]))
-    return _found(grey, camera, neighbour.landmarks, T, S)
+    T_frame_keyframe: np.ndarray,
+    sigma: float,
+    config: TrackingConfig,
+) -> Resection:
+    """The pose refined, with errors of `sigma` usual ones."""
+    points = np.concatenate([one.points for one in sights])
+    pixels = np.concatenate([one.followed.pixels for one in sights])
+    matches = Matches(points, rays_at(pixels, camera), np.ones(len(points)))
+    return resect(matches, T_frame_keyframe, sigma * config.sigma_pixels / camera.fx, config)
 
 
 def _moved(points: np.ndarray, S: np.ndarray) -> np.ndarray:
     return points @ S[:3, :3].T + S[:3, 3]
 
 
-def _doubted(solved: Resection, depth: float) -> str | None:
+def _doubted(solved: Resection, sought: int, depth: float) -> str | None:
     """Why a pose cannot be believed, if so."""
-    if solved.inliers < _AGREE or solved.agree.sum() < _FEW:
-        return f"{solved.agree.sum()} of {len(solved.agree)} points followed agree on a pose"
+    agree = int(solved.agree.sum())
+    if solved.inliers < _AGREE or agree < max(_FEW, min(_SHARE * sought, _MANY)):
+        return f"only {agree} of {sought} points agree on a pose"
     doubt = np.sqrt(np.diag(solved.covariance))
     if max(doubt[:3].max() / depth, doubt[3:].max()) > _UNSURE:
         return "the points followed leave the pose open"
@@ -149,22 +182,28 @@ def _doubted(solved: Resection, depth: float) -> str | None:
 
 
 def _placed(
-    grey: np.ndarray, reference: Reference, found: _Sights, solved: Resection, matched: float
+    grey: np.ndarray, reference: Reference, sights: Sequence[_Sights], solved: Resection
 ) -> Placed:
-    T = solved.T_frame_keyframe
-    points, pixels = found.points[solved.agree], found.pixels[solved.agree]
+    T, camera = solved.T_frame_keyframe, reference.sight.camera
+    points = np.concatenate([one.points for one in sights])[solved.agree]
+    pixels = np.concatenate([one.followed.pixels for one in sights])[solved.agree]
     here = _moved(points, T)
     turned = unit(points @ T[:3, :3].T)
-    parallax = median(np.linalg.norm(turned - unit(here), axis=1))
-    trail = Landmarks(
-        reference.keyframe_id,
-        grey,
-        reference.sight.camera,
-        pixels.astype(np.float32),
-        here,
-        median(here[:, 2]),
+    trail = replace(
+        reference.landmarks,
+        grey=grey,
+        camera=camera,
+        pixels=pixels.astype(np.float32),
+        points=here,
+        numbers=np.arange(len(here)),
+        depth=median(here[:, 2]),
     )
-    covariance = solved.covariance
     return Placed(
-        np.linalg.inv(T), covariance, matched, solved.inliers, parallax, trail
+        np.linalg.inv(T),
+        solved.covariance,
+        len(sights[0]) / max(len(reference.landmarks), 1),
+        solved.inliers,
+        median(np.linalg.norm(turned - unit(here), axis=1)),
+        trail,
+        {one.landmarks.keyframe_id: one.beside(camera, T) for one in sights},
     )

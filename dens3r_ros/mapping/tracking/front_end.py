@@ -11,15 +11,17 @@ from typing import TypeVar
 import numpy as np
 
 from dens3r_ros.frame import Frame
+from dens3r_ros.mapping.graph import rigid
 from dens3r_ros.mapping.odometry import Odometry
 from dens3r_ros.mapping.session import Session
 from dens3r_ros.mapping.step import Record
 from dens3r_ros.mapping.stopwatch import Stopwatch
 from dens3r_ros.mapping.tracking.answer import Standing, placed_update, unplaced_update
 from dens3r_ros.mapping.tracking.course import Course
-from dens3r_ros.mapping.tracking.decoder import Decoded, Decoder, Request
+from dens3r_ros.mapping.tracking.decoder import Decoded, Decoder, Earlier, Request
 from dens3r_ros.mapping.tracking.fast_tracker import Placed
-from dens3r_ros.mapping.tracking.need import worth_decoding
+from dens3r_ros.mapping.tracking.need import well_placed, worth_decoding
+from dens3r_ros.mapping.tracking.pace import Pace
 from dens3r_ros.mapping.tracking.reference import Reference
 from dens3r_ros.mapping.update import Counters, Update
 
@@ -38,6 +40,11 @@ class _Asked:
     record: Record | None
     told: int
 
+    @property
+    def T(self) -> np.ndarray | None:
+        """T_keyframe_frame by tracking alone, if it has one."""
+        return None if self.record is None else self.record.T_keyframe_frame
+
 
 class FrontEnd:
     """Places every frame in a session's map, while decodings go on beside it.
@@ -51,10 +58,12 @@ class FrontEnd:
         self.odometry = Odometry(session.odometry.epoch)
         self._owner = self._config.cameras.odometry
         self._courses: dict[str, Course] = {}
-        self._number = self._asked_last = self._lost = self._told = 0
+        self._number = self._lost = self._told = 0
+        self._asked_last: int | None = None
         self._asked: _Asked | None = None
         self._last: Update | None = None
         self._records: list[Record] = []
+        self._pace = Pace()
 
     def step(self, frame: Frame) -> Update:
         """Place one frame."""
@@ -70,23 +79,55 @@ class FrontEnd:
         if decoded is not None:
             with watch.stage("take over"):
                 self._take_over(decoded)
+        self._pace.came(frame.stamp)
+        if not self._config.decoding.every and self._pace.keeps_up and self._decoder.idle:
+            update = self._at_once(course, frame)
+            if update.T_map_camera is not None:
+                return update
         with watch.stage("follow"):
             found = course.place(frame)
         record = self._recorded(course, frame, found)
         if self._decodes(course, found):
             self._ask(course, frame, found, record)
         elif record is not None:
-            self._records.append(record)
+            self._remember(course, frame, found, record)
         return self._answer(course, frame, found, decoded, watch)
+
+    def _at_once(self, course: Course, frame: Frame) -> Update:
+        """Decode a frame and wait for it, where the machine is quick enough."""
+        self._ask(course, frame, "", None)
+        decoded = self._taken()
+        self._take_over(decoded)
+        update = decoded.update
+        reference = course.reference
+        if update.T_map_camera is None or reference is None:
+            return update
+        course.stand_there(frame)
+        if course.owner:
+            self.odometry.correct(reference.S_map_keyframe, course.motion.T_keyframe_frame)
+        T_map_odom = self.odometry.T_map_odom
+        return replace(
+            update,
+            T_map_odom=T_map_odom,
+            T_odom_camera=np.linalg.inv(T_map_odom) @ update.T_map_camera,
+            epoch=self.odometry.epoch,
+            counters=self._counters(),
+        )
 
     def finish(self) -> None:
         """Take over what is under way, and do all work that waits."""
         if self._decoder.waiting:
-            self._take_over(self._decoder.take())
+            self._take_over(self._taken())
+        for course in self._courses.values():
+            if course.earlier is not None:
+                self._records.append(course.earlier.record)
+                course.earlier = None
         self.aside(self._session.finish).result()
 
     def aside(self, function: Callable[[], R]) -> Future[R]:
         """Run something on the session between decodings, once it knows of all frames so far."""
+        if self._decoder.here:
+            return self._decoder.aside(function)
         records, self._records = self._records, []
         self._told += len(records)
 
@@ -107,7 +148,15 @@ class FrontEnd:
         settings = self._config.decoding
         due = self._number >= self._asked.number + settings.lag
         ready = due if settings.every else self._decoder.ready
-        return self._decoder.take() if ready else None
+        return self._taken() if ready else None
+
+    def _taken(self) -> Decoded:
+        """The answer; where there is only an error, the frame it was asked for is let go."""
+        try:
+            return self._decoder.take()
+        except Exception:
+            self._asked = None
+            raise
 
     def _decodes(self, course: Course, found: Placed | str) -> bool:
         """Whether a frame should be decoded, and can."""
@@ -124,7 +173,8 @@ class FrontEnd:
         every = self._config.decoding.every
         if not every:
             return self._decoder.idle
-        return not self._decoder.waiting and self._number >= self._asked_last + every
+        rested = self._asked_last is None or self._number >= self._asked_last + every
+        return rested and not self._decoder.waiting
 
     def _others_first(self, course: Course) -> bool:
         """Whether another camera has waited longer for a decoding."""
@@ -139,17 +189,35 @@ class FrontEnd:
     ) -> None:
         courses = self._courses.values()
         held = frozenset(c.reference.keyframe_id for c in courses if c.reference is not None)
+        earlier, course.earlier = course.earlier, None
+        if earlier is not None and well_placed(found):
+            self._records.append(earlier.record)
+            earlier = None
         records, self._records = self._records, []
-        expected = found.T_keyframe_frame if isinstance(found, Placed) else None
-        self._decoder.ask(Request(frame, expected, records, held))
-        told = self._told + len(records) + (record is not None)
+        expected, keyframe_id = None, None
+        if record is not None:
+            expected, keyframe_id = record.T_keyframe_frame, record.keyframe_id
+        if frame in course.unplaced:
+            course.unplaced.remove(frame)
+        self._decoder.ask(Request(frame, expected, keyframe_id, earlier, records, held))
+        told = self._told + len(records) + (record is not None) + (earlier is not None)
         self._asked, self._told = _Asked(self._number, frame, record, told), 0
         self._asked_last = course.decoded = self._number
+
+    def _remember(self, course: Course, frame: Frame, found: Placed | str, record: Record) -> None:
+        """Keep a frame's record; the last good one with its image, in case the next are not."""
+        if not well_placed(found):
+            self._records.append(record)
+            return
+        if course.earlier is not None:
+            self._records.append(course.earlier.record)
+        course.earlier = Earlier(frame, record)
 
     def _take_over(self, decoded: Decoded) -> None:
         """Let every camera go on from what a decoding brought."""
         asked, self._asked, self._last = self._asked, None, decoded.update
         assert asked is not None
+        self._pace.took(decoded.seconds)
         if decoded.update.T_map_camera is None and asked.record is not None:
             self._records.append(asked.record)
         for name, reference in decoded.references.items():
@@ -167,12 +235,16 @@ class FrontEnd:
         if old is not None:
             S_new = np.linalg.inv(reference.S_map_keyframe)
             S_new_old = S_new @ decoded.S_map[old.keyframe_id]
-        found_again = asked is not None and decoded.update.T_map_camera is not None
-        if asked is not None and found_again and (old is None or course.lost):
+        sure = asked is not None and decoded.update.T_map_camera is not None
+        if asked is not None and sure and (S_new_old is None or course.lost):
             late = course.resume(reference, asked.frame)
             self._records += [self._record(reference, *one) for one in late]
-        else:
+        elif S_new_old is not None:
             course.go_on(reference, S_new_old)
+            if asked is not None and sure and asked.T is not None:
+                course.correct(rigid(S_new_old @ asked.T))
+        else:
+            course.reference = reference
         if course.owner:
             self._hand_over(course, reference, S_new_old, here)
 
@@ -224,7 +296,11 @@ class FrontEnd:
         return replace(
             known,
             frames=self._number,
-            tracked=known.tracked + len(self._records) + told,
+            tracked=known.tracked + len(self._records) + told + self._kept(),
             lost=self._lost,
             decoded=known.frames,
         )
+
+    def _kept(self) -> int:
+        """Cameras whose last good frame is kept aside."""
+        return sum(course.earlier is not None for course in self._courses.values())

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -27,7 +27,7 @@ class Landmarks:
     """Points worth following in one image, as they were known at one moment.
 
     grey (h, w) uint8; pixels (N, 2) float32 in it; points (N, 3) float64 in its optical frame, in
-    its keyframe's unit; depth: a usual one of them.
+    its keyframe's unit; numbers (N,) int by which the keyframe knows them; depth: a usual one.
     """
 
     keyframe_id: int
@@ -35,17 +35,23 @@ class Landmarks:
     camera: Intrinsics
     pixels: np.ndarray
     points: np.ndarray
+    numbers: np.ndarray
     depth: float
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    def emptied(self, grey: np.ndarray) -> Landmarks:
+        """None at all, in another image of the same camera."""
+        none = {name: getattr(self, name)[:0] for name in ("pixels", "points", "numbers")}
+        return replace(self, grey=grey, **none)
 
     @staticmethod
     def of(keyframe: Keyframe, min_confidence: float) -> Landmarks:
         """Those of a keyframe whose points are known."""
         canonical, pixels = keyframe.canonical, keyframe.texture.pixels
         x, y = pixels.astype(int).T
-        known = canonical.weight[y, x] > (min_confidence - 1) * canonical.folds
+        known = canonical.weight[y, x] > min_confidence - 1
         known &= canonical.points[y, x, 2] > 1e-6
         x, y = x[known], y[known]
         return Landmarks(
@@ -54,17 +60,19 @@ class Landmarks:
             keyframe.camera,
             pixels[known],
             canonical.points[y, x].astype(np.float64),
+            np.flatnonzero(known),
             canonical.median_depth,
         )
 
 
 @dataclass(frozen=True, eq=False)
 class Followed:
-    """Which of the landmarks were found (M,), and their pixels (M, 2) float64 in the image; seen:
-    how many were looked for."""
+    """Which of the landmarks were found (M,), their pixels (M, 2) float64 in the image, and where
+    their points were expected, likewise; seen: how many were looked for."""
 
     which: np.ndarray
     pixels: np.ndarray
+    expected: np.ndarray
     seen: int
 
 
@@ -86,18 +94,20 @@ def follow_landmarks(
     camera: Intrinsics,
     T_frame_landmarks: np.ndarray,
     search: Search,
+    beside: np.ndarray | None = None,
 ) -> Followed:
     """Look for landmarks in a grey image whose camera is expected at `T_frame_landmarks` (in the
-    landmarks' unit)."""
+    landmarks' unit); `beside` (N, 2): pixels by which each is likely to lie beside its point."""
     moved = landmarks.points @ T_frame_landmarks[:3, :3].T + T_frame_landmarks[:3, 3]
     expected = project(moved, camera)
-    which = np.flatnonzero(inside(expected, grey.shape, _MARGIN))
+    likely = expected if beside is None else expected + beside
+    which = np.flatnonzero(inside(likely, grey.shape, _MARGIN))
     seen = len(which)
     which = which[:: max(1, -(-seen // search.most))]
     template, pixels = _bent(landmarks, which, grey.shape, camera, T_frame_landmarks)
-    start = expected[which].astype(np.float32)
+    start = likely[which].astype(np.float32)
     if not len(which):
-        return Followed(which, start.astype(np.float64), seen)
+        return Followed(which, expected[which], expected[which], seen)
     there, good = _flow(template, grey, pixels, start, search.levels)
     good &= np.abs(there - start).max(1) < search.strays
     good &= inside(there, grey.shape, 1)
@@ -106,7 +116,7 @@ def follow_landmarks(
         back, returned = _flow(grey, template, there, pixels, 0)
         good = returned & (np.abs(back - pixels).max(1) < _HOME)
         which, there = which[good], there[good]
-    return Followed(which, there.astype(np.float64), seen)
+    return Followed(which, there.astype(np.float64), expected[which], seen)
 
 
 def _bent(

@@ -20,15 +20,26 @@ _FASTEST = 12.0
 
 class Motion:
     """The last frame's pose relative to a keyframe, what was found in it (`before`, in its own
-    optical frame and the keyframe's unit), and how fast the camera moved."""
+    optical frame and the keyframe's unit), and how fast the camera moved.
+
+    beside: per keyframe, by how many pixels (M, 2) its landmarks lay beside their points, by their
+    numbers: what is wrong with a point's depth is wrong in the next frame too.
+    """
 
     def __init__(self) -> None:
         self.T_keyframe_frame = np.eye(4)
         self.before: Landmarks | None = None
+        self.beside: dict[int, np.ndarray] = {}
         self._stamp: int | None = None
         self._pace = np.zeros(6)
 
-    def place(self, stamp: int, T_keyframe_frame: np.ndarray, found: Landmarks | None) -> None:
+    def place(
+        self,
+        stamp: int,
+        T_keyframe_frame: np.ndarray,
+        found: Landmarks,
+        beside: dict[int, np.ndarray] | None = None,
+    ) -> None:
         """The camera was here at a stamp in nanoseconds, and saw this."""
         if self._stamp is not None and stamp > self._stamp:
             seconds = (stamp - self._stamp) * 1e-9
@@ -36,6 +47,16 @@ class Motion:
             wild = turn(step[:3, :3]) > _FASTEST * seconds or seconds > _LONGEST_S
             self._pace = np.zeros(6) if wild else tangents.log(step)[:6] / seconds
         self._stamp, self.T_keyframe_frame, self.before = stamp, T_keyframe_frame, found
+        self.beside = beside or {}
+
+    def likely(self, landmarks: Landmarks) -> np.ndarray:
+        """(N, 2) pixels by which a keyframe's landmarks are likely to lie beside their points."""
+        known = self.beside.get(landmarks.keyframe_id)
+        result = np.zeros((len(landmarks), 2))
+        if known is not None:
+            there = landmarks.numbers < len(known)
+            result[there] = known[landmarks.numbers[there]]
+        return result
 
     def predicted(self, stamp: int) -> np.ndarray:
         """T_keyframe_frame (4, 4) at a later stamp, by the pace of the last two frames."""

@@ -23,8 +23,15 @@ _FAR = 0.04
 _UNSURE = 0.01
 """Standard deviation of the place as a share of the depth, or radians, from which on the images
 alone are too little."""
+_WELL = 0.25
+"""Share of the keyframe's landmarks with which a frame is placed well."""
 _LONGEST = 30
 """Frames after which one is decoded whatever it would tell."""
+
+
+def well_placed(found: Placed | str) -> bool:
+    """Whether a frame could be a keyframe where the next ones lead nowhere."""
+    return isinstance(found, Placed) and not found.bridged and found.matched > _WELL
 
 
 def worth_decoding(
