@@ -47,7 +47,7 @@ def sequences(
         int, typer.Option(min=1, help="Decode one frame in so many at most; track the others.")
     ] = 1,
     decode_lag: Annotated[
-        int, typer.Option(min=1, help="Frames until a decoding is taken over, as on a slow machine.")
+        int, typer.Option(min=1, help="Frames until a decoding is taken over.")
     ] = 3,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures to this file; - is stdout.")

@@ -57,6 +57,7 @@ def report(
         matched=step.found.matched if step.found else float(tracked),
         reason=step.reason,
         timings=dict(step.watch.milliseconds),
+        computed=dict(step.watch.computed),
         counters=totals,
         levelled_by=levelled_by,
     )

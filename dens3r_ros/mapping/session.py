@@ -11,7 +11,7 @@ from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.rotation import turn
 from dens3r_ros.mapping.history import History
-from dens3r_ros.mapping.initialiser import First, Initialiser
+from dens3r_ros.mapping.initialiser import Initialiser, placed_waiting
 from dens3r_ros.mapping.joining import join
 from dens3r_ros.mapping.keyframe import Keyframe
 from dens3r_ros.mapping.lens import WIDE, glance, look_at_lens
@@ -19,11 +19,10 @@ from dens3r_ros.mapping.linking import tracked_link
 from dens3r_ros.mapping.observation import Observation, observe
 from dens3r_ros.mapping.odometry import Odometry
 from dens3r_ros.mapping.reporting import counters, report
-from dens3r_ros.mapping.step import Record, Step
+from dens3r_ros.mapping.step import Step
 from dens3r_ros.mapping.stopwatch import Stopwatch
 from dens3r_ros.mapping.stream import Stream
 from dens3r_ros.mapping.tracker import Track, View, track
-from dens3r_ros.mapping.tracking.reference import Reference, reference_of
 from dens3r_ros.mapping.update import Tracking, Update
 from dens3r_ros.mapping.world import Parts, World
 
@@ -39,7 +38,7 @@ class Session:
         self.world = World(parts, self._in_use)
         self.history = History(self.world.records)
         self.odometry = Odometry(epoch)
-        self._streams: dict[str, Stream] = {}
+        self.streams: dict[str, Stream] = {}
         self._owner = parts.config.cameras.odometry
         self._initialiser = Initialiser(parts.engine, parts.maker, parts.config)
         self._number = self._worked = self._lost = 0
@@ -56,7 +55,7 @@ class Session:
             self.catch_up()
         self._number += 1
         self._owner = self._owner or frame.camera
-        stream = self._streams.setdefault(frame.camera, Stream(frame.camera))
+        stream = self.streams.setdefault(frame.camera, Stream(frame.camera))
         frame = frame if self._config.calibrated else replace(frame, intrinsics=None)
         with watch.stage("encode"):
             features = self._engine.encode([stream.lens.told(frame)])[0]
@@ -92,24 +91,13 @@ class Session:
 
     def _in_use(self) -> set[int]:
         """Keyframes by which cameras stand."""
-        standing = {stream.keyframe_id for stream in self._streams.values()}
+        standing = {stream.keyframe_id for stream in self.streams.values()}
         used = (*standing, *self.held, self.odometry.keyframe_id)
         return {i for i in used if i is not None}
 
-    def standing(self, camera: str) -> int | None:
-        """The keyframe by which a camera stands."""
-        stream = self._streams.get(camera)
-        return None if stream is None else stream.keyframe_id
-
-    def references(self) -> dict[str, Reference | None]:
-        """By camera, what its frames are tracked against until the next decoding."""
-        least = self._config.tracking.min_confidence
-        streams = self._streams.items()
-        return {name: reference_of(stream, self.world, least) for name, stream in streams}
-
     def expect_lens(self, name: str, camera: Intrinsics, whole: Intrinsics | None) -> None:
         """What lens a camera had: of the engine's pixels, and of the image's if surely known."""
-        stream = self._streams.setdefault(name, Stream(name))
+        stream = self.streams.setdefault(name, Stream(name))
         stream.estimate.add(camera)
         if self._engine.info.guided and whole is not None:
             stream.lens.known = whole
@@ -129,22 +117,11 @@ class Session:
         step.made_keyframe(first.keyframe.id)
         step.view = step.stream.learn(step.view, step.features, first.seen, first.keyframe)
         if first.found is not None:
-            self._place_waiting(first)
+            self.world.records.extend(placed_waiting(first, self._engine, self._config.tracking))
             self._found(step, first.keyframe, first.seen, first.found)
         else:
             step.saw(first.seen, None)
             self._remember(step)
-
-    def _place_waiting(self, first: First) -> None:
-        """Poses for the frames that came before there was a keyframe."""
-        keyframe = first.keyframe
-        self.world.records.append(Record.of(keyframe.features.frame, keyframe.id, np.eye(4), 0))
-        for waiting in first.waiting:
-            seen = observe(self._engine, [(waiting.features, keyframe.features)])[0]
-            found = track(seen, waiting.view, keyframe, None, self._config.tracking)
-            if isinstance(found, Track):
-                T = found.T_keyframe_frame
-                self.world.records.append(Record.of(waiting.features.frame, keyframe.id, T, 0))
 
     def _level(self, keyframe: Keyframe) -> np.ndarray:
         canonical = keyframe.canonical
@@ -167,7 +144,7 @@ class Session:
     def _join(self, step: Step) -> None:
         """A further camera enters the map of the first one."""
         step.state = Tracking.INITIALISING
-        owner = self._streams.get(self._owner or "")
+        owner = self.streams.get(self._owner or "")
         if owner is None or owner.keyframe_id is None:
             step.reason = f"waiting for camera {self._owner}, which owns odom"
             return
@@ -315,6 +292,6 @@ class Session:
 
     def _correct(self) -> None:
         """Let `map` to `odom` follow the graph."""
-        owner = self._streams.get(self._owner or "")
+        owner = self.streams.get(self._owner or "")
         if owner is not None and owner.keyframe_id is not None:
             self.odometry.correct(self.world.pose(owner.keyframe_id), owner.T_keyframe_frame)

@@ -74,6 +74,8 @@ class Update:
     """Why the state is what it is, where that is not plain."""
     timings: Mapping[str, float] = field(default_factory=dict)
     """Milliseconds per stage."""
+    computed: Mapping[str, float] = field(default_factory=dict)
+    """Of these, what the stage's own thread computed."""
     counters: Counters = field(default_factory=Counters)
     levelled_by: str = ""
     """What made z of `map` point up: "base", "floor" or "camera"; empty before it is known."""

@@ -128,8 +128,8 @@ class MappingParameters:
     )
     decode_every: int = setting(
         0,
-        "Of so many images at most one is decoded, all others are tracked on the images alone. 0 as "
-        "many as the machine can with policy latest, and every one with policy every.",
+        "Of so many images at most one is decoded, all others are tracked on the images alone. 0 "
+        "as many as the machine can with policy latest, and every one with policy every.",
         low=0,
         high=1000,
     )

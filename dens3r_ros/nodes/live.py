@@ -9,7 +9,6 @@ from typing import Any
 
 from dens3r_ros.nodes.process import Stop, run_node
 
-
 _SWITCH_S = 5e-4
 """Seconds for which one thread may keep the interpreter from another: a frame that is tracked asks
 for it some hundred times, and each time waits for a decoding that has it."""

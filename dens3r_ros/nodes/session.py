@@ -147,20 +147,20 @@ class Session:
         began = time.monotonic()
         self.durations.add("wait", (began - received.arrived) * 1e3)
         try:
-            frame = self._reader.frame(received)
+            with self.durations.stage("receive"):
+                frame = self._reader.frame(received)
         except RejectedImage as refusal:
             self.counts.drop(refusal.reason)
             self.node.get_logger().warning(f"image dropped: {refusal}", throttle_duration_sec=10.0)
             return
         self._check_size(frame)
-        self.durations.add("receive", (time.monotonic() - began) * 1e3)
         self._place(received)
         update = self._mapper.step(frame)
         if frame.camera == self.config.input.cameras[0]:
             self.scale.learn(update, received.frame_id)
         update = self.scale.applied(update)
         for stage, milliseconds in update.timings.items():
-            self.durations.add(stage, milliseconds)
+            self.durations.add(stage, milliseconds, update.computed.get(stage, 0.0))
         self._note_state(update)
         self._publish(received, frame, update)
         self.counts.processed += 1

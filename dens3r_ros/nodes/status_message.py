@@ -71,6 +71,8 @@ def _fill_latency(message: Any, session: Session) -> None:
     message.stages = names
     message.latency_p50_ms = [stages[name][0] for name in names]
     message.latency_p95_ms = [stages[name][1] for name in names]
+    computed, images = session.durations.computed(), max(session.counts.processed, 1)
+    message.computed_ms = [computed[name] / images for name in names]
 
 
 def _fill_engine(message: Any, session: Session) -> None:

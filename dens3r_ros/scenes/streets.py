@@ -117,7 +117,9 @@ def _add_poles(builder: Builder, stream: Stream, offset: float) -> None:
     metal, print_ = material(stream, "metal", count), material(stream, "print", count)
     builder.add(CYLINDER, _lifted(places, tall), stacked(radius, radius, tall), metal, casts=False)
     sign = torch.tensor((0.03, 0.4, 0.3)).expand(1, count, 3)
-    builder.add(BOX, _lifted(places, 2 * tall), sign, print_, yaws, stream.chance(0.6, count), casts=False)
+    builder.add(
+        BOX, _lifted(places, 2 * tall), sign, print_, yaws, stream.chance(0.6, count), casts=False
+    )
 
 
 def _add_parked(builder: Builder, stream: Stream, offset: float) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,11 +21,13 @@ from dens3r_ros.mapping.update import Counters, Tracking, Update
 @dataclass(frozen=True, eq=False)
 class Standing:
     """What is so beside the frame itself: the update that the last decoding gave if there was
-    one, whether it was taken over with this frame, milliseconds by stage, totals."""
+    one, whether it was taken over with this frame, milliseconds by stage and those computed,
+    totals, whether lengths are metres."""
 
     last: Update | None
     decoded: bool
-    timings: dict[str, float]
+    timings: Mapping[str, float]
+    computed: Mapping[str, float]
     counters: Counters
     metric: bool
 
@@ -98,6 +101,7 @@ def _plain(frame: Frame, odometry: Odometry, standing: Standing) -> Update:
         intrinsics_estimated=frame.intrinsics is None,
         matched=0.0,
         timings=standing.timings,
+        computed=standing.computed,
         counters=standing.counters,
         levelled_by="" if last is None else last.levelled_by,
         decoded=standing.decoded,

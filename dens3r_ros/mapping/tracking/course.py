@@ -13,7 +13,6 @@ from dens3r_ros.engines.preprocess import resample
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.agreement import swing
 from dens3r_ros.mapping.config import TrackingConfig
-from dens3r_ros.mapping.tracking.decoder import Earlier
 from dens3r_ros.mapping.tracking.fast_tracker import Placed, place
 from dens3r_ros.mapping.tracking.motion import Motion
 from dens3r_ros.mapping.tracking.reference import Reference
@@ -48,8 +47,6 @@ class Course:
     """The same of the last one that was decoded."""
     wants: bool = False
     """Whether the last frame was worth decoding."""
-    earlier: Earlier | None = None
-    """The last frame that was placed well, until the session knows it."""
     unplaced: deque[Frame] = field(default_factory=lambda: deque(maxlen=_KEPT))
 
     def place(self, frame: Frame) -> Placed | str:

@@ -16,7 +16,7 @@ from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.graph import rigid
 from dens3r_ros.mapping.session import Session
 from dens3r_ros.mapping.step import Record
-from dens3r_ros.mapping.tracking.reference import Reference
+from dens3r_ros.mapping.tracking.reference import Reference, reference_of
 from dens3r_ros.mapping.update import Update
 
 R = TypeVar("R")
@@ -32,13 +32,12 @@ class Earlier:
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """A frame to decode, expected at T_keyframe_frame (4, 4) of a keyframe if it was tracked;
-    `earlier`: the last frame that was placed well, if this one was not; the frames that were placed
-    since the last decoding; keyframes that cameras are tracked against meanwhile."""
+    """A frame to decode, and its record if it was tracked; `earlier`: the last frame that was
+    placed well, if this one was not; the frames that were placed since the last decoding; keyframes
+    that cameras are tracked against meanwhile."""
 
     frame: Frame
-    expected: np.ndarray | None
-    keyframe_id: int | None
+    record: Record | None
     earlier: Earlier | None
     placed: Sequence[Record]
     held: frozenset[int]
@@ -121,34 +120,36 @@ class Decoder:
         session.held = request.held
         session.world.records.extend(request.placed)
         update = self._taken(request)
-        references = session.references()
+        references = self._references()
         seconds = time.perf_counter() - began
         return Decoded(update, references, dict(session.world.graph.poses), seconds)
+
+    def _references(self) -> dict[str, Reference | None]:
+        """By camera, what its frames are tracked against until the next decoding."""
+        world = self._session.world
+        least = world.parts.config.tracking.min_confidence
+        streams = self._session.streams.items()
+        return {name: reference_of(stream, world, least) for name, stream in streams}
 
     def _taken(self, request: Request) -> Update:
         """The session's answer; where it finds nothing, the frame before may be the keyframe that
         leads on."""
         take, earlier = self._session.take, request.earlier
-        expected = self._expected(request.frame.camera, request.keyframe_id, request.expected)
-        update = take(request.frame, expected)
+        update = take(request.frame, self._expected(request.record))
         if earlier is None:
             return update
         if update.T_map_camera is not None:
             self._session.world.records.append(earlier.record)
             return update
-        record = earlier.record
-        here = self._expected(record.camera, record.keyframe_id, record.T_keyframe_frame)
-        if take(earlier.frame, here).T_map_camera is None:
-            self._session.world.records.append(record)
+        if take(earlier.frame, self._expected(earlier.record)).T_map_camera is None:
+            self._session.world.records.append(earlier.record)
             return update
-        expected = self._expected(request.frame.camera, request.keyframe_id, request.expected)
-        return take(request.frame, expected)
+        return take(request.frame, self._expected(request.record))
 
-    def _expected(
-        self, camera: str, keyframe_id: int | None, T_keyframe_frame: np.ndarray | None
-    ) -> np.ndarray | None:
-        """A pose relative to a keyframe, as seen from the one that the camera stands by now."""
-        standing = self._session.standing(camera)
-        if T_keyframe_frame is None or keyframe_id is None or standing is None:
+    def _expected(self, record: Record | None) -> np.ndarray | None:
+        """A frame's pose relative to the keyframe that its camera stands by now."""
+        stream = None if record is None else self._session.streams.get(record.camera)
+        if record is None or stream is None or stream.keyframe_id is None:
             return None
-        return rigid(self._session.world.graph.relative(standing, keyframe_id) @ T_keyframe_frame)
+        S = self._session.world.graph.relative(stream.keyframe_id, record.keyframe_id)
+        return rigid(S @ record.T_keyframe_frame)

@@ -24,8 +24,7 @@ _ALIKE = 0.75
 
 @dataclass(frozen=True, eq=False)
 class _Level:
-    """Both images at one size, (h, w) float32 without their mean, and the (h, w, 2) slopes of
-    their rays."""
+    """Both images at one size, (h, w) float32, and their camera."""
 
     one: np.ndarray
     other: np.ndarray
@@ -91,7 +90,9 @@ def _laid_over(level: _Level, R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     laid = cv2.warpPerspective(level.one, H, size, flags=flags)
     whole = np.ones(level.one.shape, np.uint8)
-    return laid, cv2.warpPerspective(whole, H, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP) > 0
+    return laid, cv2.warpPerspective(
+        whole, H, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    ) > 0
 
 
 def _even(values: np.ndarray) -> np.ndarray:

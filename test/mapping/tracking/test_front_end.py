@@ -139,9 +139,7 @@ def test_a_covered_lens_is_lost_and_found_again(stroll) -> None:
     assert states[30] is Tracking.LOST and states[31] is Tracking.RELOCALISING
     assert all(u.T_odom_camera is None and u.reason for u in updates[30:36])
     assert states[42:] == [Tracking.TRACKING] * (len(stroll) - 42)
-    jump = np.linalg.norm(
-        updates[-1].T_odom_camera[:3, 3] - updates[29].T_odom_camera[:3, 3]
-    )
+    jump = np.linalg.norm(updates[-1].T_odom_camera[:3, 3] - updates[29].T_odom_camera[:3, 3])
     assert jump < 1.0, "odom goes on where it was"
     assert errors(stroll, mapper).ate_sim3_m < 0.05
 
