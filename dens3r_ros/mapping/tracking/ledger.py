@@ -35,11 +35,9 @@ class Ledger:
         """A frame that has found its place late."""
         self._records.append(record)
 
-    def for_decoding(
-        self, frame: Frame, found: Placed | str
-    ) -> tuple[list[Record], Earlier | None]:
-        """What goes along with a frame that is decoded: the records, but for the last good frame
-        before one that is not well placed."""
+    def along(self, frame: Frame, found: Placed | str) -> tuple[list[Record], Earlier | None]:
+        """What goes along with a frame that is decoded: all records, and the last good frame before
+        one that is not well placed."""
         if well_placed(found):
             self._settle(frame.camera)
         earlier = self._earlier.pop(frame.camera, None)
