@@ -5,7 +5,7 @@ from launch import LaunchDescription
 from launch.actions import OpaqueFunction
 from launch_ros.actions import Node
 
-from dens3r_ros.nodes.launching import (
+from dens3r_ros.nodes.starting.launching import (
     arguments,
     dens3r_node,
     ended,

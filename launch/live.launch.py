@@ -4,8 +4,8 @@
 from launch import LaunchDescription
 from launch.actions import LogInfo, OpaqueFunction
 
-from dens3r_ros.nodes.camera_search import CameraSearch
-from dens3r_ros.nodes.launching import (
+from dens3r_ros.nodes.starting.camera_search import CameraSearch
+from dens3r_ros.nodes.starting.launching import (
     arguments,
     camera_topics,
     dens3r_node,

@@ -6,8 +6,8 @@ from pathlib import Path
 from launch import LaunchDescription
 from launch.actions import ExecuteProcess, OpaqueFunction
 
-from dens3r_ros.nodes.camera_search import once_subscribed
-from dens3r_ros.nodes.launching import (
+from dens3r_ros.nodes.starting.camera_search import once_subscribed
+from dens3r_ros.nodes.starting.launching import (
     arguments,
     camera_topics,
     dens3r_node,

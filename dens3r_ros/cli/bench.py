@@ -39,9 +39,9 @@ def pair(
     Every round measures all stages and a matrix product in turn; ratios are medians of the ratios
     within rounds. On random weights times are those of trained ones.
     """
-    from dens3r_ros.engines.bench_pair import BenchOptions, bench_pair
+    from dens3r_ros.engines.bench.pair import PairBenchOptions, bench_pair
 
-    options = BenchOptions(
+    options = PairBenchOptions(
         model, device, precision, _parsed(size), rounds, threads, compiled, onnx, plain
     )
     try:
@@ -94,7 +94,7 @@ def preprocess(
     import numpy as np
     from PIL import Image
 
-    from dens3r_ros.engines.bench_preprocess import bench_preprocess
+    from dens3r_ros.engines.bench.preprocess import bench_preprocess
     from dens3r_ros.engines.loading import load_named_network
 
     try:
@@ -170,12 +170,12 @@ def node(
     rss_growth_percent        since frame 500; NaN with fewer frames
     """
     try:
-        from dens3r_ros.nodes.bench.run import BenchError, BenchOptions, bench_node
+        from dens3r_ros.nodes.bench.run import BenchError, NodeBenchOptions, bench_node
     except ModuleNotFoundError as error:
         typer.echo(f"this needs ROS 2, and {error.name} is missing: run make setup", err=True)
         raise typer.Exit(1) from error
     height, width = _parsed(size) or (384, 512)
-    options = BenchOptions(frames, idle_frames, rate, width, height, domain)
+    options = NodeBenchOptions(frames, idle_frames, rate, width, height, domain)
     try:
         figures = bench_node(options, lambda line: typer.echo(line, err=True))
     except BenchError as error:

@@ -17,7 +17,7 @@ from dens3r_ros.cli.evaluate_sequences import sequences
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dens3r_ros.evaluation.pair_sets import PairSet
+    from dens3r_ros.evaluation.image_pairs.pair_sets import PairSet
 
 app = typer.Typer(no_args_is_help=True, help="Measure engines and the mapper against the truth.")
 app.command()(sequences)
@@ -66,7 +66,7 @@ def pairs(
     Scales are aligned by the median depth of each pair. Times are of this machine, as loaded.
     """
     from dens3r_ros.evaluation.engines import engine_named
-    from dens3r_ros.evaluation.pairs import evaluate_pairs
+    from dens3r_ros.evaluation.image_pairs.scoring import evaluate_pairs
 
     try:
         chosen = engine_named(engine, model, max_side)
@@ -84,7 +84,7 @@ def _conclude(
     heading: dict[str, object], scores: list[dict], whole: bool, json_file: Path | None
 ) -> None:
     """Report what there is; the exit code tells of nothing found, and of Ctrl-C."""
-    from dens3r_ros.evaluation.pair_table import summary
+    from dens3r_ros.evaluation.image_pairs.table import summary
 
     if not scores and whole:
         typer.echo(f"dens3r evaluate pairs: {heading['set']}: there are none.", err=True)
@@ -98,7 +98,7 @@ def _conclude(
 def _pair_set(
     source: Path | None, seeds: str | None, size: str, overlap: str, gap: int, every: int
 ) -> PairSet:
-    from dens3r_ros.evaluation.pair_sets import ProceduralPairs, SequencePairs
+    from dens3r_ros.evaluation.image_pairs.pair_sets import ProceduralPairs, SequencePairs
     from dens3r_ros.sources import open_source
 
     if (source is None) == (seeds is None):

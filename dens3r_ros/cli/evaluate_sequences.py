@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dens3r_ros.engines.protocol import Engine
-    from dens3r_ros.evaluation.sequences import Measured, SequenceOptions
+    from dens3r_ros.evaluation.image_sequences.scoring import Measured, SequenceOptions
     from dens3r_ros.mapping.config import MapperConfig
     from dens3r_ros.sources.source import Source
 
@@ -92,7 +92,7 @@ def _report(rows: list[dict[str, object]], json_file: Path | None) -> None:
     """The table, and the file where one is wanted; with `-` the JSON alone."""
     from rich.console import Console
 
-    from dens3r_ros.evaluation.sequence_table import as_json, table
+    from dens3r_ros.evaluation.image_sequences.table import as_json, table
 
     if json_file == Path("-"):
         sys.stdout.write(as_json(rows) + "\n")
@@ -105,7 +105,7 @@ def _report(rows: list[dict[str, object]], json_file: Path | None) -> None:
 
 def _options(calibrated: bool, every: int, chained: bool) -> SequenceOptions:
     try:
-        from dens3r_ros.evaluation.sequences import SequenceOptions
+        from dens3r_ros.evaluation.image_sequences.scoring import SequenceOptions
     except ImportError as error:
         hint = "pip install 'dens3r_ros[evaluate]' brings evo and matplotlib."
         typer.echo(f"dens3r evaluate sequences: {error}. {hint}", err=True)
@@ -122,7 +122,7 @@ def _config(fusion: bool, loops: bool, every: int, lag: int) -> MapperConfig:
 
 
 def _source(name: str) -> Source:
-    from dens3r_ros.evaluation.cached_source import CachedSource
+    from dens3r_ros.evaluation.image_sequences.cached_source import CachedSource
     from dens3r_ros.sources.opening import open_source
 
     return CachedSource(open_source(name))
@@ -132,7 +132,7 @@ def _engine(
     name: str, model: str, source: Source, seed: int, metric: bool, size: int | None
 ) -> Engine:
     if name == "oracle":
-        from dens3r_ros.evaluation.oracle import OracleEngine
+        from dens3r_ros.evaluation.oracle.oracle import OracleEngine
 
         return OracleEngine(source, seed=seed, metric=metric, long_side=size or 512)
     from dens3r_ros.engines.loading import load_engine
@@ -146,7 +146,7 @@ def _measure(
     from rich.console import Console
     from rich.progress import Progress
 
-    from dens3r_ros.evaluation.sequences import evaluate_sequence
+    from dens3r_ros.evaluation.image_sequences.scoring import evaluate_sequence
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(source.name, total=len(range(0, len(source), options.every)))
@@ -154,6 +154,6 @@ def _measure(
 
 
 def _plot(measured: Measured, folder: Path) -> None:
-    from dens3r_ros.evaluation.sequence_plots import write_plots
+    from dens3r_ros.evaluation.image_sequences.plots import write_plots
 
     typer.echo(f"Wrote {write_plots(measured, folder)}", err=True)

@@ -30,7 +30,7 @@ def export(
 
 def _export(model: str, out: Path, precision: str, size: str, verify: bool) -> None:
     from dens3r_ros.engines.loading import load_named_network
-    from dens3r_ros.engines.onnx_export import export_network
+    from dens3r_ros.engines.onnx.export import export_network
 
     network = load_named_network(model)
     wanted = parsed_size(size)
@@ -46,9 +46,9 @@ def _export(model: str, out: Path, precision: str, size: str, verify: bool) -> N
 def verify_export(model: str, out: Path, precision: str) -> None:
     """Compare an export with its network; ValueError where they are too far apart."""
     from dens3r_ros.engines.loading import load_named_network
-    from dens3r_ros.engines.onnx_export import TOLERANCE, record_errors
-    from dens3r_ros.engines.onnx_manifest import load_export
-    from dens3r_ros.engines.onnx_verify import differences
+    from dens3r_ros.engines.onnx.export import TOLERANCE, record_errors
+    from dens3r_ros.engines.onnx.manifest import load_export
+    from dens3r_ros.engines.onnx.verify import differences
 
     typer.echo("comparing with PyTorch in float32")
     errors = differences(out, load_named_network(model))

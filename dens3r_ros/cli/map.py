@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 import typer
 
 if TYPE_CHECKING:
-    from dens3r_ros.mapping.map_file import LoadedMap
+    from dens3r_ros.mapping.files.map_file import LoadedMap
 
 app = typer.Typer(no_args_is_help=True, help="Look into saved maps, and export them.")
 T = TypeVar("T")
@@ -66,7 +66,7 @@ def export(
     if ply is None and mesh is None:
         raise typer.BadParameter("name a file for the cloud (--ply) or the mesh (--mesh)")
     from dens3r_ros.geometry.ply import write_ply
-    from dens3r_ros.mapping.map_export import MeshUnavailable, cloud, usual_voxel, write_mesh
+    from dens3r_ros.mapping.files.map_export import MeshUnavailable, cloud, usual_voxel, write_mesh
 
     loaded = _loaded(path)
     side = usual_voxel(loaded) if voxel is None else voxel
@@ -98,7 +98,7 @@ def _followed(title: str, work: Callable[[Callable[[int, int], None]], T]) -> T:
 
 
 def _loaded(path: Path) -> LoadedMap:
-    from dens3r_ros.mapping.map_reading import read_map
+    from dens3r_ros.mapping.files.map_reading import read_map
 
     try:
         return read_map(path)

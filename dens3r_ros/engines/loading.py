@@ -89,7 +89,7 @@ def _torch(model: str, device: str, precision: str, max_side: int) -> Engine:
 
 
 def _onnx(model: str, device: str, precision: str, max_side: int) -> Engine:
-    from dens3r_ros.engines.onnx_engine import OnnxConfig, OnnxEngine
+    from dens3r_ros.engines.onnx.engine import OnnxConfig, OnnxEngine
 
     folder = resolve_model(model)
     if not _is_export(str(folder)):

@@ -48,7 +48,7 @@ class TorchConfig:
 
 
 @dataclass(frozen=True, eq=False)
-class Encoded:
+class TorchEncoding:
     """A frame's tokens, on the engine's device."""
 
     tokens: Tokens
@@ -100,7 +100,9 @@ class TorchEngine:
             )
             encoded.update(zip(members, tokens, strict=True))
         return [
-            Features(frame, item.placement, item.intrinsics, Encoded(encoded[index], item.turned))
+            Features(
+                frame, item.placement, item.intrinsics, TorchEncoding(encoded[index], item.turned)
+            )
             for index, (frame, item) in enumerate(zip(frames, prepared, strict=True))
         ]
 
@@ -206,7 +208,7 @@ def joined(first: PairPrediction, second: PairPrediction) -> PairPrediction:
     )
 
 
-def _data(encoded: Sequence[Encoded]) -> Tensor:
+def _data(encoded: Sequence[TorchEncoding]) -> Tensor:
     return torch.cat([one.tokens.data for one in encoded])
 
 

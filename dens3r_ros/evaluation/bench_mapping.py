@@ -13,12 +13,12 @@ from typing import TypeVar
 import numpy as np
 
 from dens3r_ros.engines.protocol import Engine, EngineInfo, Features, Outputs
-from dens3r_ros.evaluation.oracle import OracleEngine
+from dens3r_ros.evaluation.oracle.oracle import OracleEngine
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.config import KeyframeConfig, MapperConfig
-from dens3r_ros.mapping.graph import Edge, News
+from dens3r_ros.mapping.graph.graph import Edge, GraphChanges
+from dens3r_ros.mapping.graph.solver_process import ChildSolver
 from dens3r_ros.mapping.mapper import Mapper
-from dens3r_ros.mapping.solver_process import ChildSolver
 from dens3r_ros.mapping.update import Update
 from dens3r_ros.network.prediction import PairPrediction
 from dens3r_ros.sources.procedural import ProceduralWalk
@@ -183,10 +183,10 @@ def solve_milliseconds(keyframes: int) -> float:
     numbered = dict(enumerate(edges))
     last = {number: numbered.pop(number) for number in list(numbered)[-3:]}
     old = {n: S for n, S in poses.items() if n < keyframes}
-    solver.ask(News(old, numbered))
+    solver.ask(GraphChanges(old, numbered))
     solver.answer()
     began = time.perf_counter()
-    solver.ask(News({keyframes: poses[keyframes]}, last))
+    solver.ask(GraphChanges({keyframes: poses[keyframes]}, last))
     solver.answer()
     spent = time.perf_counter() - began
     solver.close()

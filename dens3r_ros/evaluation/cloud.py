@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dens3r_ros.evaluation.surface import SurfaceErrors, compare_surfaces, truth_points
+from dens3r_ros.evaluation.metrics.surface import SurfaceErrors, compare_surfaces, truth_points
 from dens3r_ros.geometry.ply import read_ply
 from dens3r_ros.geometry.registration import register_similarity
 from dens3r_ros.sources.source import Source, SourceError

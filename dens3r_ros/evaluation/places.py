@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
-from dens3r_ros.mapping.place import Places
+from dens3r_ros.mapping.places.place import Places
 from dens3r_ros.sources.source import Source, SourceError
 
 _GRID = (40, 30)
@@ -47,7 +47,7 @@ class PlaceFigures:
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
+class _VisibleSurface:
     """What one keyframe sees: points (N, 3) in its frame, depth (h, w), pose and camera."""
 
     points: np.ndarray
@@ -61,7 +61,7 @@ def evaluate_places(
 ) -> PlaceFigures:
     """Query every keyframe among those before it, and remember it."""
     places = Places()
-    seen: list[_Seen] = []
+    seen: list[_VisibleSurface] = []
     revisits, hits, first_hits, spent = 0, 0, 0, 0.0
     numbers = range(0, len(source), options.every)
     for number in numbers:
@@ -93,7 +93,7 @@ def evaluate_places(
     )
 
 
-def _seen(source: Source, number: int) -> _Seen:
+def _seen(source: Source, number: int) -> _VisibleSurface:
     camera, truth = source[number].intrinsics, source.truth(number)
     if camera is None or truth is None:
         raise SourceError(
@@ -112,16 +112,16 @@ def _seen(source: Source, number: int) -> _Seen:
     points = (rays * z[:, None])[known]
     small = cv2.resize(truth.depth, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_NEAREST)
     lens = camera.resized(small.shape[1], small.shape[0])
-    return _Seen(points, small, truth.T_world_camera, lens)
+    return _VisibleSurface(points, small, truth.T_world_camera, lens)
 
 
-def _overlap(a: _Seen, b: _Seen) -> float:
+def _overlap(a: _VisibleSurface, b: _VisibleSurface) -> float:
     if a.T_world_camera[:3, 2] @ b.T_world_camera[:3, 2] < 0.3:
         return 0.0
     return min(_share(a, b), _share(b, a))
 
 
-def _share(a: _Seen, b: _Seen) -> float:
+def _share(a: _VisibleSurface, b: _VisibleSurface) -> float:
     """Share of what a sees that b sees too."""
     T = np.linalg.inv(b.T_world_camera) @ a.T_world_camera
     moved = a.points @ T[:3, :3].T + T[:3, 3]

@@ -20,7 +20,7 @@ _MOST_ROUNDS = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Matches:
+class PixelMatches:
     """Pixels (x, y) of two images that show the same point; (M, 2) int64 each."""
 
     pixels_a: Tensor
@@ -54,7 +54,7 @@ def fast_reciprocal_matches(
     subsample: int = 8,
     similarity: Similarity = "dot",
     tolerance: float = 0.0,
-) -> Matches:
+) -> PixelMatches:
     """Reciprocal matches of maps (H, W, D), found from a grid of seeds in image a.
 
     Each seed follows nearest neighbours to b and back until it stops at a reciprocal pair; pairs
@@ -68,9 +68,9 @@ def fast_reciprocal_matches(
         there = to_b(seeds)
         strayed = _pixels(to_a(there), width) - _pixels(seeds, width)
         kept = strayed.double().norm(dim=-1) < tolerance
-        return Matches(_pixels(seeds[kept], width), _pixels(there[kept], width_b))
+        return PixelMatches(_pixels(seeds[kept], width), _pixels(there[kept], width_b))
     pairs = torch.stack(_converged(seeds, to_b, to_a), -1).unique(dim=0)
-    return Matches(_pixels(pairs[:, 0], width), _pixels(pairs[:, 1], width_b))
+    return PixelMatches(_pixels(pairs[:, 0], width), _pixels(pairs[:, 1], width_b))
 
 
 def symmetric_matches(
@@ -81,7 +81,7 @@ def symmetric_matches(
     similarity: Similarity = "dot",
     tolerance: float = 0.0,
     combine: Literal["least", "geometric"] = "geometric",
-) -> Matches:
+) -> PixelMatches:
     """Matches from a to b and from b to a for every pair of maps (H, W, D), merged.
 
     The pairs are predictions of the same two images, such as both directions of a pair. The
@@ -98,7 +98,7 @@ def symmetric_matches(
     if confidence_a is not None and confidence_b is not None:
         of_a, of_b = confidence_a[row_a, column_a], confidence_b[row_b, column_b]
         confidence = torch.minimum(of_a, of_b) if combine == "least" else (of_a * of_b).sqrt()
-    return Matches(
+    return PixelMatches(
         torch.stack([column_a, row_a], -1), torch.stack([column_b, row_b], -1), confidence
     )
 

@@ -9,10 +9,10 @@ from typing import Protocol
 import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
-from dens3r_ros.mapping.graph import PoseGraph
-from dens3r_ros.mapping.keyframe import Keyframe
-from dens3r_ros.mapping.place_descriptor import PlaceDescriptor
-from dens3r_ros.mapping.stored import Stored
+from dens3r_ros.mapping.archive.stored import Stored
+from dens3r_ros.mapping.graph.graph import PoseGraph
+from dens3r_ros.mapping.places.place_descriptor import PlaceDescriptor
+from dens3r_ros.mapping.tracking.keyframe import Keyframe
 
 
 class PlaceIndex(Protocol):

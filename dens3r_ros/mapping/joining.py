@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from dens3r_ros.mapping.cameras import fit_camera
-from dens3r_ros.mapping.graph import Edge, rigid
-from dens3r_ros.mapping.keyframe import Keyframe
-from dens3r_ros.mapping.observation import Observation, observe
+from dens3r_ros.mapping.graph.graph import Edge, rigid
 from dens3r_ros.mapping.step import Step
 from dens3r_ros.mapping.stream import Stream
-from dens3r_ros.mapping.tracker import Track, track
+from dens3r_ros.mapping.tracking.cameras import fit_camera
+from dens3r_ros.mapping.tracking.keyframe import Keyframe
+from dens3r_ros.mapping.tracking.observation import Observation, observe
+from dens3r_ros.mapping.tracking.tracker import Track, track
 from dens3r_ros.mapping.world import World
 
 _TOGETHER_NS = 110_000_000

@@ -13,14 +13,14 @@ import numpy as np
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.config import MapperConfig
-from dens3r_ros.mapping.graph import Edge
-from dens3r_ros.mapping.map_file import write_map
-from dens3r_ros.mapping.map_reading import read_map
+from dens3r_ros.mapping.files.map_file import write_map
+from dens3r_ros.mapping.files.map_reading import read_map
+from dens3r_ros.mapping.files.saving import restored, to_save
+from dens3r_ros.mapping.front_end.front_end import FrontEnd
+from dens3r_ros.mapping.graph.graph import Edge
 from dens3r_ros.mapping.parts import usual_parts
 from dens3r_ros.mapping.reporting import keyframe_view
-from dens3r_ros.mapping.saving import restored, to_save
-from dens3r_ros.mapping.session import Session
-from dens3r_ros.mapping.tracking.front_end import FrontEnd
+from dens3r_ros.mapping.session import MappingSession
 from dens3r_ros.mapping.update import KeyframeView, TimedPose, Tracking, Update
 from dens3r_ros.mapping.world import Parts
 
@@ -47,7 +47,7 @@ class Mapper:
         self.config = config or MapperConfig()
         self._make_parts = make_parts
         self._front: FrontEnd | None = None
-        self._begin(Session(make_parts(engine, self.config), epoch=0), from_file=False)
+        self._begin(MappingSession(make_parts(engine, self.config), epoch=0), from_file=False)
         self.metric = self._session.parts.metric
 
     def step(self, frame: Frame) -> Update:
@@ -105,15 +105,15 @@ class Mapper:
         epoch = self.epoch + 1
         self.close()
         parts = self._make_parts(self.engine, self.config)
-        self._begin(Session(parts, epoch), from_file=False)
+        self._begin(MappingSession(parts, epoch), from_file=False)
 
-    def _begin(self, session: Session, from_file: bool) -> None:
+    def _begin(self, session: MappingSession, from_file: bool) -> None:
         self._session = session
         self._front = None if self.config.decoding.every == 1 else FrontEnd(session)
         self._lost_in_a_row = 0
         self._from_file = from_file
 
-    def _quiet(self) -> Session:
+    def _quiet(self) -> MappingSession:
         """The session, once nothing is under way in it, with all frames so far."""
         if self._front is not None:
             self._front.aside(lambda: None).result()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dens3r_ros.mapping.graph import rigid, scale_of
+from dens3r_ros.mapping.graph.graph import rigid, scale_of
 
 _RESCALE = 0.05
 """Change of the current keyframe's scale by one solve beyond which a new epoch begins."""

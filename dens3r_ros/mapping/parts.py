@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from dens3r_ros.engines.protocol import Engine
-from dens3r_ros.mapping.archive import Archive
+from dens3r_ros.mapping.archive.archive import Archive
 from dens3r_ros.mapping.config import MapperConfig
-from dens3r_ros.mapping.keyframing import KeyframeMaker
-from dens3r_ros.mapping.levelling import CameraLeveller
-from dens3r_ros.mapping.place import Places
+from dens3r_ros.mapping.keyframes.keyframing import KeyframeMaker
+from dens3r_ros.mapping.keyframes.levelling import CameraLeveller
+from dens3r_ros.mapping.places.place import Places
 from dens3r_ros.mapping.world import Parts
 
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 import numpy as np
 
 from dens3r_ros.engines.preprocess import resample
-from dens3r_ros.mapping.cameras import at_input, camera_rays
-from dens3r_ros.mapping.graph import PoseGraph, rigid, scale_of
+from dens3r_ros.mapping.graph.graph import PoseGraph, rigid, scale_of
 from dens3r_ros.mapping.interfaces import Shown
-from dens3r_ros.mapping.keyframe import Keyframe
 from dens3r_ros.mapping.maps import Maps
 from dens3r_ros.mapping.odometry import Odometry, in_map
 from dens3r_ros.mapping.step import Step
+from dens3r_ros.mapping.tracking.cameras import at_input, camera_rays
+from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.update import Counters, KeyframeView, Tracking, Update
 from dens3r_ros.mapping.world import World
 

@@ -10,19 +10,19 @@ import numpy as np
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.rotation import turn
-from dens3r_ros.mapping.history import History
-from dens3r_ros.mapping.initialiser import Initialiser, placed_waiting
+from dens3r_ros.mapping.history.history import History
 from dens3r_ros.mapping.joining import join
-from dens3r_ros.mapping.keyframe import Keyframe
-from dens3r_ros.mapping.lens import WIDE, glance, look_at_lens
-from dens3r_ros.mapping.linking import tracked_link
-from dens3r_ros.mapping.observation import Observation, observe
+from dens3r_ros.mapping.keyframes.initialiser import Initialiser, placed_waiting
+from dens3r_ros.mapping.keyframes.linking import tracked_link
 from dens3r_ros.mapping.odometry import Odometry
 from dens3r_ros.mapping.reporting import counters, report
 from dens3r_ros.mapping.step import Step
 from dens3r_ros.mapping.stopwatch import Stopwatch
 from dens3r_ros.mapping.stream import Stream
-from dens3r_ros.mapping.tracker import Track, View, track
+from dens3r_ros.mapping.tracking.keyframe import Keyframe
+from dens3r_ros.mapping.tracking.lens import WIDE, learn_from_last_pair, learn_from_pair
+from dens3r_ros.mapping.tracking.observation import Observation, observe
+from dens3r_ros.mapping.tracking.tracker import Track, View, track
 from dens3r_ros.mapping.update import Tracking, Update
 from dens3r_ros.mapping.world import Parts, World
 
@@ -30,7 +30,7 @@ _RECENT = 3
 """Keyframes used last among which a lost frame is looked for, besides those that look alike."""
 
 
-class Session:
+class MappingSession:
     """Places every frame in a world that grows with them; one camera owns `odom`."""
 
     def __init__(self, parts: Parts, epoch: int) -> None:
@@ -51,14 +51,14 @@ class Session:
         """Place one frame; `expected` is where it is relative to its camera's keyframe,
         T_keyframe_frame, if tracking knows it already."""
         watch = Stopwatch()
-        with watch.stage("chores"):
+        with watch.stage("background"):
             self.catch_up()
         self._number += 1
         self._owner = self._owner or frame.camera
         stream = self.streams.setdefault(frame.camera, Stream(frame.camera))
         frame = frame if self._config.calibrated else replace(frame, intrinsics=None)
         with watch.stage("encode"):
-            features = self._engine.encode([stream.lens.told(frame)])[0]
+            features = self._engine.encode([stream.lens.apply(frame)])[0]
         with watch.stage("image"):
             view = stream.view(features)
         step = Step(frame, features, stream, watch, view, frame.camera == self._owner)
@@ -74,9 +74,9 @@ class Session:
             self._start(step)
         else:
             self._join(step)
-        told = counters(self.world, self._number, self._lost)
+        totals = counters(self.world, self._number, self._lost)
         graph, metric = self.world.graph, self.parts.metric
-        return report(step, self.odometry, graph, told, metric, self.levelled_by)
+        return report(step, self.odometry, graph, totals, metric, self.levelled_by)
 
     def catch_up(self) -> None:
         """Do the share of work that the latest frame left to do, unless that is done."""
@@ -180,13 +180,13 @@ class Session:
         with step.watch.stage("fuse"):
             self.parts.maker.fold(keyframe, seen, found)
         keyframe.tracked(found)
-        step.stream.witness.heard(keyframe.id, found.difference)
+        step.stream.consistency.add(keyframe.id, found.difference)
         self._found(step, keyframe, seen, found)
         if self._leaves(found):
             with step.watch.stage("keyframe"):
                 self._change_keyframe(step, keyframe, seen, found)
         if self._learns(step, keyframe) and not step.view.calibrated and found.parallax > WIDE:
-            glance(step.stream.lens, step.features, keyframe, seen, self.world.window)
+            learn_from_pair(step.stream.lens, step.features, keyframe, seen, self.world.window)
 
     def _learns(self, step: Step, keyframe: Keyframe) -> bool:
         """Whether the pair may tell of a lens that the engine would like to know."""
@@ -196,7 +196,7 @@ class Session:
     def _rescue(self, step: Step, keyframe: Keyframe) -> bool:
         """Where the frame before could still be placed, let it be the keyframe, after the fact."""
         last, step.stream.last = step.stream.last, None
-        if last is None or last.seen is None or last.found is None or last.stands_for(keyframe):
+        if last is None or last.seen is None or last.found is None or last.is_source_of(keyframe):
             return False
         with step.watch.stage("rescue"):
             self._change_keyframe(last, keyframe, last.seen, last.found)
@@ -234,7 +234,7 @@ class Session:
 
     def _found(self, step: Step, keyframe: Keyframe, seen: Observation, found: Track) -> None:
         step.saw(seen, found)
-        step.stream.stand(keyframe.id, found.T_keyframe_frame)
+        step.stream.move_to(keyframe.id, found.T_keyframe_frame)
         step.stream.last = step
         self._remember(step)
         self._correct()
@@ -262,7 +262,7 @@ class Session:
             self.history.became(step, made.id)
             if self._learns(step, keyframe) and step.view.calibrated:
                 pair, lens = (step.features, keyframe), step.stream.lens
-                world.chores.add(look_at_lens(self._engine, lens, *pair, world.window))
+                world.background.add(learn_from_last_pair(self._engine, lens, *pair, world.window))
             step.made_keyframe(made.id)
         self._correct()
 
@@ -281,7 +281,7 @@ class Session:
         if step.owner:
             S = np.linalg.inv(S_older_keyframe)
             self.odometry.hand_over(older.id, S, T_keyframe_frame, T)
-        step.stream.stand(self.world.window.use(older.id).id, T)
+        step.stream.move_to(self.world.window.use(older.id).id, T)
         step.stream.last = None
         return True
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from dens3r_ros.engines.protocol import Features
 from dens3r_ros.frame import Frame
-from dens3r_ros.mapping.keyframe import Keyframe
-from dens3r_ros.mapping.observation import Observation
 from dens3r_ros.mapping.odometry import in_map
 from dens3r_ros.mapping.stopwatch import Stopwatch
 from dens3r_ros.mapping.stream import Stream
-from dens3r_ros.mapping.tracker import Track, View
+from dens3r_ros.mapping.tracking.keyframe import Keyframe
+from dens3r_ros.mapping.tracking.observation import Observation
+from dens3r_ros.mapping.tracking.tracker import Track, View
 from dens3r_ros.mapping.update import TimedPose, Tracking
 
 
@@ -61,7 +61,7 @@ class Step:
     number: int = -1
     """Among all frames that have a place, once it has one."""
 
-    def stands_for(self, keyframe: Keyframe) -> bool:
+    def is_source_of(self, keyframe: Keyframe) -> bool:
         """Whether the keyframe was made of its frame."""
         own = (self.frame.stamp, self.frame.camera)
         return own == (keyframe.stamp, keyframe.camera_name)
@@ -69,7 +69,7 @@ class Step:
     def made_keyframe(self, keyframe_id: int) -> None:
         """The frame is a keyframe now."""
         self.keyframe_made = True
-        self.stream.stand(keyframe_id, np.eye(4))
+        self.stream.move_to(keyframe_id, np.eye(4))
 
     def saw(self, seen: Observation, found: Track | None) -> None:
         """The frame has a place."""

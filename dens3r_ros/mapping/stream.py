@@ -12,13 +12,13 @@ import numpy as np
 from dens3r_ros.engines.preprocess import resample
 from dens3r_ros.engines.protocol import Features, Placement
 from dens3r_ros.geometry.camera import Intrinsics
-from dens3r_ros.mapping.agreement import Witness
-from dens3r_ros.mapping.cameras import CameraEstimate, fit_camera
-from dens3r_ros.mapping.keyframe import Keyframe
-from dens3r_ros.mapping.lens import Lens
-from dens3r_ros.mapping.observation import Observation
-from dens3r_ros.mapping.refinement import NO_PIXELS, Texture
-from dens3r_ros.mapping.tracker import View
+from dens3r_ros.mapping.tracking.agreement import ConsistencyCheck
+from dens3r_ros.mapping.tracking.cameras import CameraEstimate, fit_camera
+from dens3r_ros.mapping.tracking.keyframe import Keyframe
+from dens3r_ros.mapping.tracking.lens import LensEstimate
+from dens3r_ros.mapping.tracking.observation import Observation
+from dens3r_ros.mapping.tracking.refinement import NO_PIXELS, Texture
+from dens3r_ros.mapping.tracking.tracker import View
 
 if TYPE_CHECKING:
     from dens3r_ros.mapping.step import Step
@@ -47,8 +47,8 @@ class Stream:
     last: Step | None = None
     """The last frame that was placed."""
     estimate: CameraEstimate = field(default_factory=CameraEstimate)
-    lens: Lens = field(default_factory=Lens)
-    witness: Witness = field(default_factory=Witness)
+    lens: LensEstimate = field(default_factory=LensEstimate)
+    consistency: ConsistencyCheck = field(default_factory=ConsistencyCheck)
     sight: Sight | None = None
     """How the last frame was seen."""
 
@@ -57,7 +57,7 @@ class Stream:
         """Of the last frame that was placed."""
         return None if self.last is None else self.last.frame.stamp
 
-    def stand(self, keyframe_id: int, T_keyframe_frame: np.ndarray) -> None:
+    def move_to(self, keyframe_id: int, T_keyframe_frame: np.ndarray) -> None:
         """The camera is here."""
         self.keyframe_id, self.T_keyframe_frame = keyframe_id, T_keyframe_frame
 
@@ -97,4 +97,4 @@ class Stream:
         self.sight = Sight(camera, pinned, features.placement, features.frame.stamp)
         image = resample(features.frame.image, features.placement)
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        return View(camera, pinned, Texture(grey, NO_PIXELS, self.witness.doubt))
+        return View(camera, pinned, Texture(grey, NO_PIXELS, self.consistency.doubt))

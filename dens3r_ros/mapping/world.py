@@ -9,19 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from dens3r_ros.engines.protocol import Engine
-from dens3r_ros.mapping.backend import Backend
-from dens3r_ros.mapping.chores import Chores
+from dens3r_ros.mapping.archive.merging import merge_nodes, thin_edges
 from dens3r_ros.mapping.config import MapperConfig
-from dens3r_ros.mapping.graph import PoseGraph, rigid
+from dens3r_ros.mapping.graph.backend import Backend
+from dens3r_ros.mapping.graph.graph import PoseGraph, rigid
+from dens3r_ros.mapping.history.records import Records
 from dens3r_ros.mapping.interfaces import KeyframeArchive, Leveller, PlaceIndex
-from dens3r_ros.mapping.keyframe import Keyframe
-from dens3r_ros.mapping.keyframing import KeyframeMaker
-from dens3r_ros.mapping.linking import Link, remeasured
-from dens3r_ros.mapping.loops import LoopCloser
-from dens3r_ros.mapping.merging import merge_nodes, thin_edges
-from dens3r_ros.mapping.records import Records
-from dens3r_ros.mapping.straightening import straighten
-from dens3r_ros.mapping.window import Window
+from dens3r_ros.mapping.keyframes.background import BackgroundWork
+from dens3r_ros.mapping.keyframes.keyframing import KeyframeMaker
+from dens3r_ros.mapping.keyframes.linking import Link, remeasured
+from dens3r_ros.mapping.keyframes.straightening import straighten
+from dens3r_ros.mapping.keyframes.window import Window
+from dens3r_ros.mapping.places.loops import LoopCloser
+from dens3r_ros.mapping.tracking.keyframe import Keyframe
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class World:
         self.loops = LoopCloser(
             parts.engine, parts.config, parts.metric, parts.places, parts.maker, self.recall
         )
-        self.chores = Chores()
+        self.background = BackgroundWork()
         self._frame_number = 0
         self._links: list[Link] = []
         self._busy: dict[int, set[int]] = {}
@@ -87,7 +87,7 @@ class World:
         self._take_in(made)
         others = [other for other in around if other.id != keyframe.id]
         self._busy[made.id] = {keyframe.id, made.id, *(other.id for other in others)}
-        self.chores.add(self._settle(made, keyframe, others))
+        self.background.add(self._settle(made, keyframe, others))
 
     def _settle(
         self, made: Keyframe, keyframe: Keyframe, others: Sequence[Keyframe]
@@ -113,11 +113,11 @@ class World:
     def work(self, frame_number: int) -> None:
         """One frame's share of what there is to do."""
         self._frame_number = frame_number
-        self.chores.some()
+        self.background.do_share()
 
     def finish(self) -> None:
         """Do all that there is to do, and wait for the solves."""
-        self.chores.all()
+        self.background.do_all()
         self.backend.finish()
 
     def older(self, made: Keyframe, S_map_made: np.ndarray, but: Keyframe) -> Keyframe | None:

@@ -13,8 +13,8 @@ from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from dens3r_ros.nodes import interfaces
-from dens3r_ros.nodes.process import Stop, run_node
+from dens3r_ros.nodes.messages import interfaces
+from dens3r_ros.nodes.starting.process import Stop, run_node
 
 AHEAD = 40
 """Images published beyond those that the node has dealt with."""

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from dens3r_ros.nodes.process import Stop, run_node
+from dens3r_ros.nodes.starting.process import Stop, run_node
 
 _SWITCH_S = 5e-4
 """Seconds for which one thread may keep the interpreter from another: a frame that is tracked asks

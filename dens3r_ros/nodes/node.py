@@ -10,14 +10,14 @@ from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from dens3r_ros.nodes import interfaces
-from dens3r_ros.nodes.config import NodeConfig
-from dens3r_ros.nodes.engine_loading import EngineUnavailable, Interrupted, load_beside
-from dens3r_ros.nodes.parameters import Parameters
+from dens3r_ros.nodes.messages import interfaces
+from dens3r_ros.nodes.messages.transforms import TransformUnknown
 from dens3r_ros.nodes.reporting import Reporting
 from dens3r_ros.nodes.services import Services
-from dens3r_ros.nodes.session import Session
-from dens3r_ros.nodes.transforms import TransformUnknown
+from dens3r_ros.nodes.session import NodeSession
+from dens3r_ros.nodes.settings.config import NodeConfig
+from dens3r_ros.nodes.settings.parameters import Parameters
+from dens3r_ros.nodes.starting.engine_loading import EngineUnavailable, Interrupted, load_beside
 
 CLOSE_WITHIN_S = 1.2
 _SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -30,7 +30,7 @@ class Dens3rNode(LifecycleNode):
     def __init__(self, stopping: Callable[[], bool] = lambda: False, **kwargs: Any) -> None:
         super().__init__("dens3r", **kwargs)
         self._stopping = stopping
-        self._session: Session | None = None
+        self._session: NodeSession | None = None
         self._attached: list[Any] = []
         self._timers_of_session: list[Any] = []
         self._settings = Parameters(self, self._on_live_change)
@@ -65,7 +65,7 @@ class Dens3rNode(LifecycleNode):
             return _FAILURE
         try:
             engine = load_beside(self.config.engine, self._stopping)
-            self._session = Session(self, self.config, engine)
+            self._session = NodeSession(self, self.config, engine)
         except (EngineUnavailable, TransformUnknown) as error:
             self.get_logger().error(f"cannot configure: {error}")
             return _FAILURE
@@ -101,7 +101,7 @@ class Dens3rNode(LifecycleNode):
         self._free()
         return _SUCCESS
 
-    def _attach(self, session: Session) -> None:
+    def _attach(self, session: NodeSession) -> None:
         """What answers for the session while it lasts."""
         reporting = Reporting(self, session)
         self._attached = [Services(self, session), reporting]

@@ -9,16 +9,16 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
 from dens3r_ros.mapping.update import Tracking
-from dens3r_ros.nodes import interfaces
-from dens3r_ros.nodes.qos import POSES_OUT
-from dens3r_ros.nodes.session import Session
+from dens3r_ros.nodes.messages import interfaces
+from dens3r_ros.nodes.messages.qos import POSES_OUT
+from dens3r_ros.nodes.session import NodeSession
 from dens3r_ros.nodes.status_message import status_message
 
 
 class Reporting:
     """Tells once a second how the session stands."""
 
-    def __init__(self, node: Node, session: Session) -> None:
+    def __init__(self, node: Node, session: NodeSession) -> None:
         self._node, self._session = node, session
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", POSES_OUT)
         self._status = None

@@ -11,14 +11,14 @@ import rclpy.task
 from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
-from dens3r_ros.nodes import interfaces
-from dens3r_ros.nodes.session import Session
+from dens3r_ros.nodes.messages import interfaces
+from dens3r_ros.nodes.session import NodeSession
 
 
 class Services:
     """The node's services; what takes long runs on the worker and is awaited."""
 
-    def __init__(self, node: Node, session: Session) -> None:
+    def __init__(self, node: Node, session: NodeSession) -> None:
         self._node, self._session = node, session
         self._services = [
             node.create_service(Trigger, "~/reset", self._reset),

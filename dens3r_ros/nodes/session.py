@@ -15,28 +15,28 @@ from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.update import Tracking, Update
-from dens3r_ros.nodes.camera_outputs import CameraOutputs
-from dens3r_ros.nodes.config import NodeConfig
-from dens3r_ros.nodes.extrinsics import Extrinsics
 from dens3r_ros.nodes.faults import is_final
-from dens3r_ros.nodes.images import RejectedImage
-from dens3r_ros.nodes.intake import Intake, Received
-from dens3r_ros.nodes.mailbox import Mailbox
-from dens3r_ros.nodes.map_outputs import MapOutputs
-from dens3r_ros.nodes.mapper_config import mapper_config
-from dens3r_ros.nodes.metric_scale import MetricScale
-from dens3r_ros.nodes.packing import header_at
-from dens3r_ros.nodes.pose_outputs import PoseOutputs
-from dens3r_ros.nodes.reading import Reader
-from dens3r_ros.nodes.statistics import Durations, FrameCounts, Rate
-from dens3r_ros.nodes.transforms import TransformUnknown
+from dens3r_ros.nodes.inputs.extrinsics import Extrinsics
+from dens3r_ros.nodes.inputs.images import RejectedImage
+from dens3r_ros.nodes.inputs.intake import Intake, Received
+from dens3r_ros.nodes.inputs.mailbox import Mailbox
+from dens3r_ros.nodes.inputs.metric_scale import MetricScale
+from dens3r_ros.nodes.inputs.reading import Reader
+from dens3r_ros.nodes.inputs.statistics import Durations, FrameCounts, Rate
+from dens3r_ros.nodes.messages.packing import header_at
+from dens3r_ros.nodes.messages.transforms import TransformUnknown
+from dens3r_ros.nodes.outputs.camera_outputs import CameraOutputs
+from dens3r_ros.nodes.outputs.map_outputs import MapOutputs
+from dens3r_ros.nodes.outputs.pose_outputs import PoseOutputs
+from dens3r_ros.nodes.settings.config import NodeConfig
+from dens3r_ros.nodes.settings.mapper_config import mapper_config
 from dens3r_ros.nodes.worker import Job, Worker
 
 MAP_SHARE = 0.05
 """Of the worker's time that the map's topics may take."""
 
 
-class Session:
+class NodeSession:
     """Takes images to outputs on a worker thread."""
 
     def __init__(self, node: Node, config: NodeConfig, engine: Engine) -> None:

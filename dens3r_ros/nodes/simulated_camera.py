@@ -9,10 +9,10 @@ import rclpy
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
-from dens3r_ros.nodes.packing import camera_info_message, header_at, image_message
-from dens3r_ros.nodes.process import Stop, run_node
-from dens3r_ros.nodes.qos import images_in
-from dens3r_ros.nodes.transforms import TransformPublisher
+from dens3r_ros.nodes.messages.packing import camera_info_message, header_at, image_message
+from dens3r_ros.nodes.messages.qos import images_in
+from dens3r_ros.nodes.messages.transforms import TransformPublisher
+from dens3r_ros.nodes.starting.process import Stop, run_node
 from dens3r_ros.sources import SourceError, open_source
 
 FRAME_ID = "camera_optical_frame"

@@ -10,12 +10,12 @@ from typing import Any
 from rclpy.node import Node
 
 from dens3r_ros.mapping.update import Tracking, Update
-from dens3r_ros.nodes import interfaces
-from dens3r_ros.nodes.packing import header_at
-from dens3r_ros.nodes.session import Session
+from dens3r_ros.nodes.messages import interfaces
+from dens3r_ros.nodes.messages.packing import header_at
+from dens3r_ros.nodes.session import NodeSession
 
 
-def status_message(node: Node, session: Session) -> Any:
+def status_message(node: Node, session: NodeSession) -> Any:
     """How the session stands now."""
     message = interfaces.messages.Status()
     message.header.stamp = node.get_clock().now().to_msg()
@@ -31,7 +31,7 @@ def status_message(node: Node, session: Session) -> Any:
     return message
 
 
-def _fill_tracking(message: Any, session: Session) -> None:
+def _fill_tracking(message: Any, session: NodeSession) -> None:
     states = {
         Tracking.INITIALISING: message.TRACKING_INITIALISING,
         Tracking.TRACKING: message.TRACKING_OK,
@@ -49,7 +49,7 @@ def _fill_tracking(message: Any, session: Session) -> None:
         message.reason = session.update.reason
 
 
-def _fill_images(message: Any, session: Session) -> None:
+def _fill_images(message: Any, session: NodeSession) -> None:
     counts = session.counts
     dropped = counts.dropped
     message.images_received = counts.received
@@ -65,7 +65,7 @@ def _fill_images(message: Any, session: Session) -> None:
         message.stalled_topics = [s.topic for s in session.intake.cameras.values() if s.stalled]
 
 
-def _fill_latency(message: Any, session: Session) -> None:
+def _fill_latency(message: Any, session: NodeSession) -> None:
     stages = session.durations.percentiles()
     names = [s for s in stages if s != "total"] + [s for s in stages if s == "total"]
     message.stages = names
@@ -75,7 +75,7 @@ def _fill_latency(message: Any, session: Session) -> None:
     message.computed_ms = [computed[name] / images for name in names]
 
 
-def _fill_engine(message: Any, session: Session) -> None:
+def _fill_engine(message: Any, session: NodeSession) -> None:
     info = session.engine.info
     message.engine, message.model = info.name, info.model
     message.model_hash, message.device = info.model_hash, info.device

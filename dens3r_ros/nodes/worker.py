@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from dens3r_ros.nodes.mailbox import Mailbox
+from dens3r_ros.nodes.inputs.mailbox import Mailbox
 
 R = TypeVar("R")
 Job = Callable[[], None]

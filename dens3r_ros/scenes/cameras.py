@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dens3r_ros.scenes.intersect import SHAPES
-from dens3r_ros.scenes.primitives import KINDS, Primitives
-from dens3r_ros.scenes.random import Stream
-from dens3r_ros.scenes.world import Stage, Worlds
+from dens3r_ros.scenes.random import RandomStream
+from dens3r_ros.scenes.rays.intersect import SHAPES
+from dens3r_ros.scenes.rays.primitives import KINDS, Primitives
+from dens3r_ros.scenes.rays.world import Stage, Worlds
 
 _FIRST, _SECOND = 8, 6
 _GRID = (4, 6)
@@ -45,7 +45,9 @@ def look_at(position: Tensor, target: Tensor, roll: Tensor) -> Tensor:
     return T
 
 
-def sample_intrinsics(stream: Stream, height: int, width: int, low: float, high: float) -> Tensor:
+def sample_intrinsics(
+    stream: RandomStream, height: int, width: int, low: float, high: float
+) -> Tensor:
     """(B, 2, 3, 3) float64, `low` to `high` degrees along the longer side."""
     view = stream.uniform(2, low=low, high=high).deg2rad()
     view[:, 1] = torch.where(stream.chance(0.85), view[:, 0], view[:, 1])
@@ -103,7 +105,7 @@ def _nearest_ground(worlds: Worlds, origin: Tensor, rays: Tensor, best: Tensor) 
 
 
 def sample_pairs_of_cameras(
-    stream: Stream, worlds: Worlds, K: Tensor, size: tuple[int, int], same: Tensor
+    stream: RandomStream, worlds: Worlds, K: Tensor, size: tuple[int, int], same: Tensor
 ) -> CameraPairs:
     """Two cameras per world whose views overlap about as much as a number drawn for them."""
     first, rays, depth = _first_camera(stream, worlds, K[:, 0], size)
@@ -137,7 +139,7 @@ def _turned(T: Tensor, rays: Tensor) -> Tensor:
     return (T[:, None, :3, :3].float() * rays[:, :, None]).sum(-1)
 
 
-def _within(stream: Stream, count: int, low: Tensor, high: Tensor) -> Tensor:
+def _within(stream: RandomStream, count: int, low: Tensor, high: Tensor) -> Tensor:
     return low[:, None] + (high - low)[:, None] * stream.uniform(count, 3)
 
 
@@ -152,7 +154,7 @@ def _on_ground(worlds: Worlds, position: Tensor) -> Tensor:
 
 
 def _first_camera(
-    stream: Stream, worlds: Worlds, K: Tensor, size: tuple[int, int]
+    stream: RandomStream, worlds: Worlds, K: Tensor, size: tuple[int, int]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(B, 4, 4) the clearest and richest of several random views, its coarse rays and depths."""
     stage: Stage = worlds.stage
@@ -175,7 +177,7 @@ def _first_camera(
 
 
 def _second_cameras(
-    stream: Stream, worlds: Worlds, first: Tensor, points: Tensor, depth: Tensor
+    stream: RandomStream, worlds: Worlds, first: Tensor, points: Tensor, depth: Tensor
 ) -> Tensor:
     """(B, N, 4, 4): from a small step beside the first camera to a long way round."""
     count = _SECOND

@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dens3r_ros.scenes.raycast import Views
+from dens3r_ros.scenes.rays.raycast import Views
 
 _TANGENT_TOLERANCE = 0.01
 

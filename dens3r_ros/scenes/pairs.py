@@ -11,11 +11,11 @@ from torch import Tensor
 
 from dens3r_ros.scenes.cameras import CameraPairs, sample_intrinsics, sample_pairs_of_cameras
 from dens3r_ros.scenes.correspondence import correspondence
-from dens3r_ros.scenes.lens import Lens, sample_lenses
-from dens3r_ros.scenes.random import Stream
-from dens3r_ros.scenes.raycast import Views
-from dens3r_ros.scenes.render import Rendering, render
-from dens3r_ros.scenes.worlds import KINDS_OF_WORLDS, sample_worlds
+from dens3r_ros.scenes.looks.lens import LensEffects, sample_lenses
+from dens3r_ros.scenes.random import RandomStream
+from dens3r_ros.scenes.rays.raycast import Views
+from dens3r_ros.scenes.rays.render import Rendering, render
+from dens3r_ros.scenes.worlds.sampling import KINDS_OF_WORLDS, sample_worlds
 
 _WORLD, _CAMERA, _LENS = 1, 2, 3
 
@@ -108,8 +108,8 @@ def sample_pairs(
 
 
 def _sample(seeds: Tensor, height: int, width: int, config: SceneConfig) -> PairBatch:
-    worlds = sample_worlds(Stream(seeds, _WORLD), dict(config.worlds))
-    stream = Stream(seeds, _CAMERA)
+    worlds = sample_worlds(RandomStream(seeds, _WORLD), dict(config.worlds))
+    stream = RandomStream(seeds, _CAMERA)
     K = sample_intrinsics(stream, height, width, *config.field_of_view)
     same = stream.chance(config.same_view)
     K[:, 1] = torch.where(same[:, None, None], K[:, 0], K[:, 1])
@@ -117,16 +117,18 @@ def _sample(seeds: Tensor, height: int, width: int, config: SceneConfig) -> Pair
     world = torch.arange(len(seeds), device=seeds.device).repeat_interleave(2)
     T = cameras.T_world_camera.flatten(0, 1)
     views = Views(world, cameras.K.flatten(0, 1), T, height, width)
-    lens = _shared(sample_lenses(Stream(seeds, _LENS), 2, height, width), same)
+    lens = _shared(sample_lenses(RandomStream(seeds, _LENS), 2, height, width), same)
     rendering = render(worlds, views, lens)
     return _paired(seeds, views, cameras, rendering, sum(worlds.shapes.counts))
 
 
-def _shared(lens: Lens, same: Tensor) -> Lens:
+def _shared(lens: LensEffects, same: Tensor) -> LensEffects:
     """The same picture twice where the pair is (a, a)."""
     index = torch.arange(2 * len(same), device=same.device)
     index = torch.where(same.repeat_interleave(2), index - index % 2, index)
-    return Lens(**{field.name: getattr(lens, field.name)[index] for field in fields(Lens)})
+    return LensEffects(
+        **{field.name: getattr(lens, field.name)[index] for field in fields(LensEffects)}
+    )
 
 
 def _paired(

@@ -27,7 +27,7 @@ def mix(x: Tensor) -> Tensor:
     return x ^ _shifted(x, 31)
 
 
-class Stream:
+class RandomStream:
     """One stream of random numbers per seed; all results lead with the batch dimension."""
 
     def __init__(self, seeds: Tensor, tag: int = 0) -> None:
@@ -39,9 +39,9 @@ class Stream:
     def __len__(self) -> int:
         return self._state.shape[0]
 
-    def __getitem__(self, index: Tensor) -> Stream:
+    def __getitem__(self, index: Tensor) -> RandomStream:
         """The streams that `index` names, continued where they stand."""
-        part = Stream.__new__(Stream)
+        part = RandomStream.__new__(RandomStream)
         part._state, part._used = self._state[index], self._used
         return part
 

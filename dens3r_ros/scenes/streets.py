@@ -8,15 +8,15 @@ import math
 import torch
 from torch import Tensor
 
-from dens3r_ros.scenes.building import Building
-from dens3r_ros.scenes.intersect import BOX, CYLINDER, ELLIPSOID
-from dens3r_ros.scenes.materials import material
-from dens3r_ros.scenes.outdoors import daylight
-from dens3r_ros.scenes.primitives import Builder
-from dens3r_ros.scenes.random import Stream
-from dens3r_ros.scenes.rooms import stacked
-from dens3r_ros.scenes.terrain import flat_terrain
-from dens3r_ros.scenes.world import Stage, Worlds
+from dens3r_ros.scenes.looks.materials import material
+from dens3r_ros.scenes.random import RandomStream
+from dens3r_ros.scenes.rays.intersect import BOX, CYLINDER, ELLIPSOID
+from dens3r_ros.scenes.rays.primitives import Builder
+from dens3r_ros.scenes.rays.terrain import flat_terrain
+from dens3r_ros.scenes.rays.world import Stage, Worlds
+from dens3r_ros.scenes.worlds.building import Building
+from dens3r_ros.scenes.worlds.outdoors import daylight
+from dens3r_ros.scenes.worlds.rooms import stacked
 
 BLOCK = (90.0, 56.0)
 """Length and width of the rectangle along the middle of the streets, metres."""
@@ -27,7 +27,7 @@ _HOUSE = 18.0
 
 def build_streets(seed: int) -> Building:
     """Four streets round a block, under the sky."""
-    stream = Stream(torch.full((1,), seed, dtype=torch.int64), 17)
+    stream = RandomStream(torch.full((1,), seed, dtype=torch.int64), 17)
     builder = Builder(1, stream.device)
     _add_ground(builder, stream)
     for side in (1.0, -1.0):
@@ -41,7 +41,7 @@ def build_streets(seed: int) -> Building:
     return Building(worlds, torch.zeros(0, 2, 3), torch.zeros(0, 2, 3))
 
 
-def _along(stream: Stream, spacing: float, offset: float) -> tuple[Tensor, Tensor]:
+def _along(stream: RandomStream, spacing: float, offset: float) -> tuple[Tensor, Tensor]:
     """(1, N, 3) places beside the streets, `offset` metres outwards from their middle, and (1, N)
     yaws of their streets; none where another street runs."""
     places, yaws = [], []
@@ -64,7 +64,7 @@ def _lifted(places: Tensor, height: Tensor | float) -> Tensor:
     return places + lift
 
 
-def _add_ground(builder: Builder, stream: Stream) -> None:
+def _add_ground(builder: Builder, stream: RandomStream) -> None:
     builder.add(
         BOX,
         torch.tensor([[[0.0, 0.0, -0.6]]]),
@@ -81,7 +81,7 @@ def _add_ground(builder: Builder, stream: Stream) -> None:
     builder.add(BOX, middles, halves, looks, casts=False)
 
 
-def _add_houses(builder: Builder, stream: Stream, side: float) -> None:
+def _add_houses(builder: Builder, stream: RandomStream, side: float) -> None:
     places, yaws = _along(stream, _HOUSE, side * 14.0)
     count = places.shape[1]
     half = torch.stack(
@@ -96,7 +96,7 @@ def _add_houses(builder: Builder, stream: Stream, side: float) -> None:
     builder.add(BOX, _lifted(places, half[..., 2]), half, looks, yaws)
 
 
-def _add_trees(builder: Builder, stream: Stream, offset: float) -> None:
+def _add_trees(builder: Builder, stream: RandomStream, offset: float) -> None:
     places, _ = _along(stream, 12.0, offset)
     count, active = places.shape[1], stream.chance(0.7, places.shape[1])
     trunk = stream.uniform(count, low=1.0, high=2.0)
@@ -108,7 +108,7 @@ def _add_trees(builder: Builder, stream: Stream, offset: float) -> None:
     builder.add(ELLIPSOID, _lifted(places, 2 * trunk + 0.7), crown, leaves, active=active)
 
 
-def _add_poles(builder: Builder, stream: Stream, offset: float) -> None:
+def _add_poles(builder: Builder, stream: RandomStream, offset: float) -> None:
     """Poles with a sign."""
     places, yaws = _along(stream, 22.0, offset)
     count = places.shape[1]
@@ -122,7 +122,7 @@ def _add_poles(builder: Builder, stream: Stream, offset: float) -> None:
     )
 
 
-def _add_parked(builder: Builder, stream: Stream, offset: float) -> None:
+def _add_parked(builder: Builder, stream: RandomStream, offset: float) -> None:
     """Boxes as large as cars."""
     places, yaws = _along(stream, 11.0, offset)
     count = places.shape[1]

@@ -22,19 +22,19 @@ import torch
 
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.scenes import trajectory as t
-from dens3r_ros.scenes.building import (
+from dens3r_ros.scenes.looks.lens import LensEffects
+from dens3r_ros.scenes.rays.raycast import Views, visible_boxes
+from dens3r_ros.scenes.rays.render import render
+from dens3r_ros.scenes.rays.world import Worlds
+from dens3r_ros.scenes.streets import BLOCK, build_streets
+from dens3r_ros.scenes.worlds.building import (
     Building,
     build_floor,
     build_hall,
     build_stairwell,
     ring_of,
 )
-from dens3r_ros.scenes.lens import Lens
-from dens3r_ros.scenes.raycast import Views, visible_boxes
-from dens3r_ros.scenes.render import render
-from dens3r_ros.scenes.stairs import STEPS, Flight
-from dens3r_ros.scenes.streets import BLOCK, build_streets
-from dens3r_ros.scenes.world import Worlds
+from dens3r_ros.scenes.worlds.stairs import STEPS, Flight
 
 _EYE = 1.5
 _LAP = (40.0, 130.0)
@@ -100,10 +100,10 @@ def _in_sight(building: Building, views: Views) -> Worlds:
     return replace(worlds, shapes=shapes.kept(shown[shapes.group[0]] & shapes.active[0]))
 
 
-def _steady_lens(seed: int, index: int) -> Lens:
+def _steady_lens(seed: int, index: int) -> LensEffects:
     """A good camera: little noise and blur, no compression, automatic exposure."""
     one = torch.ones(1)
-    return Lens(
+    return LensEffects(
         exposure=one,
         cast=torch.tensor([[1.02, 1.0, 0.98]]),
         vignette=0.15 * one,

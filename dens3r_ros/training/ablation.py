@@ -12,8 +12,8 @@ from dens3r_ros.training.config import LossWeights, Phase, TrainingConfig
 from dens3r_ros.training.distributed import joined_world
 from dens3r_ros.training.entry import stop_signals
 from dens3r_ros.training.journal import read_rows
-from dens3r_ros.training.mean_pointmap import mean_pointmap_errors
 from dens3r_ros.training.trainer import Trainer, Watch
+from dens3r_ros.training.validation.mean_pointmap import mean_pointmap_errors
 
 Change = Callable[[TrainingConfig], TrainingConfig]
 MEASURES = (

@@ -14,7 +14,7 @@ from torch import nn
 
 
 @dataclass(frozen=True)
-class World:
+class ProcessGroup:
     """Who this process is among those that train together."""
 
     rank: int
@@ -50,12 +50,12 @@ class World:
 
 
 @contextmanager
-def joined_world(device: str) -> Iterator[World]:
+def joined_world(device: str) -> Iterator[ProcessGroup]:
     """The processes that torchrun started, or this one alone; `device` auto, cpu or cuda."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield World(0, 1, torch.device(device))
+        yield ProcessGroup(0, 1, torch.device(device))
         return
     local = int(os.environ.get("LOCAL_RANK", "0"))
     place = torch.device(device, local) if device == "cuda" else torch.device(device)
@@ -63,6 +63,6 @@ def joined_world(device: str) -> Iterator[World]:
         torch.cuda.set_device(place)
     dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
     try:
-        yield World(dist.get_rank(), dist.get_world_size(), place)
+        yield ProcessGroup(dist.get_rank(), dist.get_world_size(), place)
     finally:
         dist.destroy_process_group()

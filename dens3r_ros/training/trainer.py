@@ -11,20 +11,20 @@ from typing import Any
 import torch
 
 from dens3r_ros.network.checkpoints.load import save_network
-from dens3r_ros.training.average import WeightAverage
 from dens3r_ros.training.checkpoint import load_state, save_state
 from dens3r_ros.training.clock import Clock
 from dens3r_ros.training.config import TrainingConfig
-from dens3r_ros.training.distributed import World
-from dens3r_ros.training.evaluator import Evaluator
+from dens3r_ros.training.data.pairs import PairSource
+from dens3r_ros.training.data.prefetch import Prefetcher
+from dens3r_ros.training.distributed import ProcessGroup
 from dens3r_ros.training.journal import Journal
-from dens3r_ros.training.meter import Meter
-from dens3r_ros.training.objectives import Batch, CompletionObjective, PairObjective
-from dens3r_ros.training.optimizers import Optimizers, freeze
-from dens3r_ros.training.pairs import PairSource
-from dens3r_ros.training.prefetch import Prefetcher
-from dens3r_ros.training.schedule import Moment, Schedule
+from dens3r_ros.training.losses.objectives import Batch, CompletionObjective, PairObjective
+from dens3r_ros.training.optimization.average import WeightAverage
+from dens3r_ros.training.optimization.meter import Meter
+from dens3r_ros.training.optimization.optimizers import Optimizers, freeze
+from dens3r_ros.training.optimization.schedule import Moment, Schedule
 from dens3r_ros.training.starting import starting_network
+from dens3r_ros.training.validation.evaluator import Evaluator
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Trainer:
     """A run in its folder."""
 
     def __init__(
-        self, config: TrainingConfig, world: World, folder: Path, resume: Path | None = None
+        self, config: TrainingConfig, world: ProcessGroup, folder: Path, resume: Path | None = None
     ) -> None:
         torch.manual_seed(config.seed)
         torch.set_float32_matmul_precision("high")

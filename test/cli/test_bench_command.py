@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "engines"))
 from networks import small_network
 
 from dens3r_ros.cli.main import app
-from dens3r_ros.engines.benchmark import Gflop, count_gflop, median_ratio
+from dens3r_ros.engines.bench.stages import Gflop, count_gflop, median_ratio
 from dens3r_ros.engines.random_weights import DESCRIPTIONS
 from dens3r_ros.network import save_network
 

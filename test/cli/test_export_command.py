@@ -17,7 +17,7 @@ from networks import small_network
 
 from dens3r_ros.cli.export import verify_export
 from dens3r_ros.cli.main import app
-from dens3r_ros.engines import onnx_export
+from dens3r_ros.engines.onnx import export as onnx_export
 from dens3r_ros.network import save_network
 
 

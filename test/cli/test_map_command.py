@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dens3r_ros.cli.main import app
-from dens3r_ros.evaluation.oracle import OracleEngine
+from dens3r_ros.evaluation.oracle.oracle import OracleEngine
 from dens3r_ros.mapping.config import GraphConfig, KeyframeConfig, MapperConfig
 from dens3r_ros.mapping.mapper import Mapper
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from dens3r_ros.evaluation.oracle import OracleEngine
-from dens3r_ros.evaluation.trajectory import TrajectoryErrors, compare
+from dens3r_ros.evaluation.metrics.trajectory import TrajectoryErrors, compare
+from dens3r_ros.evaluation.oracle.oracle import OracleEngine
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.sim3 import se3_log
 from dens3r_ros.mapping.config import CamerasConfig, GraphConfig, KeyframeConfig, MapperConfig

@@ -15,7 +15,7 @@ from dens3r_ros.scenes import (
     SceneConfig,
     sample_pairs,
 )
-from dens3r_ros.scenes.materials import _tables
+from dens3r_ros.scenes.looks.materials import _tables
 
 H, W = 48, 64
 

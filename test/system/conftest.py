@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from dds_domain import domain_for
 
-from dens3r_ros.nodes.middleware import tuned_environment
+from dens3r_ros.nodes.starting.middleware import tuned_environment
 
 
 class Process:

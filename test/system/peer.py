@@ -21,7 +21,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 K = [300.0, 0, 159.5, 0, 300.0, 119.5, 0, 0, 1]
 NODE = "dens3r_ros.nodes.live"
-WALL = ("-p", "engine.name:=dens3r_ros.evaluation.wall_engine:WallEngine")
+WALL = ("-p", "engine.name:=dens3r_ros.evaluation.oracle.wall_engine:WallEngine")
 """An engine that costs next to nothing and is sure of everything."""
 EVERY_FRAME = ("-p", "input.policy:=every")
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)

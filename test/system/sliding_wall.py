@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dens3r_ros.evaluation.wall_engine import WallEngine
+from dens3r_ros.evaluation.oracle.wall_engine import WallEngine
 
 SPEED = 1.0
 """Metres a second, to the right of the image."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 
 from dens3r_ros.engines.protocol import Features, Outputs
-from dens3r_ros.evaluation.wall_engine import WallEngine
+from dens3r_ros.evaluation.oracle.wall_engine import WallEngine
 from dens3r_ros.network.prediction import PairPrediction
 
 AT = (6, 7)

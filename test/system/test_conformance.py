@@ -11,9 +11,9 @@ from encoded_images import encoded, smooth_rgb
 from scipy.spatial.transform import Rotation
 from std_msgs.msg import Header
 
-from dens3r_ros.nodes.images import ENCODINGS, rgb_from_image
-from dens3r_ros.nodes.packing import CloudPacker, Surface, image_message
-from dens3r_ros.nodes.poses import pose_message
+from dens3r_ros.nodes.inputs.images import ENCODINGS, rgb_from_image
+from dens3r_ros.nodes.messages.packing import CloudPacker, PointAttributes, image_message
+from dens3r_ros.nodes.messages.poses import pose_message
 
 HEADER = Header(frame_id="camera_optical")
 RGB = smooth_rgb()
@@ -58,7 +58,7 @@ def test_read_points_returns_our_points_colours_and_normals() -> None:
     )
     points = RNG.normal(size=(24, 32, 3)).astype(np.float32)
     points[3, 4] = np.nan
-    surface = Surface(-points, points[..., 0] ** 2, points[..., 1] ** 2 + 1)
+    surface = PointAttributes(-points, points[..., 0] ** 2, points[..., 1] ** 2 + 1)
     cloud = CloudPacker().organised(points, RGB, HEADER, surface)
     read = point_cloud2.read_points(cloud, skip_nans=False).reshape(24, 32)
     np.testing.assert_array_equal(np.stack([read[c] for c in "xyz"], -1), points)

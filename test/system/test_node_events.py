@@ -21,7 +21,7 @@ from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import Image, PointCloud2
 from std_srvs.srv import SetBool, Trigger
 
-from dens3r_ros.nodes.images import ENCODINGS
+from dens3r_ros.nodes.inputs.images import ENCODINGS
 
 
 @pytest.fixture(scope="module")

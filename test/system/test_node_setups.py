@@ -32,7 +32,7 @@ from peer import (
 from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import Image, PointCloud2
 
-from dens3r_ros.evaluation.wall_engine import DISTANCE
+from dens3r_ros.evaluation.oracle.wall_engine import DISTANCE
 
 
 def test_compressed_images_track_too(start: Any, peer: Peer) -> None:

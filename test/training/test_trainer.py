@@ -16,10 +16,10 @@ from dens3r_ros.network.description import DescriptorSize, NetworkDescription, T
 from dens3r_ros.network.network import Network
 from dens3r_ros.training.checkpoint import load_state
 from dens3r_ros.training.config_reader import read_config
-from dens3r_ros.training.distributed import World
+from dens3r_ros.training.data.pairs import PairSource
+from dens3r_ros.training.distributed import ProcessGroup
 from dens3r_ros.training.entry import Request, train
 from dens3r_ros.training.journal import read_rows
-from dens3r_ros.training.pairs import PairSource
 from dens3r_ros.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +44,7 @@ SMALL = {
     "optimization": {"method": "muon"},
     "evaluation": {"pairs": 2, "batch": 2, "pictures": 2},
 }  # fmt: skip
-CPU = World(0, 1, torch.device("cpu"))
+CPU = ProcessGroup(0, 1, torch.device("cpu"))
 
 
 @pytest.fixture
@@ -164,7 +164,9 @@ def test_two_processes_learn_as_one(config, tmp_path):
     assert two.returncode == 0, two.stderr[-2000:]
     settings = read_config(config, list(changes))
     alone = Trainer(settings, CPU, tmp_path / "one")
-    halves = [PairSource(settings, alone.schedule, World(rank, 2, CPU.device)) for rank in (0, 1)]
+    halves = [
+        PairSource(settings, alone.schedule, ProcessGroup(rank, 2, CPU.device)) for rank in (0, 1)
+    ]
     for step in range(alone.schedule.steps):
         moment = alone.schedule.at(step)
         weights = settings.phases[moment.phase].losses

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dens3r_ros.training.config_reader import read_config
-from dens3r_ros.training.schedule import Schedule
+from dens3r_ros.training.optimization.schedule import Schedule
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = """

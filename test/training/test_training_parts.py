@@ -11,14 +11,14 @@ from torch import nn
 from dens3r_ros.network.description import DescriptorSize, NetworkDescription, TransformerSize
 from dens3r_ros.network.network import Network
 from dens3r_ros.resources import resource_dir
-from dens3r_ros.training.average import WeightAverage
 from dens3r_ros.training.config import Evaluation, Optimization
 from dens3r_ros.training.config_reader import read_config
+from dens3r_ros.training.data.prefetch import Prefetcher
 from dens3r_ros.training.distributed import joined_world
-from dens3r_ros.training.mean_pointmap import mean_pointmap_errors
-from dens3r_ros.training.muon import Muon, orthogonalized
-from dens3r_ros.training.optimizers import Optimizers, freeze, layer_of
-from dens3r_ros.training.prefetch import Prefetcher
+from dens3r_ros.training.optimization.average import WeightAverage
+from dens3r_ros.training.optimization.muon import Muon, orthogonalized
+from dens3r_ros.training.optimization.optimizers import Optimizers, freeze, layer_of
+from dens3r_ros.training.validation.mean_pointmap import mean_pointmap_errors
 
 
 def small_network():

@@ -9,8 +9,8 @@ import numpy as np
 
 from dens3r_ros.engines.geometric.features import ImageFeatures
 from dens3r_ros.engines.geometric.keypoints import Keypoints, matched
-from dens3r_ros.geometry.flow import TwoWayFlow, flow_from_tracks, likeness, two_way_flow
-from dens3r_ros.geometry.two_view import Cameras, Pose, consistent_tracks
+from dens3r_ros.geometry.two_views.flow import TwoWayFlow, flow_from_tracks, likeness, two_way_flow
+from dens3r_ros.geometry.two_views.two_view import Cameras, Pose, consistent_tracks
 
 _CELL = 8
 _LEAST_CORNER = 1e-5

@@ -12,8 +12,8 @@ import numpy as np
 from dens3r_ros.engines.geometric.doubt import Seen, motion_doubt
 from dens3r_ros.engines.geometric.edge_aware import EdgeAwareFilter
 from dens3r_ros.engines.geometric.local_planes import LocalPlanes, local_planes
-from dens3r_ros.geometry.flow import landing
-from dens3r_ros.geometry.triangulation import Triangulated, triangulate
+from dens3r_ros.geometry.two_views.flow import landing
+from dens3r_ros.geometry.two_views.triangulation import Triangulated, triangulate
 
 _FLOW_SIGMA = 0.35
 _RETURN_SHARE = 0.7

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from dens3r_ros.geometry.triangulation import triangulate
-from dens3r_ros.geometry.two_view import Cameras
+from dens3r_ros.geometry.two_views.triangulation import triangulate
+from dens3r_ros.geometry.two_views.two_view import Cameras
 
 _STEP = 8
 _LARGEST = 0.5

@@ -14,7 +14,7 @@ from dens3r_ros.engines.geometric.features import image_features
 from dens3r_ros.engines.geometric.pair import PairMaps, pair_maps
 from dens3r_ros.engines.protocol import EngineInfo, Features, Outputs, Placement
 from dens3r_ros.frame import Frame
-from dens3r_ros.geometry.two_view import Cameras
+from dens3r_ros.geometry.two_views.two_view import Cameras
 from dens3r_ros.network.prediction import PairPrediction
 
 _LEAST_SIDE = 16

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from dens3r_ros.engines.geometric.correspondence import Correspondence
-from dens3r_ros.geometry.turning import best_rotation
-from dens3r_ros.geometry.two_view import Cameras
-from dens3r_ros.geometry.two_view_focal import assumed_focal, cameras_to_try
-from dens3r_ros.geometry.two_view_search import Likeliest, likeliest_motion
+from dens3r_ros.geometry.two_views.turning import best_rotation
+from dens3r_ros.geometry.two_views.two_view import Cameras
+from dens3r_ros.geometry.two_views.two_view_focal import assumed_focal, cameras_to_try
+from dens3r_ros.geometry.two_views.two_view_search import Likeliest, likeliest_motion
 
 _PARALLAX_PIXELS = 1.5
 _PARALLAX_SHARE = 0.3

@@ -14,10 +14,10 @@ from dens3r_ros.engines.geometric.features import ImageFeatures
 from dens3r_ros.engines.geometric.motion import motion_between
 from dens3r_ros.engines.geometric.view import view_normals, view_points
 from dens3r_ros.engines.protocol import Outputs
-from dens3r_ros.geometry.flow import TwoWayFlow, landing
-from dens3r_ros.geometry.two_view import Cameras
-from dens3r_ros.geometry.two_view_focal import assumed_cameras
-from dens3r_ros.geometry.two_view_search import Likeliest
+from dens3r_ros.geometry.two_views.flow import TwoWayFlow, landing
+from dens3r_ros.geometry.two_views.two_view import Cameras
+from dens3r_ros.geometry.two_views.two_view_focal import assumed_cameras
+from dens3r_ros.geometry.two_views.two_view_search import Likeliest
 
 _FLOW_SIGMA = 0.5
 

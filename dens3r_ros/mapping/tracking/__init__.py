@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Placing every frame at the rate of its camera, decoded or not."""
+"""The pose of a frame against a keyframe, and what a keyframe is."""

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
-from dens3r_ros.mapping.keyframe import Keyframe
-from dens3r_ros.mapping.matching import inside, project
+from dens3r_ros.mapping.tracking.keyframe import Keyframe
+from dens3r_ros.mapping.tracking.matching import inside, project
 
 _MARGIN = 4.0
 """Pixels from the border within which nothing can be followed."""

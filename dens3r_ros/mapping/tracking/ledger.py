@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from dens3r_ros.frame import Frame
+from dens3r_ros.mapping.front_end.decoder import Earlier
+from dens3r_ros.mapping.front_end.fast_tracker import Placed
+from dens3r_ros.mapping.front_end.need import well_placed
 from dens3r_ros.mapping.step import Record
-from dens3r_ros.mapping.tracking.decoder import Earlier
-from dens3r_ros.mapping.tracking.fast_tracker import Placed
-from dens3r_ros.mapping.tracking.need import well_placed
 
 
 class Ledger:

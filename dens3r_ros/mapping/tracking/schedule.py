@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dens3r_ros.mapping.config import DecodingConfig, KeyframeConfig
-from dens3r_ros.mapping.tracking.course import Course
-from dens3r_ros.mapping.tracking.decoder import Decoder
-from dens3r_ros.mapping.tracking.fast_tracker import Placed
-from dens3r_ros.mapping.tracking.need import worth_decoding
-from dens3r_ros.mapping.tracking.pace import Pace
+from dens3r_ros.mapping.front_end.course import Course
+from dens3r_ros.mapping.front_end.decoder import Decoder
+from dens3r_ros.mapping.front_end.fast_tracker import Placed
+from dens3r_ros.mapping.front_end.need import worth_decoding
+from dens3r_ros.mapping.front_end.pace import Pace
 
 _STALE = 4
 """Frames of each camera that may pass until one that sends none is not waited for."""

@@ -17,10 +17,10 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CameraInfo, Image
 
 from dens3r_ros.geometry.camera import Intrinsics
-from dens3r_ros.nodes import interfaces
-from dens3r_ros.nodes.packing import camera_info_message, header_at, image_message
-from dens3r_ros.nodes.qos import POSES_OUT
-from dens3r_ros.nodes.stamps import NANOSECONDS
+from dens3r_ros.nodes.inputs.stamps import NANOSECONDS
+from dens3r_ros.nodes.messages import interfaces
+from dens3r_ros.nodes.messages.packing import camera_info_message, header_at, image_message
+from dens3r_ros.nodes.messages.qos import POSES_OUT
 
 FRAME_ID = "bench_camera_optical"
 ANSWER_WITHIN_S = 5.0

@@ -13,9 +13,9 @@ from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
-from dens3r_ros.nodes.camera_outputs import TOPICS
-from dens3r_ros.nodes.process import run_node
-from dens3r_ros.nodes.stamps import NANOSECONDS
+from dens3r_ros.nodes.inputs.stamps import NANOSECONDS
+from dens3r_ros.nodes.outputs.camera_outputs import TOPICS
+from dens3r_ros.nodes.starting.process import run_node
 
 LISTENED = {**TOPICS, "odometry": Odometry}
 

@@ -17,15 +17,15 @@ from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from dens3r_ros.nodes import interfaces
 from dens3r_ros.nodes.bench.figures import live_figures
 from dens3r_ros.nodes.bench.fixed import Fixed
 from dens3r_ros.nodes.bench.run import BenchError
 from dens3r_ros.nodes.demo.children import Child
-from dens3r_ros.nodes.middleware import tune_this_process
-from dens3r_ros.nodes.process import Stop
-from dens3r_ros.nodes.qos import POSES_OUT
-from dens3r_ros.nodes.stamps import NANOSECONDS
+from dens3r_ros.nodes.inputs.stamps import NANOSECONDS
+from dens3r_ros.nodes.messages import interfaces
+from dens3r_ros.nodes.messages.qos import POSES_OUT
+from dens3r_ros.nodes.starting.middleware import tune_this_process
+from dens3r_ros.nodes.starting.process import Stop
 
 START_WITHIN_S = 90.0
 DRAIN_WITHIN_S = 20.0

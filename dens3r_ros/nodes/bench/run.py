@@ -14,8 +14,8 @@ from typing import Any
 from dens3r_ros.nodes.bench.camera import Camera
 from dens3r_ros.nodes.bench.figures import Memory, accounting, latencies, stage_figures
 from dens3r_ros.nodes.demo.children import Child
-from dens3r_ros.nodes.middleware import tune_this_process
-from dens3r_ros.nodes.process import Stop
+from dens3r_ros.nodes.starting.middleware import tune_this_process
+from dens3r_ros.nodes.starting.process import Stop
 
 START_WITHIN_S = 90.0
 DRAIN_WITHIN_S = 10.0
@@ -29,7 +29,7 @@ class BenchError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class BenchOptions:
+class NodeBenchOptions:
     """How many images of which size, and how often."""
 
     frames: int
@@ -40,7 +40,7 @@ class BenchOptions:
     domain: int
 
 
-def bench_node(options: BenchOptions, tell: Callable[[str], None]) -> dict[str, Any]:
+def bench_node(options: NodeBenchOptions, tell: Callable[[str], None]) -> dict[str, Any]:
     """All figures by name; `tell` hears what is being done."""
     import rclpy
     from rclpy.signals import SignalHandlerOptions
@@ -65,7 +65,7 @@ class _Run:
     """One node, first with nobody who listens to its maps, then with a listener to all."""
 
     def __init__(
-        self, options: BenchOptions, folder: Path, stop: Stop, tell: Callable[[str], None]
+        self, options: NodeBenchOptions, folder: Path, stop: Stop, tell: Callable[[str], None]
     ) -> None:
         self._options, self._folder, self._stop, self._tell = options, folder, stop, tell
         self._memory = Memory()
@@ -73,7 +73,7 @@ class _Run:
         self._node = Child(
             "dens3r_ros.nodes.live",
             {
-                "engine.name": "dens3r_ros.evaluation.wall_engine:WallEngine",
+                "engine.name": "dens3r_ros.evaluation.oracle.wall_engine:WallEngine",
                 "input.policy": "every",
                 "input.qos": "reliable",
             },

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dens3r_ros.nodes.middleware import tuned_environment
+from dens3r_ros.nodes.starting.middleware import tuned_environment
 
 QUIT_WITHIN_S = 4.0
 

@@ -12,10 +12,10 @@ from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image, PointCloud2
 
-from dens3r_ros.nodes import interfaces
 from dens3r_ros.nodes.demo.moments import Moments
-from dens3r_ros.nodes.poses import matrix_from_seven
-from dens3r_ros.nodes.qos import LATCHED, MAPS_OUT, POSES_OUT, TRANSFORMS_OUT
+from dens3r_ros.nodes.messages import interfaces
+from dens3r_ros.nodes.messages.poses import matrix_from_seven
+from dens3r_ros.nodes.messages.qos import LATCHED, MAPS_OUT, POSES_OUT, TRANSFORMS_OUT
 from dens3r_ros.nodes.simulated_camera import TRUE_CAMERA
 
 PICTURES = {"depth": "depth/image", "normals": "normals/color", "confidence": "confidence"}

@@ -17,8 +17,8 @@ from dens3r_ros.nodes.demo.observer import Observer, cloud_values, image_values,
 from dens3r_ros.nodes.demo.picture import write_overview
 from dens3r_ros.nodes.demo.results import summary, write_summary, write_trajectory
 from dens3r_ros.nodes.demo.viewer import Viewer
-from dens3r_ros.nodes.middleware import tune_this_process
-from dens3r_ros.nodes.process import Stop
+from dens3r_ros.nodes.starting.middleware import tune_this_process
+from dens3r_ros.nodes.starting.process import Stop
 
 START_WITHIN_S = 60.0
 DRAIN_WITHIN_S = 120.0

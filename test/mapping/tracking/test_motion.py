@@ -6,10 +6,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dens3r_ros.geometry import tangents
 from dens3r_ros.geometry.camera import Intrinsics
-from dens3r_ros.mapping import tangents
+from dens3r_ros.mapping.front_end.motion import Motion
 from dens3r_ros.mapping.tracking.landmarks import Landmarks
-from dens3r_ros.mapping.tracking.motion import Motion
 
 SECOND = 1_000_000_000
 STEP = tangents.exp(np.array([0.1, 0.0, 0.2, 0.0, 0.05, 0.0]))

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dens3r_ros.mapping.config import DecodingConfig, KeyframeConfig, TrackingConfig
-from dens3r_ros.mapping.tracking.course import Course
-from dens3r_ros.mapping.tracking.pace import Pace
+from dens3r_ros.mapping.front_end.course import Course
+from dens3r_ros.mapping.front_end.pace import Pace
 from dens3r_ros.mapping.tracking.schedule import Schedule
 
 FRAME = 33_000_000

@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from dens3r_ros.geometry.camera import Intrinsics
-from dens3r_ros.mapping.tracking.turning import turned
+from dens3r_ros.mapping.front_end.turning import turned
 
 CAMERA = Intrinsics(200.0, 200.0, 119.5, 89.5, 240, 180)
 WIDE = Intrinsics(200.0, 200.0, 399.5, 299.5, 800, 600)

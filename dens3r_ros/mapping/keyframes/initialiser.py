@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The first keyframe: from one frame where the engine can, else from two with parallax."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dens3r_ros.engines.protocol import Engine, Features
+from dens3r_ros.mapping.config import MapperConfig, TrackingConfig
+from dens3r_ros.mapping.keyframes.keyframing import KeyframeMaker
+from dens3r_ros.mapping.step import Record
+from dens3r_ros.mapping.tracking.keyframe import Keyframe
+from dens3r_ros.mapping.tracking.observation import Observation, observe
+from dens3r_ros.mapping.tracking.tracker import Track, View, track
+
+_MIN_KNOWN = 0.05
+"""Share of pixels with confident depth that a first keyframe needs."""
+_MOST_WAITING = 30
+"""Frames remembered for later while there is no keyframe."""
+
+
+@dataclass(frozen=True, eq=False)
+class Waiting:
+    """A frame that came before there was a keyframe."""
+
+    features: Features
+    view: View
+
+
+@dataclass(frozen=True, eq=False)
+class First:
+    """A first keyframe, and the frame that was placed against it (itself, if it stands alone)."""
+
+    keyframe: Keyframe
+    seen: Observation
+    found: Track | None
+    """None where the frame is the keyframe."""
+    waiting: list[Waiting]
+    """Older frames that can be placed against it too."""
+
+
+def placed_waiting(first: First, engine: Engine, config: TrackingConfig) -> Iterator[Record]:
+    """The frames that came before there was a keyframe, as far as they find a place."""
+    keyframe = first.keyframe
+    yield Record.of(keyframe.features.frame, keyframe.id, np.eye(4), 0)
+    for waiting in first.waiting:
+        seen = observe(engine, [(waiting.features, keyframe.features)])[0]
+        found = track(seen, waiting.view, keyframe, None, config)
+        if isinstance(found, Track):
+            T = found.T_keyframe_frame
+            yield Record.of(waiting.features.frame, keyframe.id, T, 0)
+
+
+class Initialiser:
+    """Collects frames until one of them can be a keyframe."""
+
+    def __init__(self, engine: Engine, maker: KeyframeMaker, config: MapperConfig) -> None:
+        self._engine = engine
+        self._maker = maker
+        self._config = config
+        self._waiting: list[Waiting] = []
+
+    def offer(self, features: Features, view: View) -> First | str:
+        """Try to begin with a frame; a reason where that is not yet possible."""
+        if self._engine.info.monocular:
+            return self._alone(features, view)
+        reason = "waiting for a second frame"
+        if self._waiting:
+            first = self._with_parallax(features, view)
+            if not isinstance(first, str):
+                self._waiting.clear()
+                return first
+            reason = first
+        self._waiting.append(Waiting(features, view))
+        del self._waiting[:-_MOST_WAITING]
+        return reason
+
+    def _alone(self, features: Features, view: View) -> First | str:
+        seen = observe(self._engine, [(features, features)], normals=True)[0]
+        known = self._known(seen.frame_confidence)
+        if known < _MIN_KNOWN:
+            return f"the engine is sure of the depth of only {known:.0%} of the first frame"
+        points, confidence = seen.frame_points, seen.frame_confidence
+        made = self._maker.from_points(0, features, view, points, confidence, 1.0)
+        return First(made, seen, None, [])
+
+    def _with_parallax(self, features: Features, view: View) -> First | str:
+        oldest = self._waiting[0]
+        apart = observe(self._engine, [(oldest.features, features)])[0]
+        known = self._known(apart.frame_confidence)
+        if known < _MIN_KNOWN:
+            self._give_up_on_lost(apart)
+            return f"waiting for parallax: depth of {known:.0%} of the view is known"
+        made = self._maker.from_points(
+            0, oldest.features, oldest.view, apart.frame_points, apart.frame_confidence, 1.0
+        )
+        seen = observe(self._engine, [(features, oldest.features)], normals=True)[0]
+        found = track(seen, view, made, None, self._config.tracking)
+        if isinstance(found, str):
+            return f"waiting for parallax: {found}"
+        if found.parallax < self._config.keyframes.min_parallax:
+            return f"waiting for parallax: {np.rad2deg(found.parallax):.1f} degrees so far"
+        return First(made, seen, found, self._waiting[1:])
+
+    def _give_up_on_lost(self, apart: Observation) -> None:
+        """Start from a newer frame once the oldest has gone out of sight."""
+        if apart.pixels_confidence is None:
+            return
+        if self._known(apart.pixels_confidence) < self._config.loops.min_overlap:
+            del self._waiting[0]
+
+    def _known(self, confidence: np.ndarray) -> float:
+        return float((confidence > self._config.tracking.min_confidence).mean())

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Making a keyframe of a frame: its first pointmap, and its links to what is around it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import cv2
+import numpy as np
+
+from dens3r_ros.engines.protocol import Engine, Features
+from dens3r_ros.mapping.config import MapperConfig
+from dens3r_ros.mapping.graph.graph import PoseGraph
+from dens3r_ros.mapping.keyframes.linking import Link, agree, link
+from dens3r_ros.mapping.tracking.cameras import camera_rays
+from dens3r_ros.mapping.tracking.fusion import canonical_from, carried
+from dens3r_ros.mapping.tracking.keyframe import Keyframe
+from dens3r_ros.mapping.tracking.observation import Observation, observe
+from dens3r_ros.mapping.tracking.refinement import Texture, textured_pixels
+from dens3r_ros.mapping.tracking.tracker import Track, View
+
+
+class KeyframeMaker:
+    """Turns frames into keyframes and measures the edges between them."""
+
+    def __init__(self, engine: Engine, config: MapperConfig, metric: bool) -> None:
+        self._engine = engine
+        self._config = config
+        self._metric = metric
+
+    def from_points(
+        self,
+        keyframe_id: int,
+        features: Features,
+        view: View,
+        points: np.ndarray,
+        confidence: np.ndarray,
+        scale: float,
+    ) -> Keyframe:
+        """A keyframe whose pointmap is one prediction of its own view, times `scale`."""
+        assert view.texture is not None
+        rays = camera_rays(view.camera) if view.calibrated else None
+        canonical = canonical_from(points, confidence, scale, rays)
+        grey = view.texture.grey
+        texture = Texture(grey, textured_pixels(grey), view.texture.doubt)
+        return Keyframe(keyframe_id, features, canonical, view.camera, view.calibrated, texture)
+
+    def from_track(
+        self,
+        keyframe_id: int,
+        features: Features,
+        view: View,
+        seen: Observation,
+        found: Track,
+        keyframe: Keyframe,
+    ) -> Keyframe:
+        """A keyframe in the unit of the one it was tracked against, which hands its points on."""
+        confidence = seen.frame_confidence
+        if found.scale is None:
+            confidence = np.ones_like(confidence)
+        made = self.from_points(
+            keyframe_id, features, view, seen.frame_points, confidence, found.scale or 1.0
+        )
+        T_frame_keyframe = np.linalg.inv(found.T_keyframe_frame)
+        points, weight = carried(keyframe.canonical, T_frame_keyframe, view.camera)
+        made.canonical.inherit(keyframe.canonical, points, weight, self._config.fusion)
+        return made
+
+    def link_back(self, forth: Link, graph: PoseGraph) -> list[Link]:
+        """The way home of the link by which a new keyframe was tracked, if it agrees; what it
+        shows of the new keyframe is folded in."""
+        left, made = forth.i, forth.j
+        back = observe(self._engine, [(left.features, made.features)])[0]
+        home = self._link(back, made, left, graph)
+        if isinstance(home, str) or not self._agree(forth, home, left):
+            return []
+        self.fold(made, back, home.track)
+        return [home]
+
+    def link_both(
+        self, made: Keyframe, other: Keyframe, graph: PoseGraph
+    ) -> Generator[None, None, list[Link]]:
+        """Links between two keyframes, there and back, where both are found and agree; what they
+        show is folded in. Yields between them."""
+        there = observe(self._engine, [(made.features, other.features)])[0]
+        forth = self._link(there, other, made, graph)
+        if isinstance(forth, str):
+            return []
+        yield
+        back = observe(self._engine, [(other.features, made.features)])[0]
+        home = self._link(back, made, other, graph)
+        if isinstance(home, str) or not self._agree(forth, home, other):
+            return []
+        self.fold(made, back, home.track)
+        self.fold(other, there, forth.track)
+        return [forth, home]
+
+    def _link(self, seen: Observation, i: Keyframe, j: Keyframe, graph: PoseGraph) -> Link | str:
+        return link(seen, i, j, graph.relative(i.id, j.id), self._config, self._metric)
+
+    def _agree(self, forth: Link, home: Link, other: Keyframe) -> bool:
+        least = self._config.graph.min_overlap
+        enough = min(forth.track.matched, home.track.matched) >= least
+        return enough and agree(forth, home, other.canonical.median_depth)
+
+    def fold(self, keyframe: Keyframe, seen: Observation, found: Track) -> None:
+        """Take the prediction (frame, keyframe) into the keyframe's pointmap."""
+        if found.scale is None:
+            return
+        S = found.T_keyframe_pair[:3].astype(np.float32)
+        S[:, :3] *= found.scale
+        rows = S if keyframe.canonical.rays is None else S[2:]
+        points = cv2.transform(seen.keyframe_points, rows)
+        keyframe.canonical.fold(points, seen.keyframe_confidence, self._config.fusion)
+        keyframe.revision += 1

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The keyframes that are live, and how a frame becomes one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from dens3r_ros.mapping.graph.graph import PoseGraph
+from dens3r_ros.mapping.keyframes.linking import expected_overlap
+from dens3r_ros.mapping.tracking.keyframe import Keyframe
+
+
+class Window:
+    """A bounded set of keyframes, the least lately used leaving first."""
+
+    def __init__(self, most: int, leave: Callable[[Keyframe], None]) -> None:
+        self._most = most
+        self._leave = leave
+        self._keyframes: dict[int, Keyframe] = {}
+
+    def __len__(self) -> int:
+        return len(self._keyframes)
+
+    def __iter__(self) -> Iterator[Keyframe]:
+        return iter(list(self._keyframes.values()))
+
+    def __contains__(self, keyframe_id: object) -> bool:
+        return keyframe_id in self._keyframes
+
+    def __getitem__(self, keyframe_id: int) -> Keyframe:
+        return self._keyframes[keyframe_id]
+
+    def add(self, keyframe: Keyframe) -> None:
+        """Take a keyframe in, and let the least lately used go where there are too many."""
+        self._keyframes[keyframe.id] = keyframe
+        while len(self._keyframes) > self._most:
+            oldest = next(iter(self._keyframes))
+            self._leave(self._keyframes.pop(oldest))
+
+    def use(self, keyframe_id: int) -> Keyframe:
+        """The keyframe, which counts as used now."""
+        self._keyframes[keyframe_id] = self._keyframes.pop(keyframe_id)
+        return self._keyframes[keyframe_id]
+
+    def overlapping(
+        self,
+        keyframe: Keyframe,
+        S_map_keyframe: np.ndarray,
+        graph: PoseGraph,
+        most: int,
+        least: float,
+    ) -> list[Keyframe]:
+        """Other keyframes that share at least `least` of their view with it, best first."""
+        shares: list[tuple[float, int]] = []
+        for other in self._keyframes.values():
+            if other.id != keyframe.id:
+                S_other = np.linalg.inv(graph.poses[other.id]) @ S_map_keyframe
+                shares.append((_shared(other, keyframe, S_other, least), other.id))
+        shares.sort(reverse=True)
+        return [self._keyframes[i] for share, i in shares[:most] if share >= least]
+
+
+def _shared(a: Keyframe, b: Keyframe, S_a_b: np.ndarray, least: float) -> float:
+    """Share of view in common, as far as it matters: exact only from `least` on."""
+    forth = expected_overlap(a, b.camera, S_a_b)
+    if forth < least:
+        return forth
+    return min(forth, expected_overlap(b, a.camera, np.linalg.inv(S_a_b)))

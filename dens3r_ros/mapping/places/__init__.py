@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Places seen before: found by looks, proven by geometry."""

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Places seen before: proposed by looks, verified by geometry both ways, checked by the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+
+import numpy as np
+
+from dens3r_ros.engines.protocol import Engine, Features
+from dens3r_ros.geometry import tangents
+from dens3r_ros.mapping.config import MapperConfig
+from dens3r_ros.mapping.graph.graph import Edge, PoseGraph
+from dens3r_ros.mapping.interfaces import PlaceIndex
+from dens3r_ros.mapping.keyframes.keyframing import KeyframeMaker
+from dens3r_ros.mapping.keyframes.linking import Link, agree, link
+from dens3r_ros.mapping.tracking.keyframe import Keyframe
+from dens3r_ros.mapping.tracking.observation import Observation, observe
+from dens3r_ros.mapping.tracking.tracker import Track, View, track
+
+_TIED = 4.0
+"""Doubts of a keyframe's surest edge up to which a chain of edges counts as short."""
+_LOOPS_THERE = 4
+"""Loops of a keyframe from which on a short chain to it is as good as another loop."""
+
+Recall = Callable[[int], "Keyframe | None"]
+
+
+class LoopCloser:
+    """Finds and proves revisits; `recall` brings a keyframe back from window or archive."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        config: MapperConfig,
+        metric: bool,
+        places: PlaceIndex,
+        maker: KeyframeMaker,
+        recall: Recall,
+    ) -> None:
+        self._engine = engine
+        self._config = config
+        self._metric = metric
+        self._places = places
+        self._maker = maker
+        self._recall = recall
+        self.closed = 0
+        self.refused = 0
+
+    def remember(self, keyframe: Keyframe) -> None:
+        """Let a keyframe be found again."""
+        self._places.add(keyframe.id, keyframe.features.frame.image)
+
+    def close(self, made: Keyframe, graph: PoseGraph) -> Iterator[None]:
+        """Find what loops a new keyframe closes, and add their edges; yields between decodings.
+
+        What is tied well already counts as found: another loop there would tell little.
+        """
+        settings = self._config.loops
+        if not settings.enabled or made.id % settings.interval:
+            return
+        linked = {edge.i + edge.j - made.id for edge in graph.edges_of(made.id)}
+        found = 0
+        for candidate in self._older(made, linked):
+            if found == settings.enough:
+                return
+            if _well_tied(made.id, candidate, graph):
+                found += 1
+                continue
+            yield
+            edges = yield from self._checked(made, candidate, graph)
+            if edges is not None:
+                graph.add_edges(edges)
+                self.closed += 1
+                found += 1
+
+    def _checked(
+        self, made: Keyframe, candidate: int, graph: PoseGraph
+    ) -> Generator[None, None, list[Edge] | None]:
+        """A loop's edges, if there is one and the graph does not contradict."""
+        older = self._recall(candidate)
+        edges = None if older is None else (yield from self._verified(made, older))
+        if edges is None or candidate not in graph.poses:
+            return None
+        if contradiction(edges[0], graph) > self._config.loops.max_contradiction:
+            self.refused += 1
+            return None
+        return edges
+
+    def relocalise(
+        self, features: Features, view: View, recent: Sequence[int]
+    ) -> tuple[Keyframe, Track, Observation] | None:
+        """The frame's place against a keyframe that looks like it, or one seen lately.
+
+        No more keyframes are tried than `loops.tried_when_lost`, so that being lost costs little.
+        """
+        most = self._config.loops.tried_when_lost
+        similar = [i for i, _ in self._places.query(features.frame.image, most)]
+        tried = dict.fromkeys([*recent[:1], *similar[:1], *recent, *similar])
+        for candidate in list(tried)[:most]:
+            keyframe = self._recall(candidate)
+            found = None if keyframe is None else self._placed(features, view, keyframe)
+            if keyframe is not None and found is not None:
+                return keyframe, *found
+        return None
+
+    def _older(self, made: Keyframe, known: Collection[int]) -> list[int]:
+        """Keyframes that look like a new one, old enough and not yet linked to it, best first."""
+        settings = self._config.loops
+        more = settings.candidates + settings.min_gap + len(known)
+        found = self._places.alike(made.id, more)
+        newest = made.id - settings.min_gap
+        alike = [i for i, _ in found if i <= newest and i not in known]
+        return alike[: settings.candidates]
+
+    def _placed(
+        self, features: Features, view: View, keyframe: Keyframe
+    ) -> tuple[Track, Observation] | None:
+        """Track without any expectation, believed only if the way back agrees."""
+        settings = self._config.loops
+        seen = observe(self._engine, [(features, keyframe.features)], normals=True)[0]
+        found = track(seen, view, keyframe, None, self._config.tracking, self._metric)
+        if isinstance(found, str):
+            return None
+        if found.matched < settings.min_overlap or found.inliers < settings.min_inliers:
+            return None
+        passing = self._maker.from_track(-1, features, view, seen, found, keyframe)
+        back = observe(self._engine, [(keyframe.features, features)])[0]
+        home = link(back, passing, keyframe, None, self._config, self._metric, loop=True)
+        forth = link(seen, keyframe, passing, None, self._config, self._metric, loop=True)
+        return (found, seen) if self._convinces(forth, home, keyframe) else None
+
+    def _verified(
+        self, made: Keyframe, candidate: Keyframe
+    ) -> Generator[None, None, list[Edge] | None]:
+        """Both directions of a loop, if there is one; the way back only if the way there is."""
+        there = observe(self._engine, [(made.features, candidate.features)])[0]
+        forth = link(there, candidate, made, None, self._config, self._metric, loop=True)
+        if isinstance(forth, str) or not self._enough(forth):
+            return None
+        yield
+        back = observe(self._engine, [(candidate.features, made.features)])[0]
+        start = np.linalg.inv(forth.edge.S_i_j)
+        home = link(back, made, candidate, start, self._config, self._metric, loop=True)
+        if isinstance(home, str) or not self._convinces(forth, home, candidate):
+            return None
+        return [forth.edge, home.edge]
+
+    def _convinces(self, forth: Link | str, home: Link | str, keyframe: Keyframe) -> bool:
+        if isinstance(forth, str) or isinstance(home, str):
+            return False
+        depth = keyframe.canonical.median_depth
+        return self._enough(forth) and self._enough(home) and agree(forth, home, depth)
+
+    def _enough(self, found: Link | str) -> bool:
+        settings = self._config.loops
+        return (
+            isinstance(found, Link)
+            and found.track.matched >= settings.min_overlap
+            and found.track.inliers >= settings.min_inliers
+        )
+
+
+def _well_tied(made: int, candidate: int, graph: PoseGraph) -> bool:
+    """Whether a new keyframe is near one that many loops hold in place."""
+    if candidate not in graph.poses or len(graph.partners(candidate)) < _LOOPS_THERE:
+        return False
+    doubt = min(edge.doubt for edge in graph.edges_of(made))
+    return graph.chained(made, candidate, _TIED * doubt) is not None
+
+
+def contradiction(edge: Edge, graph: PoseGraph) -> float:
+    """How far a new edge lies from what the graph believes, in standard deviations."""
+    chained = graph.chained(edge.i, edge.j)
+    if chained is None:
+        return 0.0
+    S, covariance = chained
+    off = tangents.log(np.linalg.inv(S) @ edge.S_i_j)
+    spread = covariance + edge.covariance
+    return float(np.sqrt(off @ np.linalg.solve(spread, off) / len(off)))

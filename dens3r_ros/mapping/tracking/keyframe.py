@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A frame that is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from dens3r_ros.engines.protocol import Features
+from dens3r_ros.frame import Frame
+from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.mapping.tracking.cameras import camera_rays
+from dens3r_ros.mapping.tracking.fusion import Canonical
+from dens3r_ros.mapping.tracking.refinement import Texture
+
+if TYPE_CHECKING:
+    from dens3r_ros.mapping.tracking.tracker import Track
+
+_MOST_TRACKS = 8
+
+
+@dataclass(eq=False)
+class Keyframe:
+    """A keyframe of the window, with everything live; its pose is the graph's.
+
+    `camera` sees `canonical`'s pixels; `calibrated` tells whether they are pinned to its rays, as
+    where it was given. `revision` grows whenever the pointmap changes.
+    """
+
+    id: int
+    features: Features
+    canonical: Canonical
+    camera: Intrinsics
+    calibrated: bool
+    texture: Texture
+    revision: int = 0
+    tracks: list[Track] = field(default_factory=list)
+    """Frames tracked against it, those with the largest parallax."""
+
+    def tracked(self, found: Track) -> None:
+        """Remember how a frame saw it."""
+        self.tracks.append(found)
+        self.tracks.sort(key=lambda track: -track.parallax)
+        del self.tracks[_MOST_TRACKS:]
+
+    def learn_lens(self, camera: Intrinsics) -> None:
+        """Take over what has become known of a lens that was not given."""
+        known = (camera.width, camera.height) == (self.camera.width, self.camera.height)
+        if known and not self.calibrated:
+            self.camera = camera
+
+    def pin(self, frame: Frame, camera: Intrinsics) -> None:
+        """Look along the rays of a lens that was learned: `frame` brings it at the image's size,
+        `camera` at this one's."""
+        if (camera.width, camera.height) != (self.camera.width, self.camera.height):
+            return
+        self.features = replace(self.features, frame=frame, intrinsics=camera)
+        self.camera, self.calibrated = camera, True
+        self.canonical.pin(camera_rays(camera))
+        self.revision += 1
+
+    @property
+    def stamp(self) -> int:
+        """Nanoseconds."""
+        return self.features.frame.stamp
+
+    @property
+    def camera_name(self) -> str:
+        """Of the camera that took it."""
+        return self.features.frame.camera
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of its maps."""
+        return self.canonical.weight.shape[0], self.canonical.weight.shape[1]

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pose of one frame against one keyframe, from what the engine says of the pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.mapping.config import TrackingConfig
+from dens3r_ros.mapping.tracking.agreement import Difference, settle, swing
+from dens3r_ros.mapping.tracking.cameras import rays_at
+from dens3r_ros.mapping.tracking.keyframe import Keyframe
+from dens3r_ros.mapping.tracking.matching import (
+    inside,
+    match_rays,
+    median,
+    project,
+    sample,
+    sample_nearest,
+    unit,
+)
+from dens3r_ros.mapping.tracking.observation import Observation
+from dens3r_ros.mapping.tracking.refinement import NO_DOUBT, Texture, follow
+from dens3r_ros.mapping.tracking.resection import (
+    MIN_MATCHES,
+    RayMatches,
+    Resection,
+    resect,
+    resect_from_scratch,
+)
+
+_OCCLUDED = 0.1
+"""Relative difference of distances beyond which a match is taken for an occlusion."""
+_STRAYED = 12
+"""Pixels from where a point is expected beyond which it is taken for another one."""
+_MIN_FOLLOWED = 40
+"""Points followed on the images below which they are not trusted alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """The frame to be tracked: its camera at the engine's resolution, and its image."""
+
+    camera: Intrinsics
+    calibrated: bool
+    texture: Texture | None
+
+
+@dataclass(frozen=True, eq=False)
+class Sightings:
+    """Keyframe pixels (N, 2) int, and the unit rays (N, 3) on which the frame sees them; weights
+    (N,); sigma: a sighting's expected error in radians. With them a pose can be solved again once
+    the keyframe's points are better known."""
+
+    pixels: np.ndarray
+    rays: np.ndarray
+    weights: np.ndarray
+    sigma: float
+
+    def matches(self, keyframe: Keyframe) -> RayMatches:
+        """With the keyframe's points as they are now."""
+        x, y = self.pixels.T
+        points = keyframe.canonical.points[y, x].astype(np.float64)
+        return RayMatches(points, self.rays, self.weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """A frame's place.
+
+    T_keyframe_frame (4, 4) rigid, in the keyframe's length unit; T_keyframe_pair the pose that
+    the prediction itself has, used to fold it; scale: length of the pair's unit in the
+    keyframe's, None where the pair tells no depth; matched: share of the keyframe still seen;
+    parallax: median angle in radians between the two views' rays; by_engine, by_image: what the
+    pose was found from; doubt: of the images, see `agreement.settle`; difference: how far those two
+    were apart, where there were two.
+    """
+
+    T_keyframe_frame: np.ndarray
+    T_keyframe_pair: np.ndarray
+    scale: float | None
+    covariance: np.ndarray
+    matched: float
+    inliers: float
+    parallax: float
+    by_engine: Sightings
+    by_image: Sightings | None
+    doubt: np.ndarray = field(default_factory=lambda: NO_DOUBT)
+    difference: Difference | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """Sightings by the engine, with the frame's pixels (N, 2) and the share matched."""
+
+    sightings: Sightings
+    pixels: np.ndarray
+    matched: float
+
+
+def track(
+    seen: Observation,
+    view: View,
+    keyframe: Keyframe,
+    start: np.ndarray | None,
+    config: TrackingConfig,
+    metric: bool = False,
+) -> Track | str:
+    """Place the frame against the keyframe; a reason in words where that cannot be done.
+
+    `start` (T_keyframe_frame) is where the frame is expected, if anything is. All units are one
+    and the same where the engine is `metric`.
+    """
+    pairs = _pairs(seen, view, keyframe, config)
+    matches = pairs.sightings.matches(keyframe)
+    if len(matches) < MIN_MATCHES or pairs.matched < config.lost_fraction:
+        return f"only {pairs.matched:.0%} of keyframe {keyframe.id} matched"
+    coarse = _solve(matches, start, pairs.sightings.sigma, config)
+    if coarse is None or coarse.inliers < config.lost_inliers:
+        return f"matches with keyframe {keyframe.id} agree on no pose"
+    T, depth = coarse.T_frame_keyframe, keyframe.canonical.median_depth
+    expected = T if start is None else np.linalg.inv(start)
+    by_image = _followed(seen, view, keyframe, T, config)
+    if by_image is None and view.camera.fx * swing(T, expected, depth) > _STRAYED:
+        by_image = _followed(seen, view, keyframe, expected, config)
+    scale = _pair_scale(seen, pairs, matches, T, config)
+    doubt = (view.texture or keyframe.texture).doubt
+    estimates = _estimates(coarse, by_image, keyframe, seen.pixels is not None, config)
+    T, covariance = settle(*estimates, doubt, expected)
+    return Track(
+        np.linalg.inv(T),
+        np.linalg.inv(coarse.T_frame_keyframe),
+        1.0 if metric and scale is not None else scale,
+        covariance,
+        pairs.matched,
+        coarse.inliers,
+        _parallax(matches, T),
+        pairs.sightings,
+        by_image,
+        doubt,
+        None if estimates[1] is None else Difference.between(estimates[0], estimates[1]),
+    )
+
+
+def track_again(
+    found: Track, keyframe: Keyframe, by_pixels: bool, config: TrackingConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """T_keyframe_frame and covariance with the keyframe's points as they are now."""
+    T = np.linalg.inv(found.T_keyframe_frame)
+    sightings = found.by_engine
+    coarse = resect(sightings.matches(keyframe), T, sightings.sigma, config)
+    estimates = _estimates(coarse, found.by_image, keyframe, by_pixels, config)
+    T, covariance = settle(*estimates, found.doubt, T)
+    return np.linalg.inv(T), covariance
+
+
+def _estimates(
+    coarse: Resection,
+    by_image: Sightings | None,
+    keyframe: Keyframe,
+    by_pixels: bool,
+    config: TrackingConfig,
+) -> tuple[Resection, Resection | None]:
+    """What the engine says and what the images say, neither surer than it can be."""
+    depth = keyframe.canonical.median_depth
+    engine = coarse.with_floor(config.image_error if by_pixels else config.engine_error, depth)
+    if by_image is None:
+        return engine, None
+    fine = resect(by_image.matches(keyframe), coarse.T_frame_keyframe, by_image.sigma, config)
+    return engine, fine.with_floor(config.image_error, depth) if fine.inliers >= 0.5 else None
+
+
+def grid_pixels(size: tuple[int, int], stride: int) -> np.ndarray:
+    """(N, 2) int pixels (x, y), `stride` apart."""
+    y, x = np.mgrid[stride // 2 : size[0] : stride, stride // 2 : size[1] : stride]
+    return np.stack((x.ravel(), y.ravel()), 1)
+
+
+def _pairs(seen: Observation, view: View, keyframe: Keyframe, config: TrackingConfig) -> _Pairs:
+    grid = grid_pixels(keyframe.size, config.stride)
+    x, y = grid.T
+    weight = keyframe.canonical.weight[y, x] / keyframe.canonical.folds
+    known = weight > config.min_confidence - 1
+    grid, weight = grid[known], weight[known]
+    sigma = (1 if seen.pixels is not None else 2) * config.sigma_pixels / view.camera.fx
+    pixels, rays, sure = _matched_pixels(seen, view, grid, config)
+    weights = np.sqrt(weight[sure])
+    weights *= len(weights) / max(float(weights.sum()), 1e-9)
+    sightings = Sightings(grid[sure], rays[sure], weights, sigma)
+    hit = _cells_hit(pixels[sure], seen.frame_confidence.shape, config.stride)
+    some = seen.frame_confidence[:: config.stride, :: config.stride]
+    covered = hit / max(int((some > config.min_confidence).sum()), hit, 1)
+    matched = float(sure.sum()) / max(len(grid), 1)
+    return _Pairs(
+        sightings, pixels[sure], matched if seen.pixels is not None else min(matched, covered)
+    )
+
+
+def _cells_hit(pixels: np.ndarray, size: tuple[int, ...], side: int) -> int:
+    """In how many square cells of an image (N, 2) pixels lie."""
+    x, y = (pixels // side).astype(int).T
+    across = size[1] // side + 1
+    return int(np.count_nonzero(np.bincount(y * across + x)))
+
+
+def _matched_pixels(
+    seen: Observation, view: View, grid: np.ndarray, config: TrackingConfig
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For keyframe pixels: pixels of the frame, unit rays there, and which can be relied on."""
+    x, y = grid.T
+    size = seen.frame_confidence.shape
+    if seen.pixels is not None and seen.pixels_confidence is not None:
+        pixels = seen.pixels[y, x].astype(np.float64)
+        sure = (seen.pixels_confidence[y, x] > config.min_confidence) & inside(pixels, size)
+        return pixels, rays_at(pixels, view.camera), sure
+    points = seen.keyframe_points[y, x].astype(np.float64)
+    directions = unit(points)
+    pixels, miss = match_rays(
+        seen.frame_points, directions, project(points, view.camera), config.match_iterations
+    )
+    distance = np.linalg.norm(sample(seen.frame_points, pixels), axis=1)
+    near = np.abs(distance / np.linalg.norm(points, axis=1) - 1) < _OCCLUDED
+    sure = inside(pixels, size) & (miss < 5 / view.camera.fx) & near
+    sure &= seen.keyframe_confidence[y, x] > config.min_confidence
+    sure &= sample_nearest(seen.frame_confidence, pixels) > config.min_confidence
+    return pixels, rays_at(pixels, view.camera) if view.calibrated else directions, sure
+
+
+def _solve(
+    matches: RayMatches, start: np.ndarray | None, sigma: float, config: TrackingConfig
+) -> Resection | None:
+    """From the expected place; from scratch where there is none or it convinces few matches."""
+    solved = None
+    if start is not None:
+        solved = resect(matches, np.linalg.inv(start), sigma, config)
+        if solved.inliers > 0.6:
+            return solved
+    fresh = resect_from_scratch(matches, sigma, config)
+    if fresh is None or (solved is not None and solved.inliers >= fresh.inliers):
+        return solved
+    return fresh
+
+
+def _followed(
+    seen: Observation, view: View, keyframe: Keyframe, T: np.ndarray, config: TrackingConfig
+) -> Sightings | None:
+    """Points followed on the images from where T_frame_keyframe puts them, if enough can be."""
+    wanted = config.refine and seen.pixels is None
+    if view.texture is None or not wanted or not len(keyframe.texture.pixels):
+        return None
+    if view.texture.grey.shape != keyframe.texture.grey.shape:
+        return None
+    pixels = keyframe.texture.pixels
+    x, y = pixels.astype(int).T
+    known = keyframe.canonical.weight[y, x] > (config.min_confidence - 1) * keyframe.canonical.folds
+    pixels, points = pixels[known], keyframe.canonical.points[y, x][known].astype(np.float64)
+    expected = points @ T[:3, :3].T + T[:3, 3]
+    start = project(expected, view.camera)
+    if not view.calibrated:
+        start, _ = match_rays(seen.frame_points, unit(expected), start, config.match_iterations)
+    visible = inside(start, seen.frame_confidence.shape, 8)
+    pixels, start = pixels[visible], start[visible]
+    found, good = follow(keyframe.texture, view.texture, pixels, start)
+    good &= np.abs(found - start).max(1, initial=0) < _STRAYED
+    if good.sum() < _MIN_FOLLOWED:
+        return None
+    there = found[good].astype(np.float64)
+    if view.calibrated:
+        rays = rays_at(there, view.camera)
+    else:
+        rays = unit(sample(seen.frame_points, there))
+    sigma = config.sigma_pixels / view.camera.fx
+    return Sightings(pixels[good].astype(int), rays, np.ones(len(there)), sigma)
+
+
+def _pair_scale(
+    seen: Observation, pairs: _Pairs, matches: RayMatches, T: np.ndarray, config: TrackingConfig
+) -> float | None:
+    """Length of the pair's unit in the keyframe's; None where the pair tells no depth."""
+    x, y = pairs.sightings.pixels.T
+    expected = np.linalg.norm(matches.points @ T[:3, :3].T + T[:3, 3], axis=1)
+    by_keyframe = np.linalg.norm(seen.keyframe_points[y, x], axis=1)
+    by_frame = np.linalg.norm(sample_nearest(seen.frame_points, pairs.pixels), axis=1)
+    sure_k = seen.keyframe_confidence[y, x] > config.min_confidence
+    sure_f = sample_nearest(seen.frame_confidence, pairs.pixels) > config.min_confidence
+    middles = [
+        median(np.log(expected[sure].clip(1e-9) / distance[sure].clip(1e-9)))
+        for sure, distance in ((sure_k, by_keyframe), (sure_f, by_frame))
+        if sure.sum() >= MIN_MATCHES
+    ]
+    return float(np.exp(np.mean(middles))) if middles else None
+
+
+def _parallax(matches: RayMatches, T: np.ndarray) -> float:
+    """Median angle between the rays on which both views see a point."""
+    here = unit(matches.points @ T[:3, :3].T)
+    return median(np.linalg.norm(here - matches.rays, axis=1))

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What of a frame's maps is fit to be published, and its colours at the same resolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dens3r_ros.frame import Frame
+from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.mapping.maps import Maps
+from dens3r_ros.mapping.update import Update
+from dens3r_ros.nodes.settings.config import OutputParameters
+
+
+@dataclass(frozen=True, eq=False)
+class Visible:
+    """One frame's maps as published: NaN where invalid, all of one size, in the optical frame."""
+
+    points: np.ndarray
+    depth: np.ndarray
+    normals: np.ndarray
+    confidence: np.ndarray
+    colours: np.ndarray
+    intrinsics: Intrinsics | None
+
+
+def visible_maps(frame: Frame, update: Update, output: OutputParameters) -> Visible | None:
+    """The maps of a tracked frame under the output's limits; None where there are none."""
+    if update.maps is None:
+        return None
+    at_input = output.resolution == "input"
+    maps = update.maps.at_input() if at_input else update.maps
+    hidden = ~_fit(maps, output)
+    return Visible(
+        points=_masked(maps.points, hidden),
+        depth=_masked(maps.depth, hidden),
+        normals=_masked(maps.normals, hidden | ~np.any(maps.normals, axis=-1)),
+        confidence=maps.confidence,
+        colours=frame.image if at_input else _colours(frame, maps),
+        intrinsics=update.intrinsics if at_input else _intrinsics(update),
+    )
+
+
+def _fit(maps: Maps, output: OutputParameters) -> np.ndarray:
+    fit = (maps.confidence >= output.min_confidence) & (maps.depth > output.min_range)
+    if output.max_range:
+        fit &= maps.depth <= output.max_range
+    return fit
+
+
+def _masked(values: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    values = values.copy()
+    values[hidden] = np.nan
+    return values
+
+
+def _colours(frame: Frame, maps: Maps) -> np.ndarray:
+    from dens3r_ros.engines.preprocess import resample, upright
+
+    return resample(frame.image, upright(maps.placement))
+
+
+def _intrinsics(update: Update) -> Intrinsics | None:
+    from dens3r_ros.engines.preprocess import intrinsics_at, upright
+
+    if update.intrinsics is None or update.maps is None:
+        return None
+    return intrinsics_at(update.intrinsics, upright(update.maps.placement))
+
+
+def normal_colours(normals: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of optical-frame normals: right red, up green, towards us blue."""
+    towards = normals * np.array([1.0, -1.0, -1.0], np.float32)
+    return np.nan_to_num(towards * 127.5 + 127.5, nan=0.0).astype(np.uint8)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rooms, buildings, streets and hills, drawn by chance."""

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rendered pairs as batches to learn from: a pure function of the step."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from dens3r_ros.scenes import (
+    FIRST_TRAINING_SEED,
+    HELD_OUT_CONFIG,
+    HELD_OUT_SEEDS,
+    PairBatch,
+    SceneConfig,
+    sample_pairs,
+)
+from dens3r_ros.training.config import TrainingConfig
+from dens3r_ros.training.distributed import ProcessGroup
+from dens3r_ros.training.losses.matching_loss import draw_matches
+from dens3r_ros.training.losses.objectives import Batch
+from dens3r_ros.training.losses.truth import PairTruth, ViewTruth
+from dens3r_ros.training.optimization.schedule import Moment, Schedule
+
+T = TypeVar("T")
+
+_ROOM = 2**32
+"""Seeds that each run has to itself."""
+_PIXELS_AT_ONCE = {"cuda": 2**26 + 2**24, "cpu": 2**17}
+"""Pixels of one view rendered at a time: a GPU is only busy with many, a CPU's caches hold few."""
+
+
+class PairSource:
+    """The batches of a run.
+
+    `chunk` steps are rendered at once and gone through `echo` times, each time in another order;
+    sizes take turns from chunk to chunk. A chunk stays in memory until another is asked for.
+    """
+
+    def __init__(self, config: TrainingConfig, schedule: Schedule, world: ProcessGroup) -> None:
+        self._config, self._schedule, self._world = config, schedule, world
+        self._key: tuple[int, int] | None = None
+        self._chunk: Batch | None = None
+
+    def batch(self, step: int) -> Batch:
+        """This process's share of the pairs of a step."""
+        moment = self._schedule.at(step)
+        key = moment.phase, moment.chunk
+        if key != self._key or self._chunk is None:
+            self._key, self._chunk = None, None
+            self._key, self._chunk = key, self._render(moment)
+        return _chosen(self._chunk, self._order(moment), seed=step)
+
+    def _render(self, moment: Moment) -> Batch:
+        share = self._world.share(moment.fresh_pairs)
+        first = moment.first_fresh + share.start
+        return training_batch(first, len(share), moment.size, self._config, self._world.device)
+
+    def _order(self, moment: Moment) -> Tensor:
+        count = len(self._world.share(moment.batch))
+        whole = len(self._world.share(moment.fresh_pairs))
+        if whole == count:
+            return torch.arange(count, device=self._world.device)
+        generator = torch.Generator().manual_seed(moment.first_fresh + moment.round)
+        order = torch.randperm(whole, generator=generator)
+        place = moment.place * count
+        return order[place : place + count].to(self._world.device)
+
+
+def training_batch(
+    first: int, count: int, size: tuple[int, int], config: TrainingConfig, device: torch.device
+) -> Batch:
+    """Pairs that a run of this configuration's seed learns from."""
+    seed = FIRST_TRAINING_SEED + _ROOM * config.seed + first
+    return _rendered(seed, count, size, config, device)
+
+
+def heldout_batch(
+    first: int, count: int, size: tuple[int, int], config: TrainingConfig, device: torch.device
+) -> Batch:
+    """Held-out pairs, which no run learns from."""
+    seed = HELD_OUT_SEEDS.start + first
+    return _rendered(seed, count, size, config, device, HELD_OUT_CONFIG)
+
+
+def _chosen(value: Any, order: Tensor, seed: int) -> Any:
+    """The pairs that `order` names of everything in a batch."""
+    if isinstance(value, Tensor):
+        return value[order]
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {f.name: _chosen(getattr(value, f.name), order, seed) for f in fields(value)}
+        return type(value)(**parts)
+    return seed
+
+
+def _rendered(
+    first: int,
+    count: int,
+    size: tuple[int, int],
+    config: TrainingConfig,
+    device: torch.device,
+    scenes: SceneConfig | None = None,
+) -> Batch:
+    width, height = size
+    seeds = torch.arange(first, first + count, device=device)
+    block = max(1, _PIXELS_AT_ONCE[device.type] // (width * height))
+    pairs = sample_pairs(seeds, height, width, device, scenes, block)
+    matches = draw_matches(
+        _usable(pairs.pixels_b_in_a),
+        _usable(pairs.mask_b_in_a),
+        config.matching.count,
+        torch.Generator(device).manual_seed(first),
+    )
+    T_a_b = pairs.T_a_b()
+    a = _view(pairs, "a", torch.linalg.inv(T_a_b))
+    b = _view(pairs, "b", T_a_b)
+    images = _usable(pairs.image_a), _usable(pairs.image_b)
+    return Batch(*images, PairTruth(a, b, matches), seed=first)
+
+
+def _view(pairs: PairBatch, view: str, T_other_own: Tensor) -> ViewTruth:
+    K = getattr(pairs, f"K_{view}")
+    return ViewTruth(
+        points=_usable(pairs.points(view)),
+        normals=_usable(getattr(pairs, f"normals_{view}")),
+        valid=_usable(getattr(pairs, f"valid_{view}")),
+        focal=_usable(K[:, 0, 0]),
+        T_other_own=_usable(T_other_own).float().contiguous(),
+    )
+
+
+def _usable(tensor: Tensor) -> Tensor:
+    """A copy that autograd may keep, which it may not of tensors of inference mode."""
+    return tensor.clone() if tensor.is_inference() else tensor

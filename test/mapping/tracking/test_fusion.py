@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fusion is worth half the trajectory's error; a wrong weight loses it silently."""
+
+import numpy as np
+import pytest
+
+from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.geometry.rays import pixel_rays
+from dens3r_ros.mapping.config import FusionConfig
+from dens3r_ros.mapping.tracking.fusion import canonical_from, carried
+
+CAMERA = Intrinsics(40.0, 40.0, 15.5, 11.5, 32, 24)
+RAYS = pixel_rays(CAMERA).numpy()
+
+
+def plane(depth: float) -> np.ndarray:
+    return (RAYS * depth).astype(np.float32)
+
+
+def sure(confidence: float) -> np.ndarray:
+    return np.full((24, 32), confidence, np.float32)
+
+
+def test_predictions_are_weighed_by_what_their_confidence_exceeds_one() -> None:
+    canonical = canonical_from(plane(2.0), sure(2.0), 1.0, None)
+    canonical.fold(plane(3.0), sure(4.0), FusionConfig())
+    assert canonical.points[..., 2] == pytest.approx((2.0 + 3 * 3.0) / 4)
+    assert canonical.confidence == pytest.approx(1 + 4 / 2)
+
+
+def test_no_confidence_and_points_behind_change_nothing() -> None:
+    canonical = canonical_from(plane(2.0), sure(2.0), 1.0, None)
+    canonical.fold(plane(9.0), sure(1.0), FusionConfig())
+    canonical.fold(plane(-9.0), sure(50.0), FusionConfig())
+    assert canonical.points[..., 2] == pytest.approx(2.0)
+
+
+def test_latest_keeps_nothing_of_before() -> None:
+    canonical = canonical_from(plane(2.0), sure(9.0), 1.0, None)
+    canonical.fold(plane(3.0), sure(2.0), FusionConfig(mode="latest"))
+    assert canonical.points[..., 2] == pytest.approx(3.0)
+    assert canonical.confidence == pytest.approx(2.0)
+
+
+def test_points_of_a_known_camera_stay_on_their_pixels() -> None:
+    canonical = canonical_from(plane(2.0), sure(2.0), 1.5, RAYS)
+    canonical.fold(plane(3.0) + np.float32([0.3, -0.2, 0]), sure(2.0), FusionConfig())
+    assert canonical.points == pytest.approx(RAYS * canonical.points[..., 2:], abs=1e-6)
+
+
+def test_weights_are_bounded_so_that_a_keyframe_can_still_learn() -> None:
+    canonical = canonical_from(plane(2.0), sure(2.0), 1.0, None)
+    for _ in range(50):
+        canonical.fold(plane(2.0), sure(11.0), FusionConfig(max_weight=20.0))
+    assert canonical.weight.max() == 20.0
+
+
+def test_carrying_shows_the_nearer_of_two_surfaces() -> None:
+    points = plane(4.0)
+    points[8:16, 10:20] = (RAYS * 2.0)[8:16, 10:20]
+    canonical = canonical_from(points, sure(3.0), 1.0, None)
+    T = np.eye(4)
+    T[2, 3] = -1.0
+    moved, weight = carried(canonical, T, CAMERA)
+    assert (weight > 0).mean() > 0.4
+    middle = moved[8:16, 11:19][weight[8:16, 11:19] > 0]
+    assert middle[:, 2] == pytest.approx(1.0)
+    assert np.unique(np.rint(moved[weight > 0][:, 2])).tolist() == [1.0, 3.0]
