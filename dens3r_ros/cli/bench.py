@@ -168,3 +168,52 @@ def node(
     with following("bench node"), plain_errors(BenchError, code=FAILED):
         figures = bench_node(options, lambda line: typer.echo(line, err=True))
     _write(figures, json)
+
+
+@app.command()
+def live(
+    source: Annotated[
+        str, typer.Argument(help="What the camera plays: a folder, a video, procedural:...")
+    ] = "",
+    rate: Annotated[float, typer.Option(min=1, max=200, help="Images a second.")] = 30.0,
+    seconds: Annotated[float, typer.Option(min=5, help="Stop after so long.")] = 60.0,
+    config: Annotated[
+        Path | None, typer.Option(help="The node's parameters; config/cpu.yaml unless given.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="As the node's engine.name.")] = "geometric",
+    model: Annotated[str, typer.Option(help="As the node's engine.model.")] = "",
+    domain: Annotated[int, typer.Option(min=0, max=232, help="DDS domain to measure in.")] = 87,
+    json: Annotated[
+        Path | None, typer.Option(help="Write the figures to this file; - is standard output.")
+    ] = None,
+) -> None:
+    """Measure the node with a camera that does not wait for it; the demo's walk unless another.
+
+    \b
+    images_...                received, processed, dropped, with a pose
+    tracked_per_second        odometry messages a second, from the first to the last
+    decoded, _per_second      images that the engine decoded
+    latency_p50_ms, ...       an image's stamp to the arrival of its odometry
+    cpu_ms_an_image           the node's CPU time, all threads, an image received
+    ..._by_stage              of it, what each stage's own thread computed an image processed
+    fixed_ms_p50, ...         a fixed computation, once a second meanwhile: wall and CPU time
+    """
+    try:
+        from dens3r_ros.nodes.bench.live import LiveOptions, bench_live
+        from dens3r_ros.nodes.bench.run import BenchError
+    except ModuleNotFoundError as error:
+        typer.echo(f"this needs ROS 2, and {error.name} is missing: run make setup", err=True)
+        raise typer.Exit(1) from error
+    from dens3r_ros.resources import resource_dir
+
+    folder = resource_dir("config")
+    source = source or str(folder / "demo" / "walk.mp4")
+    options = LiveOptions(
+        source, rate, seconds, config or folder / "cpu.yaml", engine, model, domain
+    )
+    try:
+        figures = bench_live(options, lambda line: typer.echo(line, err=True))
+    except BenchError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    _write(figures, json)

@@ -54,6 +54,12 @@ def sequences(
         bool, typer.Option(help="Fuse predictions; off keeps only the latest one.")
     ] = True,
     loops: Annotated[bool, typer.Option(help="Close loops.")] = True,
+    decode_every: Annotated[
+        int, typer.Option(min=1, help="Decode one frame in so many at most; track the others.")
+    ] = 1,
+    decode_lag: Annotated[
+        int, typer.Option(min=1, help="Frames until a decoding is taken over.")
+    ] = 3,
     json_file: JsonFile = None,
     plots: Annotated[
         Path | None,
@@ -62,7 +68,7 @@ def sequences(
 ) -> None:
     """Trajectory, depth, normals, surface and cost of the mapper on whole sequences."""
     options = _options(calibrated, every, chained)
-    config = _config(fusion, loops)
+    config = _config(fusion, loops, decode_every, decode_lag)
 
     def runs() -> Iterator[Measured]:
         for name in sequence:
@@ -116,11 +122,12 @@ def _options(calibrated: bool, every: int, chained: bool) -> SequenceOptions:
     return SequenceOptions(calibrated=calibrated, every=every, chained=chained)
 
 
-def _config(fusion: bool, loops: bool) -> MapperConfig:
-    from dens3r_ros.mapping.config import FusionConfig, LoopConfig, MapperConfig
+def _config(fusion: bool, loops: bool, every: int, lag: int) -> MapperConfig:
+    from dens3r_ros.mapping.config import DecodingConfig, FusionConfig, LoopConfig, MapperConfig
 
     fused = FusionConfig(mode="weighted" if fusion else "latest")
-    return MapperConfig(fusion=fused, loops=LoopConfig(enabled=loops))
+    decoding = DecodingConfig(every, lag)
+    return MapperConfig(fusion=fused, decoding=decoding, loops=LoopConfig(enabled=loops))
 
 
 def _source(name: str) -> Source:

@@ -45,6 +45,19 @@ class TrackingConfig:
 
 
 @dataclass(frozen=True)
+class DecodingConfig:
+    """Which frames are decoded, and when what that brings is taken over; all others are tracked on
+    the images alone."""
+
+    every: int = 1
+    """At most one frame in so many, where it tells something, so that runs repeat; 1 decodes
+    every frame before its answer; 0 as many as the machine can; 0 to 1000."""
+    lag: int = 3
+    """Frames after which a decoding is taken over, which waits for it; 1 to 1000. Not where `every`
+    is 0: then it is taken over when it is there."""
+
+
+@dataclass(frozen=True)
 class FusionConfig:
     """How the predictions of many pairs become one pointmap of a keyframe."""
 
@@ -154,6 +167,7 @@ class MapperConfig:
     calibrated: bool = True
     """Use intrinsics where the frame has them; off estimates the focal length always."""
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    decoding: DecodingConfig = field(default_factory=DecodingConfig)
     fusion: FusionConfig = field(default_factory=FusionConfig)
     keyframes: KeyframeConfig = field(default_factory=KeyframeConfig)
     window: WindowConfig = field(default_factory=WindowConfig)

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from dens3r_ros.mapping.files.map_file import LoadedMap, SavedMap, write_map
 from dens3r_ros.mapping.files.map_reading import read_map
 from dens3r_ros.mapping.files.map_target import check_target
 from dens3r_ros.mapping.files.saving import restored, to_save
+from dens3r_ros.mapping.front_end.front_end import FrontEnd
 from dens3r_ros.mapping.graph.graph import Edge
 from dens3r_ros.mapping.parts import usual_parts
 from dens3r_ros.mapping.reporting import keyframe_view
@@ -22,6 +25,7 @@ from dens3r_ros.mapping.session import MappingSession
 from dens3r_ros.mapping.update import KeyframeView, TimedPose, Tracking, Update
 from dens3r_ros.mapping.world import Parts
 
+R = TypeVar("R")
 _LONG_LOST = 10
 """Frames lost in a row after which a map that has hardly begun is begun anew."""
 _HARDLY_BEGUN = 30
@@ -43,15 +47,17 @@ class Mapper:
         self.engine = engine
         self.config = config or MapperConfig()
         self._make_parts = make_parts
-        self._session = MappingSession(make_parts(engine, self.config), epoch=0)
-        self._lost_in_a_row = 0
-        self._from_file = False
-        self._begun = 0, "the first one"
+        self._front: FrontEnd | None = None
+        self._begin(
+            MappingSession(make_parts(engine, self.config), epoch=0),
+            from_file=False,
+            why="the first one",
+        )
         self.metric = self._session.parts.metric
 
     def step(self, frame: Frame) -> Update:
         """Take one frame in; frames of one camera come in the order of their stamps."""
-        update = self._session.take(frame)
+        update = self._session.take(frame) if self._front is None else self._front.step(frame)
         if self._hopeless(update):
             self.reset("the camera was lost for good before the map had well begun")
         return update
@@ -60,7 +66,7 @@ class Mapper:
         """Whether the camera is long gone from a map too young to be worth coming back to."""
         if update.state is Tracking.TRACKING:
             self._lost_in_a_row = 0
-        elif update.state is not Tracking.INITIALISING:
+        elif update.state is not Tracking.INITIALISING and update.decoded:
             self._lost_in_a_row += 1
         young = update.counters.tracked <= _HARDLY_BEGUN and not self._from_file
         return young and self._lost_in_a_row >= _LONG_LOST
@@ -68,45 +74,74 @@ class Mapper:
     def catch_up(self) -> None:
         """Do now what the latest frame left for the next `step` to begin with: keyframes are tied
         to their neighbours between frames. Whether it is called changes no result."""
-        self._session.catch_up()
+        if self._front is None:
+            self._session.catch_up()
 
     def trajectory(self) -> list[TimedPose]:
         """The corrected pose of every frame that has one, in the order of their stamps."""
-        world = self._session.world
+        world = self._quiet().world
         return world.records.placed(world.graph.poses)
 
     def keyframes(self) -> list[KeyframeView]:
         """Every keyframe, archived ones included, oldest first."""
-        world, archive = self._session.world, self._session.parts.archive
+        session = self._quiet()
+        world, archive = session.world, session.parts.archive
         views = [keyframe_view(keyframe, keyframe.id, world.graph) for keyframe in world.window]
         views += [keyframe_view(archive.shown(i), i, world.graph) for i in archive]
         return sorted(views, key=lambda view: view.id)
 
     def keyframe_poses(self) -> dict[int, np.ndarray]:
         """S_map_keyframe (4, 4) of every keyframe: its pose and the length of its unit."""
-        return dict(self._session.world.graph.poses)
+        return dict(self._quiet().world.graph.poses)
 
     def loops(self) -> list[Edge]:
         """Every loop that was closed, each direction for itself."""
-        return [edge for edge in self._session.world.graph.edges if edge.loop]
+        return [edge for edge in self._quiet().world.graph.edges if edge.loop]
 
     def finish(self) -> None:
         """Do all work that waits, wait for the solves that are under way, and follow them."""
-        self._session.finish()
+        if self._front is not None:
+            self._front.finish()
+        else:
+            self._session.finish()
 
     def reset(self, why: str = "the map was reset") -> None:
         """Forget the map and begin a new epoch; `why` is told by `why_epoch`."""
-        self._session.world.backend.close()
+        epoch = self.epoch + 1
+        self.close()
         parts = self._make_parts(self.engine, self.config)
-        self._session = MappingSession(parts, self._session.odometry.epoch + 1)
-        self._begun = self.epoch, why
+        self._begin(MappingSession(parts, epoch), from_file=False, why=why)
+
+    def _begin(self, session: MappingSession, from_file: bool, why: str) -> None:
+        self._session = session
+        self._front = None if self.config.decoding.every == 1 else FrontEnd(session)
+        self._begun = session.odometry.epoch, why
         self._lost_in_a_row = 0
-        self._from_file = False
+        self._from_file = from_file
+
+    def _quiet(self) -> MappingSession:
+        """The session, once nothing is under way in it, with all frames so far."""
+        if self._front is not None:
+            self._front.aside(lambda: None).result()
+        return self._session
+
+    def between(self, function: Callable[[], R]) -> Future[R]:
+        """Run something that reads or saves the map as soon as no decoding is under way, without
+        keeping the next frames waiting where they are tracked beside it."""
+        if self._front is not None:
+            return self._front.aside(function)
+        future: Future[R] = Future()
+        try:
+            future.set_result(function())
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
     @property
     def epoch(self) -> int:
         """That of the next frame's update, unless the map's scale jumps before."""
-        return self._session.odometry.epoch
+        odometry = self._session.odometry if self._front is None else self._front.odometry
+        return odometry.epoch
 
     @property
     def why_epoch(self) -> str:
@@ -128,7 +163,7 @@ class Mapper:
 
     def snapshot(self) -> SavedMap:
         """The map as it stands, to be written by any thread; later frames do not change it."""
-        return to_save(self._session)
+        return to_save(self._quiet())
 
     def load(self, path: Path) -> int:
         """Begin a new epoch in the map of a file, in which the first frames find their place; its
@@ -138,16 +173,15 @@ class Mapper:
     def adopt(self, loaded: LoadedMap) -> int:
         """The same with a map that was read already; ValueError where the engine cannot use it."""
         parts = self._make_parts(self.engine, self.config)
-        session = restored(loaded, parts, self._session.odometry.epoch + 1)
-        self._session.world.backend.close()
-        self._session = session
-        self._begun = self.epoch, f"the map of {loaded.path} was loaded"
-        self._lost_in_a_row = 0
-        self._from_file = True
+        session = restored(loaded, parts, self.epoch + 1)
+        self.close()
+        self._begin(session, from_file=True, why=f"the map of {loaded.path} was loaded")
         return len(loaded.keyframes)
 
     def close(self) -> None:
-        """End the solver's process; the mapper can still be read."""
+        """End threads and processes; the mapper can still be read."""
+        if self._front is not None:
+            self._front.close()
         self._session.world.backend.close()
 
     def __enter__(self) -> Mapper:

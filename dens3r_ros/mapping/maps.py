@@ -30,27 +30,31 @@ class Maps:
     placement: Placement
     rays: np.ndarray | None = None
 
+    @cached_property
+    def _made(self) -> ViewMaps:
+        return self.seen()
+
     @property
     def confidence(self) -> np.ndarray:
         """(h, w) float32, 1 (none) to infinity."""
-        return self.seen().confidence
+        return self._made.confidence
 
     @cached_property
     def depth(self) -> np.ndarray:
         """(h, w) float32 z."""
-        return self.seen().points[..., 2] * np.float32(self.scale)
+        return self._made.points[..., 2] * np.float32(self.scale)
 
     @cached_property
     def points(self) -> np.ndarray:
         """(h, w, 3) float32."""
         if self.rays is not None:
             return self.rays * self.depth[..., None]
-        return self.seen().points * np.float32(self.scale)
+        return self._made.points * np.float32(self.scale)
 
     @cached_property
     def normals(self) -> np.ndarray:
         """(h, w, 3) float32 unit vectors facing the camera; 0 where unknown."""
-        found = self.seen().normals
+        found = self._made.normals
         return normals_of(self.points) if found is None else found
 
     def at_input(self) -> Maps:
@@ -58,7 +62,7 @@ class Maps:
         height, width = self.placement.original
         whole = Placement((height, width), (height, width), 0, 0, (height, width))
         made = ViewMaps(
-            self._restored(self.seen().points),
+            self._restored(self._made.points),
             self._restored(self.confidence, 1.0),
             self._restored(self.normals),
         )

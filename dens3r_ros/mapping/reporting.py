@@ -58,6 +58,7 @@ def report(
         matched=step.found.matched if step.found else float(tracked),
         reason=step.reason,
         timings=dict(step.watch.milliseconds),
+        computed=dict(step.watch.computed),
         counters=totals,
         levelled_by=levelled_by,
         notice=world.backend.take_notice(),
@@ -68,6 +69,7 @@ def counters(world: World, frames: int, lost: int) -> Counters:
     """Running totals, after so many frames of which so many were lost."""
     return Counters(
         frames=frames,
+        decoded=frames,
         tracked=len(world.records),
         lost=lost,
         keyframes=world.next_id,

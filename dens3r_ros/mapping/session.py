@@ -13,7 +13,7 @@ from dens3r_ros.geometry.rotation import turn
 from dens3r_ros.mapping.going_on import go_on
 from dens3r_ros.mapping.history.history import History
 from dens3r_ros.mapping.joining import join
-from dens3r_ros.mapping.keyframes.initialiser import First, Initialiser
+from dens3r_ros.mapping.keyframes.initialiser import Initialiser, placed_waiting
 from dens3r_ros.mapping.keyframes.linking import tracked_link
 from dens3r_ros.mapping.odometry import Odometry
 from dens3r_ros.mapping.reporting import counters, report
@@ -40,28 +40,32 @@ class MappingSession:
         self.world = World(parts, self._in_use)
         self.history = History(self.world.records)
         self.odometry = Odometry(epoch)
-        self._streams: dict[str, Stream] = {}
+        self.streams: dict[str, Stream] = {}
         self._last: dict[str, Step] = {}  # by camera, the last frame that was placed
         self._owner = parts.config.cameras.odometry
         self._initialiser = Initialiser(parts.engine, parts.maker, parts.config)
         self._number = self._worked = self._lost = 0
+        self.held: frozenset[int] = frozenset()
+        """Keyframes that frames are tracked against between decodings."""
         self.levelled_by = ""
         """What made z point up: "base", "floor" or "camera"; empty before it is known."""
 
-    def take(self, frame: Frame) -> Update:
-        """Place one frame."""
+    def take(self, frame: Frame, expected: np.ndarray | None = None) -> Update:
+        """Place one frame; `expected` is where it is relative to its camera's keyframe,
+        T_keyframe_frame, if tracking knows it already."""
         watch = Stopwatch()
         with watch.stage("background"):
             self.catch_up()
         self._number += 1
         self._owner = self._owner or frame.camera
-        stream = self._streams.setdefault(frame.camera, Stream(frame.camera))
+        stream = self.streams.setdefault(frame.camera, Stream(frame.camera))
         frame = frame if self._config.calibrated else replace(frame, intrinsics=None)
         with watch.stage("encode"):
             features = self._engine.encode([stream.lens.apply(frame)])[0]
         with watch.stage("image"):
             view = stream.view(features)
         step = Step(frame, features, stream, watch, view, frame.camera == self._owner)
+        step.held = stream.expect(expected)
         with watch.stage("solve"):
             if self.world.backend.apply(self._number):
                 self._correct()
@@ -89,12 +93,13 @@ class MappingSession:
 
     def _in_use(self) -> set[int]:
         """Keyframes by which cameras stand."""
-        standing = {stream.keyframe_id for stream in self._streams.values()}
-        return {i for i in (*standing, self.odometry.keyframe_id) if i is not None}
+        standing = {stream.keyframe_id for stream in self.streams.values()}
+        used = (*standing, *self.held, self.odometry.keyframe_id)
+        return {i for i in used if i is not None}
 
     def expect_lens(self, name: str, camera: Intrinsics, whole: Intrinsics | None) -> None:
         """What lens a camera had: of the engine's pixels, and of the image's if surely known."""
-        stream = self._streams.setdefault(name, Stream(name))
+        stream = self.streams.setdefault(name, Stream(name))
         stream.estimate.add(camera)
         if self._engine.info.guided and whole is not None:
             stream.lens.known = whole
@@ -114,23 +119,12 @@ class MappingSession:
         step.made_keyframe(first.keyframe.id)
         step.view = step.stream.learn(step.view, step.features, first.seen, first.keyframe)
         if first.found is not None:
-            self._place_waiting(first)
+            self.world.records.extend(placed_waiting(first, self._engine, self._config.tracking))
             self._found(step, first.keyframe, first.seen, first.found)
         else:
             step.saw(first.seen, None)
             go_on(self.odometry, self.world, step, first.keyframe)
             self._remember(step)
-
-    def _place_waiting(self, first: First) -> None:
-        """Poses for the frames that came before there was a keyframe."""
-        keyframe = first.keyframe
-        self.history.add(keyframe.features.frame, keyframe.id, np.eye(4), 0)
-        for waiting in first.waiting:
-            seen = observe(self._engine, [(waiting.features, keyframe.features)])[0]
-            found = track(seen, waiting.view, keyframe, None, self._config.tracking)
-            if isinstance(found, Track):
-                T = found.T_keyframe_frame
-                self.history.add(waiting.features.frame, keyframe.id, T, 0)
 
     def _level(self, keyframe: Keyframe) -> np.ndarray:
         canonical = keyframe.canonical
@@ -153,7 +147,7 @@ class MappingSession:
     def _join(self, step: Step) -> None:
         """A further camera enters the map of the first one."""
         step.state = Tracking.INITIALISING
-        owner = self._streams.get(self._owner or "")
+        owner = self.streams.get(self._owner or "")
         if owner is None or owner.keyframe_id is None:
             step.reason = f"waiting for camera {self._owner}, which owns odom"
             return
@@ -221,6 +215,9 @@ class MappingSession:
     def _lose(self, step: Step, reason: str) -> None:
         """Look for the frame among all keyframes."""
         stream = step.stream
+        if step.held:
+            step.reason = reason
+            return
         stream.lost += 1
         recent = [keyframe.id for keyframe in self.world.window][-_RECENT:][::-1]
         with step.watch.stage("relocalise"):
@@ -295,6 +292,6 @@ class MappingSession:
 
     def _correct(self) -> None:
         """Let `map` to `odom` follow the graph."""
-        owner = self._streams.get(self._owner or "")
+        owner = self.streams.get(self._owner or "")
         if owner is not None and owner.keyframe_id is not None:
             self.odometry.correct(self.world.pose(owner.keyframe_id), owner.T_keyframe_frame)

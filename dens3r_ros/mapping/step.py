@@ -35,6 +35,8 @@ class Step:
     seen: Observation | None = None
     found: Track | None = None
     """None also where the frame began the map and was tracked against nothing."""
+    held: bool = False
+    """Whether tracking knows its place already, so that it is not lost if nothing more is found."""
     keyframe_made: bool = False
     number: int = -1
     """Among all frames that have a place, once it has one."""

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from dens3r_ros.engines.preprocess import resample
-from dens3r_ros.engines.protocol import Features
+from dens3r_ros.engines.protocol import Features, Placement
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.tracking.agreement import ConsistencyCheck
 from dens3r_ros.mapping.tracking.cameras import CameraEstimate, fit_camera
@@ -18,6 +18,17 @@ from dens3r_ros.mapping.tracking.lens import LensEstimate
 from dens3r_ros.mapping.tracking.observation import Observation
 from dens3r_ros.mapping.tracking.refinement import NO_PIXELS, Texture
 from dens3r_ros.mapping.tracking.tracker import View
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """Through what a frame was seen: the camera of the engine's pixels, whether pixels are pinned
+    to its rays, where they lie in the image, and the frame's stamp (ns)."""
+
+    camera: Intrinsics
+    calibrated: bool
+    placement: Placement
+    stamp: int
 
 
 @dataclass(eq=False)
@@ -36,10 +47,19 @@ class Stream:
     estimate: CameraEstimate = field(default_factory=CameraEstimate)
     lens: LensEstimate = field(default_factory=LensEstimate)
     consistency: ConsistencyCheck = field(default_factory=ConsistencyCheck)
+    sight: Sight | None = None
+    """How the last frame was seen."""
 
     def move_to(self, keyframe_id: int, T_keyframe_frame: np.ndarray) -> None:
         """The camera is here."""
         self.keyframe_id, self.T_keyframe_frame = keyframe_id, T_keyframe_frame
+
+    def expect(self, T_keyframe_frame: np.ndarray | None) -> bool:
+        """The camera is expected here, if anywhere; whether that is said and a keyframe known."""
+        if T_keyframe_frame is None or self.keyframe_id is None:
+            return False
+        self.T_keyframe_frame, self.lost = T_keyframe_frame, 0
+        return True
 
     def camera_for(self, features: Features) -> tuple[Intrinsics, bool]:
         """The camera of the engine's pixels, and whether pixels are pinned to its rays."""
@@ -61,11 +81,13 @@ class Stream:
         camera, pinned = self.camera_for(features)
         if keyframe.camera_name == self.name:
             keyframe.learn_lens(camera)
+        self.sight = Sight(camera, pinned, features.placement, features.frame.stamp)
         return View(camera, pinned, view.texture)
 
     def view(self, features: Features) -> View:
         """What the tracker needs of a frame."""
         camera, pinned = self.camera_for(features)
+        self.sight = Sight(camera, pinned, features.placement, features.frame.stamp)
         image = resample(features.frame.image, features.placement)
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         return View(camera, pinned, Texture(grey, NO_PIXELS, self.consistency.doubt))

@@ -28,6 +28,7 @@ class Counters:
     """Running totals since the mapper started or was reset."""
 
     frames: int = 0
+    decoded: int = 0
     tracked: int = 0
     lost: int = 0
     keyframes: int = 0
@@ -76,11 +77,15 @@ class Update:
     not by what was expected of it."""
     timings: Mapping[str, float] = field(default_factory=dict)
     """Milliseconds per stage."""
+    computed: Mapping[str, float] = field(default_factory=dict)
+    """Of these, what the stage's own thread computed."""
     counters: Counters = field(default_factory=Counters)
     levelled_by: str = ""
     """What made z of `map` point up: "base", "floor" or "camera"; empty before it is known."""
     notice: str = ""
     """What went wrong beside the frame and was mended; said once."""
+    decoded: bool = True
+    """Whether a decoding, of this frame or an earlier one, was taken over with it."""
 
 
 @dataclass(frozen=True, eq=False)

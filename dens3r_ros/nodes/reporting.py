@@ -110,6 +110,7 @@ class Reporting:
             "images processed": str(counts.processed),
             "images waiting": str(session.waiting()),
             "frames per second": f"{session.rate.per_second(time.monotonic()):.2f}",
+            "decodings per second": f"{session.decodings.per_second(time.monotonic()):.2f}",
         }
         if session.update is not None:
             metric = session.update.metric

@@ -44,7 +44,8 @@ class NodeSession:
 
     def __init__(self, node: Node, config: NodeConfig, engine: Engine) -> None:
         self.node, self.config, self.engine = node, config, engine
-        self.counts, self.durations, self.rate = FrameCounts(), Durations(), Rate()
+        self.counts, self.durations = FrameCounts(), Durations()
+        self.rate, self.decodings = Rate(), Rate()
         self.update: Update | None = None
         self.faults = Faults()
         self.missing_transform: str | None = None
@@ -132,7 +133,11 @@ class NodeSession:
         """Let the worker publish the map, if anybody listens who has not got it as it is."""
         ready = self._map_stamp and self._free and self.intake is not None
         if ready and self._pacing.begins():
-            self._worker.post(self._publish_map)
+            self._worker.post(self._begin_map)
+
+    def _begin_map(self) -> None:
+        """Have the map published between decodings, whoever does that."""
+        self._mapper.between(self._publish_map)
 
     def map_points(self) -> int:
         """Points of the map as published last."""
@@ -190,12 +195,12 @@ class NodeSession:
         began = time.monotonic()
         self.durations.add("wait", (began - received.arrived) * 1e3)
         try:
-            frame = self._reader.frame(received)
+            with self.durations.stage("receive"):
+                frame = self._reader.frame(received)
         except RejectedImage as refusal:
             self.node.get_logger().warning(f"image dropped: {refusal}", throttle_duration_sec=10.0)
             return refusal.reason
         self._check_size(frame)
-        self.durations.add("receive", (time.monotonic() - began) * 1e3)
         self._place(received)
         self._pacing.touch()
         update = self._mapper.step(frame)
@@ -203,13 +208,16 @@ class NodeSession:
             self.scale.learn(update, received.frame_id)
         update = self.scale.applied(update)
         for stage, milliseconds in update.timings.items():
-            self.durations.add(stage, milliseconds)
+            self.durations.add(stage, milliseconds, update.computed.get(stage, 0.0))
         why = self.scale.began_epoch(update.epoch) or self._mapper.why_epoch
         log_changes(self.node.get_logger(), self.update, update, why)
         self.update = update
         self._free = self.metres.note(update, self.config.output.require_metric)
         self._outlet.send(partial(self._publish, received, frame, update))
         self.rate.tick(time.monotonic())
+        if update.decoded:
+            self.decodings.tick(time.monotonic())
+            self.counts.decoded += 1
         self.durations.add("total", (time.monotonic() - received.arrived) * 1e3)
         return ""
 

@@ -63,6 +63,8 @@ def _fill_images(message: Any, session: NodeSession) -> None:
     message.dropped_reasons = list(counts.dropped)
     message.dropped_counts = list(counts.dropped.values())
     message.frames_per_second = session.rate.per_second(time.monotonic())
+    message.images_decoded = session.counts.decoded
+    message.decodings_per_second = session.decodings.per_second(time.monotonic())
     if session.intake is not None:
         message.stalled_topics = [s.topic for s in session.intake.cameras.values() if s.stalled]
 
@@ -73,6 +75,8 @@ def _fill_latency(message: Any, session: NodeSession) -> None:
     message.stages = names
     message.latency_p50_ms = [stages[name][0] for name in names]
     message.latency_p95_ms = [stages[name][1] for name in names]
+    computed, images = session.durations.computed(), max(session.counts.now().processed, 1)
+    message.computed_ms = [computed[name] / images for name in names]
 
 
 def _fill_engine(message: Any, session: NodeSession) -> None:

@@ -6,9 +6,10 @@ loop         round a ring corridor with look-alike rooms; the last frame stands 
 stairs       up a flight, round on the landing, down again, round in the hall
 stop-and-go  the hall, walking 3 s and standing 2 s by turns
 fast-turn    the hall, with a look back over the shoulder at 150 degrees a second every 5 s
+drive        along streets, round a block
 
-All at 30 frames a second and about 1 m/s (0.5 on stairs). Every frame depends on the seed and its
-number alone.
+All at 30 frames a second and about 1 m/s (0.5 on stairs), but for the drive: 10 frames a second at
+10 m/s. Every frame depends on the seed and its number alone.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from dens3r_ros.scenes.looks.lens import LensEffects
 from dens3r_ros.scenes.rays.raycast import Views, visible_boxes
 from dens3r_ros.scenes.rays.render import render
 from dens3r_ros.scenes.rays.world import Worlds
+from dens3r_ros.scenes.streets import BLOCK, build_streets
 from dens3r_ros.scenes.worlds.building import (
     Building,
     build_floor,
@@ -36,6 +38,8 @@ from dens3r_ros.scenes.worlds.stairs import STEPS, Flight
 
 _EYE = 1.5
 _LAP = (40.0, 130.0)
+_SPEED, _DRIVE_RATE, _TURN = 10.0, 10.0, 9.0
+"""Of the drive: metres and frames a second, and the radius of its turns in metres."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +60,8 @@ class Walk:
     trajectory: t.Trajectory
     intrinsics: Intrinsics
     seed: int
+    rate: float = t.RATE
+    """Frames a second."""
 
     def __len__(self) -> int:
         return len(self.trajectory)
@@ -220,12 +226,23 @@ def _stair_path(flight: Flight) -> np.ndarray:
     return path
 
 
+def _drive(seed: int, frames: int) -> tuple[Building, t.Trajectory]:
+    x, y = (0.5 * side for side in BLOCK)
+    corners = np.array(((-x, -y), (x, -y), (x, y), (-x, y)))
+    path = _rounded(corners, radius=_TURN)
+    path = np.roll(path, -np.random.RandomState(seed).randint(len(path)), axis=0)
+    points, yaw = t.along(path, t.steady(frames, _SPEED * frames / _DRIVE_RATE))
+    still = np.zeros(frames)
+    return build_streets(seed), t.Trajectory(points, yaw, still - 0.03, still)
+
+
 _MAKE: dict[str, Callable[[int, int], tuple[Building, t.Trajectory]]] = {
     "walk": _walk,
     "loop": _loop,
     "stairs": _stairs,
     "stop-and-go": _stop_and_go,
     "fast-turn": _fast_turn,
+    "drive": _drive,
 }
 WALKS = tuple(_MAKE)
 
@@ -248,4 +265,5 @@ def open_walk(
     camera = Intrinsics(
         float(focal), float(focal), 0.5 * (width - 1), 0.5 * (height - 1), width, height
     )
-    return Walk(building, path, camera, seed)
+    rate = _DRIVE_RATE if kind == "drive" else t.RATE
+    return Walk(building, path, camera, seed, rate)

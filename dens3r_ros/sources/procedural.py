@@ -13,7 +13,7 @@ from dens3r_ros.scenes.walk import WALKS, WalkFrame, open_walk
 from dens3r_ros.sources.source import SourceError, Truth
 
 PREFIX = "procedural:"
-_FRAME_NS = 33_333_333
+_SECOND_NS = 1_000_000_000
 _KEPT = 4
 _USAGE = (
     f"Expected {PREFIX}KIND with KIND one of {', '.join(WALKS)}, and optionally "
@@ -24,7 +24,7 @@ _USAGE = (
 class ProceduralWalk:
     """The walk that a text such as "procedural:loop?seed=3&frames=2000&size=320x240" names.
 
-    Frames are rendered when they are asked for, at 30 a second from stamp 0, with intrinsics.
+    Frames are rendered when they are asked for, from stamp 0 at the walk's rate, with intrinsics.
     """
 
     def __init__(self, text: str) -> None:
@@ -43,7 +43,7 @@ class ProceduralWalk:
         """The frame at `index`."""
         return Frame(
             self._rendered(index).image,
-            stamp=range(len(self))[index] * _FRAME_NS,
+            stamp=range(len(self))[index] * int(_SECOND_NS / self.walk.rate),
             intrinsics=self.walk.intrinsics,
         )
 

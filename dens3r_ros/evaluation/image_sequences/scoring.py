@@ -195,6 +195,8 @@ def _counts(collected: _Collector, placed: int) -> dict[str, object]:
     last = collected.updates[-1][1].counters
     return {
         "frames": len(collected.updates),
+        "decoded": last.decoded,
+        "live": float(np.mean([u.T_map_camera is not None for _, u in collected.updates])),
         "frames_without_truth": collected.skipped,
         "keyframes": last.keyframes,
         "loops": last.loops,

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from dens3r_ros.engines.protocol import Engine, Features
-from dens3r_ros.mapping.config import MapperConfig
+from dens3r_ros.mapping.config import MapperConfig, TrackingConfig
+from dens3r_ros.mapping.history.record import Record
 from dens3r_ros.mapping.keyframes.keyframing import KeyframeMaker
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.observation import Observation, observe
@@ -39,6 +41,18 @@ class First:
     """None where the frame is the keyframe."""
     waiting: list[Waiting]
     """Older frames that can be placed against it too."""
+
+
+def placed_waiting(first: First, engine: Engine, config: TrackingConfig) -> Iterator[Record]:
+    """The frames that came before there was a keyframe, as far as they find a place."""
+    keyframe = first.keyframe
+    yield Record.of(keyframe.features.frame, keyframe.id, np.eye(4), 0)
+    for waiting in first.waiting:
+        seen = observe(engine, [(waiting.features, keyframe.features)])[0]
+        found = track(seen, waiting.view, keyframe, None, config)
+        if isinstance(found, Track):
+            T = found.T_keyframe_frame
+            yield Record.of(waiting.features.frame, keyframe.id, T, 0)
 
 
 class Initialiser:

@@ -79,3 +79,30 @@ def stage_figures(status: Any, stages: Sequence[str], prefix: str = "") -> dict[
         for share, values in (("p50", status.latency_p50_ms), ("p95", status.latency_p95_ms)):
             figures[f"{prefix}{name}_ms_{share}"] = float(values[at]) if known else float("nan")
     return figures
+
+
+def live_figures(
+    status: Any, arrivals: Sequence[tuple[int, int]], computed_s: float
+) -> dict[str, Any]:
+    """What came of the images of a camera that does not wait: by the node's last status, the
+    (stamp, arrival) of every odometry in nanoseconds, and the CPU seconds that the node used."""
+    delays = [(arrived - stamp) * 1e-6 for stamp, arrived in arrivals]
+    stamps = [stamp for stamp, _ in arrivals]
+    seconds = (max(stamps) - min(stamps)) * 1e-9 if len(stamps) > 1 else float("nan")
+    latency = {
+        f"latency_p{share}_ms": float(np.percentile(delays, share)) if delays else float("nan")
+        for share in (50, 95, 99)
+    }
+    computed = dict(zip(status.stages, status.computed_ms, strict=True))
+    return {
+        "images_received": status.images_received,
+        "images_processed": status.images_processed,
+        "images_dropped": status.images_dropped,
+        "images_with_a_pose": len(stamps),
+        "tracked_per_second": (len(stamps) - 1) / seconds if stamps else 0.0,
+        "decoded": status.images_decoded,
+        "decoded_per_second": status.images_decoded / seconds,
+        **latency,
+        "cpu_ms_an_image": 1e3 * computed_s / max(status.images_received, 1),
+        "cpu_ms_an_image_by_stage": {name: float(ms) for name, ms in computed.items() if ms},
+    }

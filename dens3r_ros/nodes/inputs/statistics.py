@@ -20,19 +20,27 @@ class Durations:
     """The last thousand durations of each stage, in milliseconds."""
 
     _stages: dict[str, deque[float]] = field(default_factory=dict)
+    _computed: dict[str, float] = field(default_factory=dict)
     _changing: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, stage: str, milliseconds: float) -> None:
-        """Record one duration."""
+    def add(self, stage: str, milliseconds: float, computed: float = 0.0) -> None:
+        """Record one duration, and what of it the stage's thread computed."""
         with self._changing:
             self._stages.setdefault(stage, deque(maxlen=RECENT)).append(milliseconds)
+            self._computed[stage] = self._computed.get(stage, 0.0) + computed
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Record how long the block takes."""
-        began = time.monotonic()
+        began, busy = time.monotonic(), time.thread_time()
         yield
-        self.add(name, (time.monotonic() - began) * 1e3)
+        computed = (time.thread_time() - busy) * 1e3
+        self.add(name, (time.monotonic() - began) * 1e3, computed)
+
+    def computed(self) -> dict[str, float]:
+        """Milliseconds that each stage has computed since the start."""
+        with self._changing:
+            return {stage: self._computed[stage] for stage in self._stages}
 
     def percentiles(self) -> dict[str, tuple[float, float]]:
         """Median and 95th percentile of each stage."""
@@ -86,6 +94,8 @@ class FrameCounts:
 
     _received: int = 0
     _processed: int = 0
+    decoded: int = 0
+    """Decodings taken over, with whichever image."""
     _dropped: Counter[str] = field(default_factory=Counter)
     _changing: threading.Lock = field(default_factory=threading.Lock)
 

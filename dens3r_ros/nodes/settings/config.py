@@ -142,6 +142,19 @@ class MappingParameters:
     archive: int = setting(
         2000, "Keyframes remembered in all; bounds memory.", low=10, high=100_000
     )
+    decode_every: int = setting(
+        0,
+        "Of so many images at most one is decoded, all others are tracked on the images alone. 0 "
+        "as many as the machine can with policy latest, and every one with policy every.",
+        low=0,
+        high=1000,
+    )
+    decode_lag: int = setting(
+        3,
+        "Images after which a decoding is taken over, where decode_every is above 1.",
+        low=1,
+        high=1000,
+    )
     neighbours: int = setting(
         3,
         "Keyframes that a new one is linked to both ways, two decodes each; 0 is cheapest.",

@@ -11,6 +11,7 @@ import numpy as np
 from dens3r_ros.mapping.config import (
     ArchiveConfig,
     CamerasConfig,
+    DecodingConfig,
     GraphConfig,
     LevellingConfig,
     LoopConfig,
@@ -30,6 +31,7 @@ def mapper_config(config: NodeConfig, extrinsics: Mapping[str, np.ndarray]) -> M
         scale=scale,
         calibrated=config.input.use_camera_info,
         tracking=TrackingConfig(seed=mapping.seed),
+        decoding=_decoding(config),
         window=WindowConfig(keyframes=mapping.window),
         graph=GraphConfig(neighbours=mapping.neighbours),
         loops=LoopConfig(
@@ -41,6 +43,14 @@ def mapper_config(config: NodeConfig, extrinsics: Mapping[str, np.ndarray]) -> M
         levelling=_levelling(config),
         cameras=CamerasConfig(odometry=config.input.cameras[0], extrinsics=extrinsics),
     )
+
+
+def _decoding(config: NodeConfig) -> DecodingConfig:
+    """Replays repeat: with policy `every` no decision depends on how fast the machine is."""
+    every = config.mapping.decode_every
+    if not every and config.input.policy == "every":
+        every = 1
+    return DecodingConfig(every, config.mapping.decode_lag)
 
 
 def _levelling(config: NodeConfig) -> LevellingConfig:

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One camera between decodings: what it is tracked against, and where it is."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from dens3r_ros.engines.preprocess import resample
+from dens3r_ros.frame import Frame
+from dens3r_ros.mapping.config import TrackingConfig
+from dens3r_ros.mapping.front_end.fast_tracker import Placed, place
+from dens3r_ros.mapping.front_end.motion import Motion
+from dens3r_ros.mapping.front_end.turning import turned
+from dens3r_ros.mapping.reference import Reference
+from dens3r_ros.mapping.tracking.agreement import swing
+
+_BRIDGED = 8
+"""Frames in a row that may be placed by their turn alone."""
+_SHIFT, _TURN = 0.02, 0.03
+"""Standard deviation of such a place: a share of the depth, beside the way itself, and radians."""
+_APART = 0.05
+"""Radians by which tracking and decoding may differ about a view before tracking is corrected."""
+_KEPT = 30
+"""Frames without a place that are kept, to be placed once it is known where they were."""
+
+
+@dataclass(eq=False)
+class Course:
+    """A camera's way, frame by frame."""
+
+    owner: bool
+    """Whether its camera owns `odom`."""
+    config: TrackingConfig
+    reference: Reference | None = None
+    motion: Motion = field(default_factory=Motion)
+    lost: int = 0
+    """Frames since it was placed last."""
+    bridged: int = 0
+    """Frames since it was placed by points last."""
+    number: int = 0
+    """Of the last frame, all cameras counted together."""
+    decoded: int = 0
+    """The same of the last one that was decoded."""
+    wants: bool = False
+    """Whether the last frame was worth decoding."""
+    unplaced: deque[Frame] = field(default_factory=lambda: deque(maxlen=_KEPT))
+
+    def place(self, frame: Frame) -> Placed | str:
+        """Find the frame's place; a reason where that cannot be done."""
+        found = self._tried(frame)
+        if isinstance(found, Placed):
+            self.lost, self.bridged = 0, found.bridged
+            self._stand(frame, found)
+            self.unplaced.clear()
+        else:
+            self.lost += 1
+            self.motion.halt()
+            self.unplaced.append(frame)
+        return found
+
+    def _stand(self, frame: Frame, found: Placed) -> None:
+        self.motion.place(frame.stamp, found.T_keyframe_frame, found.found, found.beside)
+
+    def _tried(self, frame: Frame) -> Placed | str:
+        reference = self.reference
+        if reference is None:
+            return "there is no keyframe yet"
+        if frame.size != reference.sight.placement.original:
+            return "the size of the images has changed"
+        grey = grey_of(frame, reference)
+        expected = self.motion.predicted(frame.stamp)
+        found = place(grey, reference, self.motion, expected, self.config)
+        if isinstance(found, Placed) or self.motion.before is None:
+            return found
+        turn = turned_view(grey, reference, self.motion, expected)
+        if turn is None:
+            return found
+        again = place(grey, reference, self.motion, turn, self.config)
+        if isinstance(again, Placed):
+            return again
+        return self._bridged(grey, reference, turn) or found
+
+    def _bridged(self, grey: np.ndarray, reference: Reference, T: np.ndarray) -> Placed | None:
+        """A place by the turn alone, for a while."""
+        before = self.motion.before
+        assert before is not None
+        bridged = self.bridged + 1
+        if self.lost or bridged > _BRIDGED:
+            return None
+        moved = np.linalg.norm(T[:3, 3] - self.motion.T_keyframe_frame[:3, 3])
+        shift = moved + _SHIFT * reference.landmarks.depth
+        doubt = np.diag([shift**2] * 3 + [_TURN**2] * 3)
+        return Placed(T, bridged * doubt, 0.0, 0.0, 0.0, before.emptied(grey), bridged=bridged)
+
+    def go_on(self, reference: Reference, S_new_old: np.ndarray) -> None:
+        """Be tracked against something newer; S_new_old (4, 4) takes the old keyframe's points to
+        its frame and unit."""
+        self.motion.rebase(S_new_old)
+        self.reference = reference
+
+    def correct(self, T_keyframe_then: np.ndarray) -> None:
+        """Where the frame that was decoded last has turned out to be: what came after it goes
+        along, unless it agrees by itself."""
+        assert self.reference is not None
+        found = self.reference.T_keyframe_frame
+        depth = self.reference.landmarks.depth
+        off = swing(np.linalg.inv(found), np.linalg.inv(T_keyframe_then), depth)
+        if self.bridged or off > _APART:
+            since = np.linalg.inv(T_keyframe_then) @ self.motion.T_keyframe_frame
+            self.motion.T_keyframe_frame = found @ since
+
+    def stand_there(self, frame: Frame) -> None:
+        """The frame was decoded, and is where the reference says."""
+        assert self.reference is not None
+        seen = self.reference.landmarks.emptied(grey_of(frame, self.reference))
+        self.lost = self.bridged = 0
+        self.motion.place(frame.stamp, self.reference.T_keyframe_frame, seen)
+        self.unplaced.clear()
+
+    def resume(self, reference: Reference, frame: Frame) -> list[tuple[Frame, Placed]]:
+        """Go on after a loss from a frame that was found again; the frames that lay waiting before
+        and after it are placed from there, as far as they can be."""
+        waiting = sorted(self.unplaced, key=lambda one: one.stamp)
+        self.reference = reference
+        back = self._along(frame, [one for one in waiting[::-1] if one.stamp < frame.stamp])
+        forth = self._along(frame, [one for one in waiting if one.stamp > frame.stamp])
+        return back + forth
+
+    def _along(self, start: Frame, frames: list[Frame]) -> list[tuple[Frame, Placed]]:
+        """Frames placed one from the other, beginning with the neighbour of a known one."""
+        assert self.reference is not None
+        self.motion = Motion()
+        self.stand_there(start)
+        placed = []
+        for frame in frames:
+            found = self._tried(frame)
+            if isinstance(found, str):
+                break
+            self._stand(frame, found)
+            placed.append((frame, found))
+        return placed
+
+
+def grey_of(frame: Frame, reference: Reference) -> np.ndarray:
+    """(h, w) uint8: the frame on the engine's pixels."""
+    return cv2.cvtColor(resample(frame.image, reference.sight.placement), cv2.COLOR_RGB2GRAY)
+
+
+def turned_view(
+    grey: np.ndarray, reference: Reference, motion: Motion, expected: np.ndarray
+) -> np.ndarray | None:
+    """T_keyframe_frame of a frame that has gone on as `expected`, but turned as its image tells."""
+    before = motion.before
+    if before is None:
+        return None
+    step = np.linalg.inv(motion.T_keyframe_frame) @ expected
+    turn = turned(before.grey, grey, reference.sight.camera, step[:3, :3])
+    if turn is None:
+        return None
+    step[:3, :3] = turn
+    return motion.T_keyframe_frame @ step

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every frame at its camera's rate: tracked on the images, decoded where that is worth while."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+
+from dens3r_ros.frame import Frame
+from dens3r_ros.mapping.front_end.answer import Standing, placed_update, unplaced_update
+from dens3r_ros.mapping.front_end.course import Course
+from dens3r_ros.mapping.front_end.decoder import Decoded, Decoder, DecodingRequest
+from dens3r_ros.mapping.front_end.fast_tracker import Placed
+from dens3r_ros.mapping.front_end.ledger import Ledger
+from dens3r_ros.mapping.front_end.schedule import Schedule
+from dens3r_ros.mapping.graph.graph import rigid
+from dens3r_ros.mapping.history.record import Record
+from dens3r_ros.mapping.odometry import Odometry
+from dens3r_ros.mapping.reference import Reference
+from dens3r_ros.mapping.session import MappingSession
+from dens3r_ros.mapping.stopwatch import Stopwatch
+from dens3r_ros.mapping.update import Counters, Update
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A frame that is being decoded, its record by tracking alone if it has one, and how many
+    records the session's counters will know with it."""
+
+    frame: Frame
+    record: Record | None
+    told: int
+
+
+class FrontEnd:
+    """Places every frame in a session's map, while decodings go on beside it.
+
+    `odom` is integrated here; the session's own is of decoded frames alone.
+    """
+
+    def __init__(self, session: MappingSession) -> None:
+        config = session.parts.config
+        self._session, self._config = session, config
+        self._decoder = Decoder(session)
+        self._schedule = Schedule(config.decoding, config.keyframes, self._decoder)
+        self._ledger = Ledger()
+        self.odometry = Odometry(session.odometry.epoch)
+        self._owner = config.cameras.odometry
+        self._courses: dict[str, Course] = {}
+        self._lost = 0
+        self._asked: _Asked | None = None
+        self._last: Update | None = None
+
+    def step(self, frame: Frame) -> Update:
+        """Place one frame."""
+        self._schedule.came(frame.stamp)
+        course, watch = self._course(frame.camera), Stopwatch()
+        with watch.stage("await decoding"):
+            decoded = self._taken() if self._schedule.due else None
+        if decoded is not None:
+            with watch.stage("take over"):
+                self._take_over(decoded)
+        if self._schedule.at_once:
+            update = self._at_once(course, frame)
+            if update.T_map_camera is not None:
+                return update
+        with watch.stage("follow"):
+            found = course.place(frame)
+        self._note(course, frame, found)
+        return self._answer(course, frame, found, decoded, watch)
+
+    def finish(self) -> None:
+        """Take over what is under way, and do all work that waits."""
+        if self._decoder.waiting:
+            self._take_over(self._taken())
+        self._ledger.settle()
+        self.aside(self._session.finish).result()
+
+    def aside(self, function: Callable[[], R]) -> Future[R]:
+        """Run something on the session between decodings, once it knows of the frames so far."""
+        if self._decoder.here:
+            return self._decoder.aside(function)
+        records = self._ledger.all()
+
+        def job() -> R:
+            self._session.world.records.extend(records)
+            return function()
+
+        return self._decoder.aside(job)
+
+    def close(self) -> None:
+        """Wait for what is under way, and end."""
+        self._decoder.close()
+
+    def _course(self, camera: str) -> Course:
+        self._owner = self._owner or camera
+        if camera not in self._courses:
+            self._courses[camera] = Course(camera == self._owner, self._config.tracking)
+        return self._courses[camera]
+
+    def _at_once(self, course: Course, frame: Frame) -> Update:
+        """Decode a frame and wait for it, where the machine is quick enough."""
+        self._ask(course, frame, "decoded at once", None)
+        decoded = self._taken()
+        self._take_over(decoded)
+        update, reference = decoded.update, course.reference
+        if update.T_map_camera is None or reference is None:
+            return update
+        course.stand_there(frame)
+        if course.owner:
+            self.odometry.correct(reference.S_map_keyframe, course.motion.T_keyframe_frame)
+        T_map_odom = self.odometry.T_map_odom
+        return replace(
+            update,
+            T_map_odom=T_map_odom,
+            T_odom_camera=np.linalg.inv(T_map_odom) @ update.T_map_camera,
+            epoch=self.odometry.epoch,
+            counters=self._counters(),
+        )
+
+    def _note(self, course: Course, frame: Frame, found: Placed | str) -> None:
+        """Remember the frame's place, and have it decoded where that is worth while."""
+        record = None
+        if isinstance(found, Placed) and course.reference is not None:
+            record = self._record(course.reference, frame, found)
+        if self._schedule.decodes(course, found, self._courses.values()):
+            self._ask(course, frame, found, record)
+        elif isinstance(found, Placed) and record is not None:
+            self._ledger.note(frame, found, record)
+
+    def _record(self, reference: Reference, frame: Frame, found: Placed) -> Record:
+        T = found.T_keyframe_frame
+        return Record.of(frame, reference.keyframe_id, T, self.odometry.epoch)
+
+    def _ask(
+        self, course: Course, frame: Frame, found: Placed | str, record: Record | None
+    ) -> None:
+        courses = self._courses.values()
+        held = frozenset(c.reference.keyframe_id for c in courses if c.reference is not None)
+        records, earlier = self._ledger.along(frame, found)
+        if frame in course.unplaced:
+            course.unplaced.remove(frame)
+        self._decoder.ask(DecodingRequest(frame, record, earlier, records, held))
+        self._asked = _Asked(frame, record, self._ledger.told)
+        self._schedule.asked(course)
+
+    def _taken(self) -> Decoded:
+        """What was asked for; where there is only an error, the frame keeps the place it has."""
+        try:
+            return self._decoder.take()
+        except Exception:
+            if self._asked is not None and self._asked.record is not None:
+                self._ledger.add(self._asked.record)
+            raise
+
+    def _take_over(self, decoded: Decoded) -> None:
+        """Let every camera go on from what a decoding brought."""
+        asked, self._last = self._asked, decoded.update
+        assert asked is not None
+        self._schedule.pace.took(decoded.seconds)
+        self._ledger.confirm(asked.told)
+        if decoded.update.T_map_camera is None and asked.record is not None:
+            self._ledger.add(asked.record)
+        for name, reference in decoded.references.items():
+            course = self._courses.get(name)
+            if course is not None and reference is not None:
+                own = asked if name == asked.frame.camera else None
+                self._go_on(course, reference, decoded, own)
+
+    def _go_on(
+        self, course: Course, reference: Reference, decoded: Decoded, asked: _Asked | None
+    ) -> None:
+        """One camera's part of it; `asked` if the frame was this camera's."""
+        old, here = course.reference, course.motion.T_keyframe_frame
+        S_new_old = None
+        if old is not None:
+            S_new = np.linalg.inv(reference.S_map_keyframe)
+            S_new_old = S_new @ decoded.S_map[old.keyframe_id]
+        sure = asked is not None and decoded.update.T_map_camera is not None
+        if asked is not None and sure and (S_new_old is None or course.lost):
+            for frame, found in course.resume(reference, asked.frame):
+                self._ledger.add(self._record(reference, frame, found))
+        elif S_new_old is not None:
+            course.go_on(reference, S_new_old)
+            if asked is not None and sure and asked.record is not None:
+                course.correct(rigid(S_new_old @ asked.record.T_keyframe_frame))
+        else:
+            course.reference = reference
+        if course.owner:
+            self._hand_over(course, reference, S_new_old, here)
+
+    def _hand_over(
+        self,
+        course: Course,
+        reference: Reference,
+        S_new_old: np.ndarray | None,
+        T_old_frame: np.ndarray,
+    ) -> None:
+        """Let `odom` go on from a newer reference: the camera stays where it was in it."""
+        S_map, T = reference.S_map_keyframe, course.motion.T_keyframe_frame
+        if S_new_old is None:
+            self.odometry.begin(reference.keyframe_id, S_map)
+        else:
+            S_old_new = np.linalg.inv(S_new_old)
+            self.odometry.hand_over(reference.keyframe_id, S_old_new, T_old_frame, T)
+        self.odometry.correct(S_map, T)
+
+    def _answer(
+        self,
+        course: Course,
+        frame: Frame,
+        found: Placed | str,
+        decoded: Decoded | None,
+        watch: Stopwatch,
+    ) -> Update:
+        self._lost += isinstance(found, str)
+        timings, computed = dict(watch.milliseconds), dict(watch.computed)
+        if decoded is not None:
+            timings |= decoded.update.timings
+            computed |= decoded.update.computed
+        metric, taken = self._session.parts.metric, decoded is not None
+        standing = Standing(self._last, taken, timings, computed, self._counters(), metric)
+        if isinstance(found, str):
+            return unplaced_update(frame, course, found, self.odometry, standing)
+        return placed_update(frame, course, found, self.odometry, standing)
+
+    def _counters(self) -> Counters:
+        known = Counters() if self._last is None else self._last.counters
+        return replace(
+            known,
+            frames=self._schedule.number,
+            tracked=known.tracked + len(self._ledger),
+            lost=self._lost,
+            decoded=known.frames,
+        )

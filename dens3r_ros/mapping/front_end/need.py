@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a frame is worth decoding: by what its place is known, and by what it would tell."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dens3r_ros.geometry.rotation import turn
+from dens3r_ros.mapping.config import KeyframeConfig
+from dens3r_ros.mapping.front_end.fast_tracker import Placed
+from dens3r_ros.mapping.reference import Reference
+from dens3r_ros.mapping.tracking.agreement import swing
+
+_RESERVE = 0.2
+"""Share of the keyframe's landmarks above the least for tracking, below which it is time."""
+_MATURE = 12
+"""Predictions from which on a keyframe gains little by further ones."""
+_STEP = 0.01
+"""Radians by which the view has swung since the last decoding for another one to tell more of an
+immature keyframe."""
+_FAR = 0.04
+"""The same of a mature one."""
+_UNSURE = 0.01
+"""Standard deviation of the place as a share of the depth, or radians, from which on the images
+alone are too little."""
+_WELL = 0.25
+"""Share of the keyframe's landmarks with which a frame is placed well."""
+_LONGEST = 30
+"""Frames after which one is decoded whatever it would tell."""
+
+
+def well_placed(found: Placed | str) -> bool:
+    """Whether a frame could be a keyframe where the next ones lead nowhere."""
+    return isinstance(found, Placed) and not found.bridged and found.matched > _WELL
+
+
+def worth_decoding(
+    placed: Placed, reference: Reference, since: int, limits: KeyframeConfig
+) -> bool:
+    """Whether a frame that was placed, `since` frames after the last decoded one, should be
+    decoded."""
+    T = placed.T_keyframe_frame
+    depth = reference.landmarks.depth
+    turned = np.rad2deg(turn(T[:3, :3]))
+    doubt = np.sqrt(np.diag(placed.covariance))
+    moved = swing(np.linalg.inv(T), np.linalg.inv(reference.T_keyframe_frame), depth)
+    return bool(
+        placed.matched < limits.min_matched + _RESERVE
+        or turned > 0.7 * limits.max_rotation_deg
+        or max(doubt[:3].max() / depth, doubt[3:].max()) > _UNSURE
+        or moved > (_STEP if reference.folds < _MATURE else _FAR)
+        or since >= _LONGEST
+    )

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the machine decodes as quickly as images come."""
+
+from __future__ import annotations
+
+_MIXED = 0.2
+"""Share of a running mean that one more makes up."""
+_RESERVE = 0.6
+"""Share of the time between images that a decoding may take to count as quick enough."""
+_ENOUGH = 5
+"""Decodings that must have been timed."""
+
+
+class Pace:
+    """Running means of the seconds between images and of those that a decoding takes."""
+
+    def __init__(self) -> None:
+        self._between: float | None = None
+        self._decoding: float | None = None
+        self._timed = 0
+        self._stamp: int | None = None
+
+    def came(self, stamp: int) -> None:
+        """An image of any camera with this stamp (ns)."""
+        if self._stamp is not None:
+            self._between = _mixed(self._between, max(stamp - self._stamp, 0) * 1e-9)
+        self._stamp = stamp
+
+    def took(self, seconds: float) -> None:
+        """So long did a decoding and what it brought take."""
+        self._decoding, self._timed = _mixed(self._decoding, seconds), self._timed + 1
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether every image could be decoded before its answer."""
+        if self._between is None or self._decoding is None or self._timed < _ENOUGH:
+            return False
+        return self._decoding < _RESERVE * self._between
+
+
+def _mixed(mean: float | None, value: float) -> float:
+    return value if mean is None else mean + _MIXED * (value - mean)

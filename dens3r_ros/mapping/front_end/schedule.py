@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which frame is decoded next, and when what that brings is taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dens3r_ros.mapping.config import DecodingConfig, KeyframeConfig
+from dens3r_ros.mapping.front_end.course import Course
+from dens3r_ros.mapping.front_end.decoder import Decoder
+from dens3r_ros.mapping.front_end.fast_tracker import Placed
+from dens3r_ros.mapping.front_end.need import worth_decoding
+from dens3r_ros.mapping.front_end.pace import Pace
+
+_STALE = 4
+"""Frames of each camera that may pass until one that sends none is not waited for."""
+
+
+class Schedule:
+    """Counts the frames of all cameras together, and decides.
+
+    Where `every` is set, all it decides depends on the frames alone, so that runs repeat; else the
+    machine gives the pace.
+    """
+
+    def __init__(self, decoding: DecodingConfig, limits: KeyframeConfig, decoder: Decoder) -> None:
+        self.number = 0
+        self.pace = Pace()
+        self._decoding, self._limits, self._decoder = decoding, limits, decoder
+        self._asked: int | None = None
+
+    def came(self, stamp: int) -> None:
+        """One more frame."""
+        self.number += 1
+        self.pace.came(stamp)
+
+    def asked(self, course: Course) -> None:
+        """This frame is being decoded."""
+        self._asked = course.decoded = self.number
+
+    @property
+    def due(self) -> bool:
+        """Whether the decoding that is under way should be taken over now."""
+        if not self._decoder.waiting or self._asked is None:
+            return False
+        if self._decoding.every:
+            return self.number >= self._asked + self._decoding.lag
+        return self._decoder.ready
+
+    @property
+    def at_once(self) -> bool:
+        """Whether the frame should be decoded before its answer."""
+        return not self._decoding.every and self.pace.keeps_up and self._decoder.idle
+
+    def decodes(self, course: Course, found: Placed | str, courses: Iterable[Course]) -> bool:
+        """Whether a frame of one of the courses should be decoded beside what follows."""
+        since = self.number - course.decoded
+        course.number = self.number
+        course.wants = (
+            course.reference is None
+            or isinstance(found, str)
+            or worth_decoding(found, course.reference, since, self._limits)
+        )
+        return course.wants and self._possible() and not self._others_first(course, courses)
+
+    def _possible(self) -> bool:
+        every = self._decoding.every
+        if not every:
+            return self._decoder.idle
+        rested = self._asked is None or self.number >= self._asked + every
+        return rested and not self._decoder.waiting
+
+    def _others_first(self, course: Course, courses: Iterable[Course]) -> bool:
+        """Whether another camera has waited longer for a decoding."""
+        others = [other for other in courses if other is not course]
+        lately = self.number - _STALE * (len(others) + 1)
+        return any(
+            other.wants and other.decoded < course.decoded and other.number > lately
+            for other in others
+        )

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is decoded when: too little and the map goes wrong, by the clock and no replay repeats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dens3r_ros.mapping.config import DecodingConfig, KeyframeConfig, TrackingConfig
+from dens3r_ros.mapping.front_end.course import Course
+from dens3r_ros.mapping.front_end.pace import Pace
+from dens3r_ros.mapping.front_end.schedule import Schedule
+
+FRAME = 33_000_000
+
+
+@dataclass
+class Thread:
+    """A decoder whose state is told."""
+
+    waiting: bool = False
+    ready: bool = False
+    idle: bool = True
+
+
+def asked(schedule: Schedule, course: Course, thread: Thread) -> bool:
+    schedule.came(FRAME * schedule.number)
+    decodes = schedule.decodes(course, "lost", [course])
+    if decodes:
+        schedule.asked(course)
+        thread.waiting, thread.idle = True, False
+    return decodes
+
+
+def test_fixed_numbers_ask_and_take_over_by_the_count_of_frames_alone() -> None:
+    """Though the answer is there at once."""
+    thread = Thread(ready=True)
+    schedule = Schedule(DecodingConfig(3, 2), KeyframeConfig(), thread)
+    course = Course(True, TrackingConfig())
+    told, taken = [], []
+    for _ in range(9):
+        schedule.came(FRAME * schedule.number)
+        taken.append(schedule.due)
+        thread.waiting &= not schedule.due
+        told.append(schedule.decodes(course, "lost", [course]))
+        if told[-1]:
+            schedule.asked(course)
+            thread.waiting = True
+    assert told == [True, False, False] * 3
+    assert taken == [False, False, True] * 3
+
+
+def test_the_machine_gives_the_pace_where_no_number_is_set() -> None:
+    thread = Thread()
+    schedule = Schedule(DecodingConfig(0), KeyframeConfig(), thread)
+    course = Course(True, TrackingConfig())
+    assert asked(schedule, course, thread)
+    assert not schedule.due
+    assert not asked(schedule, course, thread)
+    thread.ready = True
+    assert schedule.due
+    thread.waiting, thread.ready, thread.idle = False, False, True
+    assert asked(schedule, course, thread)
+
+
+def test_cameras_take_turns() -> None:
+    thread = Thread()
+    schedule = Schedule(DecodingConfig(0), KeyframeConfig(), thread)
+    courses = [Course(True, TrackingConfig()), Course(False, TrackingConfig())]
+    served = []
+    for n in range(12):
+        schedule.came(FRAME * n)
+        course = courses[n % 2]
+        if schedule.decodes(course, "lost", courses):
+            schedule.asked(course)
+            served.append(n % 2)
+    assert abs(served.count(0) - served.count(1)) <= 1
+
+
+def test_a_quick_machine_keeps_up_and_a_slow_one_does_not() -> None:
+    for seconds, keeps_up in ((0.01, True), (0.05, False)):
+        pace = Pace()
+        for n in range(8):
+            pace.came(n * FRAME)
+            pace.took(seconds)
+        assert pace.keeps_up is keeps_up
