@@ -31,8 +31,8 @@ from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.network.multiview.any_view import AnyViewNetwork
 from dens3r_ros.network.multiview.any_view_backbone import ViewTokens
 from dens3r_ros.network.multiview.prediction import ViewsPrediction
-from dens3r_ros.network.multiview.vggt import VggtNetwork
-from dens3r_ros.network.multiview.vggt_backbone import PatchTokens
+from dens3r_ros.network.multiview.vggt.backbone import PatchTokens
+from dens3r_ros.network.multiview.vggt.network import VggtNetwork
 from dens3r_ros.network.prediction import PairPrediction
 
 ViewsNetwork = AnyViewNetwork | VggtNetwork

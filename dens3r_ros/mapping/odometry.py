@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from dens3r_ros.mapping.graph.graph import rigid, scale_of
-from dens3r_ros.mapping.tracking.camera_pace import Pace
+from dens3r_ros.mapping.tracking.camera_pace import MotionPace
 
 _RESCALE = 0.05
 """Change of the current keyframe's scale by one solve beyond which a new epoch begins."""
@@ -29,7 +29,7 @@ class Odometry:
         be."""
         self._T_odom_keyframe = np.eye(4)
         self._unit = 1.0
-        self._pace = Pace()
+        self._pace = MotionPace()
         self._last: tuple[int, np.ndarray] | None = None
         """Stamp and T_odom_camera of the frame placed last."""
 

@@ -22,7 +22,7 @@ _OVERLAP = 0.25
 
 
 @dataclass(frozen=True, eq=False)
-class Surface:
+class KeyframeSurface:
     """A keyframe's pointmap at one moment: points (h, w, 3), confidence (h, w) float32."""
 
     points: np.ndarray
@@ -47,7 +47,7 @@ class Reference:
 
     landmarks: Landmarks
     neighbours: tuple[Neighbour, ...]
-    surface: Surface
+    surface: KeyframeSurface
     S_map_keyframe: np.ndarray
     T_keyframe_frame: np.ndarray
     sight: Sight
@@ -73,7 +73,7 @@ def reference_of(stream: Stream, world: World, min_confidence: float) -> Referen
     return Reference(
         Landmarks.of(keyframe, min_confidence),
         neighbours,
-        Surface(canonical.points.copy(), canonical.confidence),
+        KeyframeSurface(canonical.points.copy(), canonical.confidence),
         world.pose(keyframe.id),
         T,
         stream.sight,

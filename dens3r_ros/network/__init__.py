@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The networks: families side by side that turn the pixels of one or more images into geometry."""
 
-from dens3r_ros.network.checkpoints.errors import WeightsError
 from dens3r_ros.network.checkpoints.load import (
     build_network,
     load_network,
     load_pairwise,
     save_network,
 )
+from dens3r_ros.network.errors import WeightsError
 from dens3r_ros.network.pairwise.backbone import States, Tokens
 from dens3r_ros.network.pairwise.description import (
     ConfidenceRange,

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from dens3r_ros.geometry.motion_averaging import averaged_pose, nearest_to_lines
+from dens3r_ros.geometry.many_views.motion_averaging import averaged_pose, nearest_to_lines
 
 
 def poses(count, seed, spread=3.0):

@@ -6,11 +6,10 @@ import pytest
 import torch
 
 from dens3r_ros.geometry.camera import Intrinsics
-from dens3r_ros.geometry.canonical_view import canonical_view
-from dens3r_ros.geometry.cloud_cleaning import cleaned_confidences
-from dens3r_ros.geometry.kinematic_tree import kinematic_tree
-from dens3r_ros.geometry.rays import unproject
-from dens3r_ros.geometry.sparse_alignment_loss import (
+from dens3r_ros.geometry.many_views.canonical_view import canonical_view
+from dens3r_ros.geometry.many_views.cloud_cleaning import cleaned_confidences
+from dens3r_ros.geometry.many_views.kinematic_tree import kinematic_tree
+from dens3r_ros.geometry.many_views.sparse_alignment_loss import (
     Correspondences,
     PlacedView,
     fallback_loss,
@@ -18,6 +17,7 @@ from dens3r_ros.geometry.sparse_alignment_loss import (
     points_loss,
     robust,
 )
+from dens3r_ros.geometry.rays import unproject
 
 CAMERA = Intrinsics(70.0, 70.0, 32.0, 24.0, 64, 48)
 K = torch.tensor(CAMERA.K).float()

@@ -21,7 +21,7 @@ from dens3r_ros.network import (
 )
 from dens3r_ros.network.monocular.depth_anything import DepthAnythingNetwork
 from dens3r_ros.network.multiview.any_view import AnyViewNetwork
-from dens3r_ros.network.multiview.vggt import VggtNetwork
+from dens3r_ros.network.multiview.vggt.network import VggtNetwork
 
 CONFIG = {"num_heads": HEADS}
 KINDS: dict[str, tuple[Callable[[], Tensors], type]] = {

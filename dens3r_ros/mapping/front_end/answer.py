@@ -19,7 +19,7 @@ from dens3r_ros.mapping.update import Counters, Tracking, Update
 
 
 @dataclass(frozen=True, eq=False)
-class Standing:
+class LastAnswer:
     """What is so beside the frame itself: the update that the last decoding gave if there was
     one, whether it was taken over with this frame, milliseconds by stage and those computed,
     totals, whether lengths are metres."""
@@ -38,7 +38,7 @@ class Standing:
 
 
 def placed_update(
-    frame: Frame, course: Course, found: Placed, odometry: Odometry, standing: Standing
+    frame: Frame, course: Course, found: Placed, odometry: Odometry, standing: LastAnswer
 ) -> Update:
     """Of a frame that has a place."""
     reference = course.reference
@@ -63,7 +63,7 @@ def placed_update(
 
 
 def unplaced_update(
-    frame: Frame, course: Course, reason: str, odometry: Odometry, standing: Standing
+    frame: Frame, course: Course, reason: str, odometry: Odometry, standing: LastAnswer
 ) -> Update:
     """Of a frame that has none."""
     state = Tracking.LOST if course.lost == 1 else Tracking.RELOCALISING
@@ -72,7 +72,7 @@ def unplaced_update(
     return replace(_plain(frame, odometry, standing), state=state, reason=reason)
 
 
-def _before(frame: Frame, standing: Standing, reason: str) -> tuple[Tracking, str]:
+def _before(frame: Frame, standing: LastAnswer, reason: str) -> tuple[Tracking, str]:
     """State and reason of a camera that has had no place yet, as the last decoding told them."""
     last = standing.last
     if last is None or last.camera != frame.camera or last.state is Tracking.TRACKING:
@@ -80,7 +80,7 @@ def _before(frame: Frame, standing: Standing, reason: str) -> tuple[Tracking, st
     return last.state, last.reason or reason
 
 
-def _plain(frame: Frame, odometry: Odometry, standing: Standing) -> Update:
+def _plain(frame: Frame, odometry: Odometry, standing: LastAnswer) -> Update:
     """What every update tells."""
     last = standing.last
     return Update(

@@ -54,7 +54,7 @@ class Decoded:
     seconds: float
 
 
-class Decoder:
+class DecodingThread:
     """Works on one session, one thing after the other; nobody else may touch it meanwhile.
 
     Engines leave the interpreter to others while they compute, so that a thread is enough.

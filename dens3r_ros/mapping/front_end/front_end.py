@@ -11,12 +11,12 @@ from typing import TypeVar
 import numpy as np
 
 from dens3r_ros.frame import Frame
-from dens3r_ros.mapping.front_end.answer import Standing, placed_update, unplaced_update
+from dens3r_ros.mapping.front_end.answer import LastAnswer, placed_update, unplaced_update
 from dens3r_ros.mapping.front_end.course import Course
-from dens3r_ros.mapping.front_end.decoder import Decoded, Decoder, DecodingRequest
+from dens3r_ros.mapping.front_end.decoder import Decoded, DecodingRequest, DecodingThread
 from dens3r_ros.mapping.front_end.fast_tracker import Placed
 from dens3r_ros.mapping.front_end.ledger import Ledger
-from dens3r_ros.mapping.front_end.schedule import Schedule
+from dens3r_ros.mapping.front_end.schedule import DecodingSchedule
 from dens3r_ros.mapping.graph.graph import rigid
 from dens3r_ros.mapping.history.record import Record
 from dens3r_ros.mapping.odometry import Odometry
@@ -47,8 +47,8 @@ class FrontEnd:
     def __init__(self, session: MappingSession) -> None:
         config = session.parts.config
         self._session, self._config = session, config
-        self._decoder = Decoder(session)
-        self._schedule = Schedule(config.decoding, config.keyframes, self._decoder)
+        self._decoder = DecodingThread(session)
+        self._schedule = DecodingSchedule(config.decoding, config.keyframes, self._decoder)
         self._ledger = Ledger()
         self.odometry = Odometry(session.odometry.epoch)
         self._owner = config.cameras.odometry
@@ -225,7 +225,7 @@ class FrontEnd:
             timings |= decoded.update.timings
             computed |= decoded.update.computed
         metric, taken = self._session.parts.metric, decoded is not None
-        standing = Standing(self._last, taken, timings, computed, self._counters(), metric)
+        standing = LastAnswer(self._last, taken, timings, computed, self._counters(), metric)
         if isinstance(found, str):
             return unplaced_update(frame, course, found, self.odometry, standing)
         return placed_update(frame, course, found, self.odometry, standing)

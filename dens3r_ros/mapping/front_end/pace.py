@@ -11,7 +11,7 @@ _ENOUGH = 5
 """Decodings that must have been timed."""
 
 
-class Pace:
+class DecodingPace:
     """Running means of the seconds between images and of those that a decoding takes."""
 
     def __init__(self) -> None:

@@ -7,25 +7,27 @@ from collections.abc import Iterable
 
 from dens3r_ros.mapping.config import DecodingConfig, KeyframeConfig
 from dens3r_ros.mapping.front_end.course import Course
-from dens3r_ros.mapping.front_end.decoder import Decoder
+from dens3r_ros.mapping.front_end.decoder import DecodingThread
 from dens3r_ros.mapping.front_end.fast_tracker import Placed
 from dens3r_ros.mapping.front_end.need import worth_decoding
-from dens3r_ros.mapping.front_end.pace import Pace
+from dens3r_ros.mapping.front_end.pace import DecodingPace
 
 _STALE = 4
 """Frames of each camera that may pass until one that sends none is not waited for."""
 
 
-class Schedule:
+class DecodingSchedule:
     """Counts the frames of all cameras together, and decides.
 
     Where `every` is set, all it decides depends on the frames alone, so that runs repeat; else the
     machine gives the pace.
     """
 
-    def __init__(self, decoding: DecodingConfig, limits: KeyframeConfig, decoder: Decoder) -> None:
+    def __init__(
+        self, decoding: DecodingConfig, limits: KeyframeConfig, decoder: DecodingThread
+    ) -> None:
         self.number = 0
-        self.pace = Pace()
+        self.pace = DecodingPace()
         self._decoding, self._limits, self._decoder = decoding, limits, decoder
         self._asked: int | None = None
 

@@ -24,7 +24,7 @@ _ABSURD = 2.0
 """Times the largest motion that can be from which on one that was seen tells nothing at all."""
 
 
-class Pace:
+class MotionPace:
     """The latest motions of one camera from frame to frame, in its own axes; lengths in `odom`'s
     unit. A motion is a rigid (4, 4) T_before_after."""
 

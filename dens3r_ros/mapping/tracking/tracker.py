@@ -9,7 +9,6 @@ import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.config import TrackingConfig
-from dens3r_ros.mapping.search import solve
 from dens3r_ros.mapping.tracking.agreement import Difference, settle, swing
 from dens3r_ros.mapping.tracking.cameras import rays_at
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
@@ -26,6 +25,7 @@ from dens3r_ros.mapping.tracking.observation import Observation
 from dens3r_ros.mapping.tracking.pair_unit import pair_unit
 from dens3r_ros.mapping.tracking.refinement import Texture, follow
 from dens3r_ros.mapping.tracking.resection import MIN_MATCHES, RayMatches, Resection, resect
+from dens3r_ros.mapping.tracking.search import solve
 from dens3r_ros.mapping.tracking.track import Sightings, Track
 
 _OCCLUDED = 0.1

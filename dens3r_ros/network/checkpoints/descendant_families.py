@@ -6,7 +6,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from dens3r_ros.network.checkpoints.family import Family
+from dens3r_ros.network.checkpoints.family import NetworkFamily
 from dens3r_ros.network.descendants import (
     align3r,
     das3r,
@@ -26,9 +26,9 @@ def _family(
     description: type[Any],
     *marks: str,
     prefix: str = "",
-) -> Family:
+) -> NetworkFamily:
     """A family whose module has `describe` and `own_name`, and `is_unused` where it differs."""
-    return Family(
+    return NetworkFamily(
         kind=network.FAMILY,
         title=network.TITLE,
         description=description,

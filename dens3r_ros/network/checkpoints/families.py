@@ -13,17 +13,18 @@ from dens3r_ros.network.checkpoints.descendant_families import (
     DESCENDANT_FAMILIES,
     DescendantNetwork,
 )
-from dens3r_ros.network.checkpoints.family import Family
+from dens3r_ros.network.checkpoints.family import NetworkFamily
 from dens3r_ros.network.checkpoints.moge_families import MOGE_FAMILIES, Moge
 from dens3r_ros.network.monocular import depth_anything_keys
 from dens3r_ros.network.monocular.depth_anything import (
     DepthAnythingDescription,
     DepthAnythingNetwork,
 )
-from dens3r_ros.network.multiview import any_view_keys, vggt_keys
+from dens3r_ros.network.multiview import any_view_keys
 from dens3r_ros.network.multiview.any_view import AnyViewNetwork
 from dens3r_ros.network.multiview.description import AnyViewDescription, VggtDescription
-from dens3r_ros.network.multiview.vggt import VggtNetwork
+from dens3r_ros.network.multiview.vggt import keys as vggt_keys
+from dens3r_ros.network.multiview.vggt.network import VggtNetwork
 from dens3r_ros.network.pairwise.network import Network
 from dens3r_ros.network.retrieval import head as retrieval_head
 from dens3r_ros.network.retrieval.head import RetrievalDescription, RetrievalHead
@@ -41,7 +42,7 @@ AnyNetwork = (
 
 
 FAMILIES = (
-    Family(
+    NetworkFamily(
         kind="any_view",
         title="Depth Anything 3",
         description=AnyViewDescription,
@@ -51,7 +52,7 @@ FAMILIES = (
         own_name=any_view_keys.own_name,
         is_unused=any_view_keys.is_unused,
     ),
-    Family(
+    NetworkFamily(
         kind="vggt",
         title="VGGT",
         description=VggtDescription,
@@ -61,7 +62,7 @@ FAMILIES = (
         own_name=vggt_keys.own_name,
         is_unused=vggt_keys.is_unused,
     ),
-    Family(
+    NetworkFamily(
         kind="depth_anything",
         title="Depth Anything 3 one-image",
         description=DepthAnythingDescription,
@@ -71,7 +72,7 @@ FAMILIES = (
         own_name=depth_anything_keys.own_name,
         is_unused=depth_anything_keys.is_unused,
     ),
-    Family(
+    NetworkFamily(
         kind="retrieval",
         title="retrieval head of MASt3R",
         description=RetrievalDescription,
@@ -86,16 +87,16 @@ FAMILIES = (
 )
 
 
-def family_of(keys: Collection[str]) -> Family | None:
+def family_of(keys: Collection[str]) -> NetworkFamily | None:
     """The family whose checkpoint has these tensors; None where no family is known by them."""
     return next((family for family in FAMILIES if family.recognises(keys)), None)
 
 
-def family_of_kind(kind: str) -> Family | None:
+def family_of_kind(kind: str) -> NetworkFamily | None:
     """The family that files of our own call `kind`."""
     return next((family for family in FAMILIES if family.kind == kind), None)
 
 
-def family_of_description(description: Any) -> Family | None:
+def family_of_description(description: Any) -> NetworkFamily | None:
     """The family whose networks are built from such a description."""
     return next((f for f in FAMILIES if isinstance(description, f.description)), None)

@@ -11,7 +11,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
-class Family:
+class NetworkFamily:
     """One kind of network, and how its published checkpoints are read.
 
     kind         its name in files of our own

@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from dens3r_ros.network.checkpoints.errors import EXPECTED, WeightsError, wrong_file
+from dens3r_ros.network.errors import EXPECTED, WeightsError, wrong_file
 
 # What torch raises, by way of its pickle and zip readers, on files with bytes changed.
 _DAMAGE = (

@@ -13,7 +13,6 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from dens3r_ros.network.checkpoints.errors import WeightsError
 from dens3r_ros.network.checkpoints.families import AnyNetwork, family_of_description
 from dens3r_ros.network.checkpoints.pairwise import listed
 from dens3r_ros.network.checkpoints.read import (
@@ -23,6 +22,7 @@ from dens3r_ros.network.checkpoints.read import (
     from_published,
     read_weights,
 )
+from dens3r_ros.network.errors import WeightsError
 from dens3r_ros.network.pairwise.network import Network
 from dens3r_ros.network.parts.described import to_json
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dens3r_ros.network.checkpoints.family import Family
+from dens3r_ros.network.checkpoints.family import NetworkFamily
 from dens3r_ros.network.monocular.moge.description import (
     Moge1Description,
     Moge2Description,
@@ -28,7 +28,7 @@ def _is_unused(key: str) -> bool:
 
 
 MOGE_FAMILIES = (
-    Family(
+    NetworkFamily(
         kind="moge1",
         title="MoGe-1",
         description=Moge1Description,
@@ -38,7 +38,7 @@ MOGE_FAMILIES = (
         own_name=_own_name,
         is_unused=_is_unused,
     ),
-    Family(
+    NetworkFamily(
         kind="moge2",
         title="MoGe-2",
         description=Moge2Description,

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from dens3r_ros.network.checkpoints.errors import wrong_file
+from dens3r_ros.network.errors import wrong_file
 from dens3r_ros.network.pairwise.constructor import parse_constructor
 from dens3r_ros.network.pairwise.description import NetworkDescription
 from dens3r_ros.network.pairwise.keys import canonical, is_unused, own_name

@@ -13,11 +13,11 @@ from typing import Any
 from torch import Tensor
 
 from dens3r_ros.network.checkpoints import pairwise
-from dens3r_ros.network.checkpoints.errors import wrong_file
 from dens3r_ros.network.checkpoints.families import family_of, family_of_kind
-from dens3r_ros.network.checkpoints.family import Family
+from dens3r_ros.network.checkpoints.family import NetworkFamily
 from dens3r_ros.network.checkpoints.files import open_safetensors, open_torch, read_config, shards
 from dens3r_ros.network.checkpoints.sniff import kind_of
+from dens3r_ros.network.errors import wrong_file
 from dens3r_ros.network.pairwise.description import NetworkDescription
 from dens3r_ros.network.parts.described import from_values
 
@@ -89,7 +89,7 @@ def _without_prefix(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return plain
 
 
-def _renamed(path: Path, family: Family, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _renamed(path: Path, family: NetworkFamily, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     names = {key: family.own_name(key) for key in tensors if not family.is_unused(key)}
     unknown = [key for key, name in names.items() if name is None]
     if unknown:

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Literal
 
-from dens3r_ros.network.checkpoints.errors import wrong_file
+from dens3r_ros.network.errors import wrong_file
 
 Kind = Literal["torch", "safetensors"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dens3r_ros.network.checkpoints.errors import WeightsError
+from dens3r_ros.network.errors import WeightsError
 
 _ALLOWED = {
     (module, name)

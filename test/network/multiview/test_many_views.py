@@ -14,7 +14,7 @@ from dens3r_ros.network import build_network
 from dens3r_ros.network.multiview.any_view import AnyViewNetwork
 from dens3r_ros.network.multiview.camera_parts import Cameras
 from dens3r_ros.network.multiview.prediction import ViewsPrediction
-from dens3r_ros.network.multiview.vggt import VggtNetwork
+from dens3r_ros.network.multiview.vggt.network import VggtNetwork
 
 Network = AnyViewNetwork | VggtNetwork
 HEIGHT, WIDTH = 28, 42

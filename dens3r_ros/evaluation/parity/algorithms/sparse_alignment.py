@@ -11,17 +11,17 @@ from torch import Tensor
 
 from dens3r_ros.evaluation.parity.comparison import Comparison, of_scale, share_differing
 from dens3r_ros.evaluation.parity.fixture import Fixture
-from dens3r_ros.geometry.canonical_view import CanonicalView, canonical_view
-from dens3r_ros.geometry.cloud_cleaning import cleaned_confidences
-from dens3r_ros.geometry.kinematic_tree import kinematic_tree
-from dens3r_ros.geometry.sim3 import act
-from dens3r_ros.geometry.sparse_alignment_loss import (
+from dens3r_ros.geometry.many_views.canonical_view import CanonicalView, canonical_view
+from dens3r_ros.geometry.many_views.cloud_cleaning import cleaned_confidences
+from dens3r_ros.geometry.many_views.kinematic_tree import kinematic_tree
+from dens3r_ros.geometry.many_views.sparse_alignment_loss import (
     Correspondences,
     PlacedView,
     fallback_loss,
     pixels_loss,
     points_loss,
 )
+from dens3r_ros.geometry.sim3 import act
 
 NAME = "sparse alignment (its start and its losses, not the optimiser)"
 Pair = tuple[int, int]

@@ -16,7 +16,7 @@ from dens3r_ros.evaluation.parity.comparison import (
 )
 from dens3r_ros.evaluation.parity.fixture import Fixture, images, subsampled
 from dens3r_ros.evaluation.parity.networks.loading import kind_of_weights, loaded
-from dens3r_ros.geometry.motion_averaging import averaged_pose
+from dens3r_ros.geometry.many_views.motion_averaging import averaged_pose
 from dens3r_ros.network.descendants.reloc3r import Reloc3r
 
 NAME = "Reloc3r"

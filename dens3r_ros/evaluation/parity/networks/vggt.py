@@ -24,7 +24,7 @@ from dens3r_ros.network.multiview.pose_encoding import (
     encode_cameras,
     invert,
 )
-from dens3r_ros.network.multiview.vggt import VggtNetwork
+from dens3r_ros.network.multiview.vggt.network import VggtNetwork
 
 NAME = "VGGT"
 _ITERATION = "pose_enc_iter"

@@ -32,7 +32,7 @@ class Moge2(nn.Module):
     def __init__(self, description: Moge2Description) -> None:
         super().__init__()
         self.description = description
-        self.encoder = Encoder(description)
+        self.encoder = MogeEncoder(description)
         self.neck = Stack(description.neck)
         self.points_head = Stack(description.points_head)
         self.mask_head = Stack(description.mask_head)
@@ -67,7 +67,7 @@ class Moge2(nn.Module):
         )
 
 
-class Encoder(nn.Module):
+class MogeEncoder(nn.Module):
     """An image to one map and one token for the whole of it."""
 
     def __init__(self, size: Moge2Description) -> None:

@@ -14,8 +14,8 @@ from dens3r_ros.network.multiview.chunks import in_chunks
 from dens3r_ros.network.multiview.description import VggtDescription
 from dens3r_ros.network.multiview.pose_encoding import decode_intrinsics, decode_poses, invert
 from dens3r_ros.network.multiview.prediction import ViewsPrediction
-from dens3r_ros.network.multiview.vggt_backbone import PatchTokens, VggtBackbone
-from dens3r_ros.network.multiview.vggt_camera_head import CameraHead
+from dens3r_ros.network.multiview.vggt.backbone import PatchTokens, VggtBackbone
+from dens3r_ros.network.multiview.vggt.camera_head import CameraHead
 from dens3r_ros.network.parts.dense_head import DenseHead, to_confidence, to_depth
 from dens3r_ros.network.parts.dinov2 import normalise
 from dens3r_ros.network.parts.info import NetworkInfo

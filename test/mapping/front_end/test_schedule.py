@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from dens3r_ros.mapping.config import DecodingConfig, KeyframeConfig, TrackingConfig
 from dens3r_ros.mapping.front_end.course import Course
-from dens3r_ros.mapping.front_end.pace import Pace
-from dens3r_ros.mapping.front_end.schedule import Schedule
+from dens3r_ros.mapping.front_end.pace import DecodingPace
+from dens3r_ros.mapping.front_end.schedule import DecodingSchedule
 
 FRAME = 33_000_000
 
@@ -22,7 +22,7 @@ class Thread:
     idle: bool = True
 
 
-def asked(schedule: Schedule, course: Course, thread: Thread) -> bool:
+def asked(schedule: DecodingSchedule, course: Course, thread: Thread) -> bool:
     schedule.came(FRAME * schedule.number)
     decodes = schedule.decodes(course, "lost", [course])
     if decodes:
@@ -34,7 +34,7 @@ def asked(schedule: Schedule, course: Course, thread: Thread) -> bool:
 def test_fixed_numbers_ask_and_take_over_by_the_count_of_frames_alone() -> None:
     """Though the answer is there at once."""
     thread = Thread(ready=True)
-    schedule = Schedule(DecodingConfig(3, 2), KeyframeConfig(), thread)
+    schedule = DecodingSchedule(DecodingConfig(3, 2), KeyframeConfig(), thread)
     course = Course(True, TrackingConfig())
     told, taken = [], []
     for _ in range(9):
@@ -51,7 +51,7 @@ def test_fixed_numbers_ask_and_take_over_by_the_count_of_frames_alone() -> None:
 
 def test_the_machine_gives_the_pace_where_no_number_is_set() -> None:
     thread = Thread()
-    schedule = Schedule(DecodingConfig(0), KeyframeConfig(), thread)
+    schedule = DecodingSchedule(DecodingConfig(0), KeyframeConfig(), thread)
     course = Course(True, TrackingConfig())
     assert asked(schedule, course, thread)
     assert not schedule.due
@@ -64,7 +64,7 @@ def test_the_machine_gives_the_pace_where_no_number_is_set() -> None:
 
 def test_cameras_take_turns() -> None:
     thread = Thread()
-    schedule = Schedule(DecodingConfig(0), KeyframeConfig(), thread)
+    schedule = DecodingSchedule(DecodingConfig(0), KeyframeConfig(), thread)
     courses = [Course(True, TrackingConfig()), Course(False, TrackingConfig())]
     served = []
     for n in range(12):
@@ -78,7 +78,7 @@ def test_cameras_take_turns() -> None:
 
 def test_a_quick_machine_keeps_up_and_a_slow_one_does_not() -> None:
     for seconds, keeps_up in ((0.01, True), (0.05, False)):
-        pace = Pace()
+        pace = DecodingPace()
         for n in range(8):
             pace.came(n * FRAME)
             pace.took(seconds)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""VGGT: its network, and the names in its published files."""
