@@ -89,7 +89,15 @@ def load_monocular(model: str, device: str = "auto", precision: str = "auto") ->
         if isinstance(made, MonocularNetwork):
             return made
         return LookingAlone(_checked(model, made))
-    return LookingAlone(load_engine("auto", model, device, precision))
+    from dens3r_ros.engines.single_view import SingleView, SingleViewNetwork
+
+    if not _is_export(model):
+        network = load_any_network(model)
+        if isinstance(network, SingleViewNetwork):
+            return SingleView(network, device, precision, Path(model).stem)
+    return LookingAlone(
+        load_engine("onnx" if _is_export(model) else "torch", model, device, precision)
+    )
 
 
 def load_any_network(model: str) -> AnyNetwork:

@@ -125,11 +125,13 @@ class OthersTree:
     def _note(self, transform: TransformStamped, info: Any, fixed: bool) -> None:
         child = transform.child_frame_id.lstrip("/")
         parent, now = transform.header.frame_id.lstrip("/"), time.monotonic()
-        known = self.link(child)
-        if known is not None and known.parent == parent:
-            link = ParentClaim(parent, known.fixed or fixed, known.since, now, known.publisher)
-        else:
+        known = self._links.get(child)
+        if known is None or known.parent != parent:
             link = ParentClaim(parent, fixed, now, now, self._publisher(info, fixed))
+        else:
+            # Whoever falls silent for a while and comes back was still there first.
+            publisher = known.publisher if known.alive else self._publisher(info, fixed)
+            link = ParentClaim(parent, known.fixed or fixed, known.since, now, publisher)
         self._links[child] = link
 
     def _publisher(self, info: Any, fixed: bool) -> str:

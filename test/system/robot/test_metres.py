@@ -21,6 +21,8 @@ from tf2_msgs.msg import TFMessage
 from dens3r_ros.evaluation.oracle.wall_engine import DISTANCE
 
 UNITS = ("-p", "engine.name:=sliding_wall:engine", "-p", "mapping.level:=camera")
+PATIENT = ("-p", "input.stall_after:=60.0")
+"""Waiting for outputs, these tests send no images for a while."""
 WITH_LENGTHS = {
     "dens3r/points": PointCloud2,
     "dens3r/depth/image": Image,
@@ -60,7 +62,7 @@ def drive(peer: Peer, stream: Stream, images: int) -> None:
 
 def test_nothing_with_a_length_leaves_before_it_is_in_metres(start: Any, peer: Peer) -> None:
     required = ("-p", "output.require_metric:=true", "-p", "input.scale_from:=odometry")
-    node = start(NODE, *UNITS, *EVERY_FRAME, *required)
+    node = start(NODE, *UNITS, *EVERY_FRAME, *PATIENT, *required)
     listen(peer)
     stream = Stream(peer)
     stream.send(4)
@@ -83,7 +85,7 @@ def test_nothing_with_a_length_leaves_before_it_is_in_metres(start: Any, peer: P
 
 
 def test_a_unit_of_the_maps_own_is_called_that_once(start: Any, peer: Peer) -> None:
-    node = start(NODE, *UNITS, *EVERY_FRAME)
+    node = start(NODE, *UNITS, *EVERY_FRAME, *PATIENT)
     listen(peer)
     stream = Stream(peer)
     stream.send(6)

@@ -20,6 +20,7 @@ from tf2_msgs.msg import TFMessage
 from trees import Tree, parents
 
 MOVING = ("-p", "engine.name:=sliding_wall:engine", "-p", "mapping.level:=camera")
+PATIENT = ("-p", "input.stall_after:=60.0")
 MOUNTED = ("-p", "frames.base_from_camera:=[0.3, 0.0, 0.2, 0.0, 0.0, 0.0, 1.0]")
 STATIC = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -81,7 +82,7 @@ def test_a_camera_that_has_a_parent_keeps_it(start: Any, peer: Peer, late: bool)
     described = [("base_link", "head"), ("head", "camera_optical")]
     if not late:
         robot.mount(*described)
-    node = start(NODE, *WALL, *EVERY_FRAME)
+    node = start(NODE, *WALL, *EVERY_FRAME, *PATIENT)
     peer.listen(DiagnosticArray, "/diagnostics")
     peer.listen(TFMessage, "/tf", 100)
     stream = Stream(peer)
@@ -102,11 +103,17 @@ def test_a_camera_that_has_a_parent_keeps_it(start: Any, peer: Peer, late: bool)
 
 def test_a_robots_odometry_keeps_its_transform(start: Any, peer: Peer) -> None:
     robot = Robot(peer)
-    start(NODE, *WALL, *EVERY_FRAME, *MOUNTED, "-p", "frames.base:=base_link")
+    start(NODE, *WALL, *EVERY_FRAME, *PATIENT, *MOUNTED, "-p", "frames.base:=base_link")
     peer.listen(DiagnosticArray, "/diagnostics")
     peer.listen(TFMessage, "/tf", 100)
     stream = Stream(peer)
-    peer.publish("image", image(0, stream.stamp))
+
+    def heard() -> bool:
+        """Whether the node listens to TF besides the peer."""
+        robot.drive("odom", "base_link", stream.stamp)
+        return peer.node.count_subscribers("/tf") > 1
+
+    assert peer.until(heard)
     for _ in range(6):
         robot.drive("odom", "base_link", stream.stamp)
         peer.spin(0.1)

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks of one image, MoGe and Depth Anything 3's, as the hybrid engine asks them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dens3r_ros.engines.cpu_kernels import use_onednn
+from dens3r_ros.engines.fingerprint import fingerprint
+from dens3r_ros.engines.monocular import MonocularInfo, MonocularPrediction
+from dens3r_ros.engines.precision import choose_device, choose_precision
+from dens3r_ros.engines.preprocess import Prepared, Sizing, prepare
+from dens3r_ros.frame import Frame
+from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.network.monocular.depth_anything import DepthAnythingNetwork, metres
+from dens3r_ros.network.monocular.moge.first import Moge1
+from dens3r_ros.network.monocular.moge.inference import infer
+from dens3r_ros.network.monocular.moge.second import Moge2
+
+SingleViewNetwork = Moge1 | Moge2 | DepthAnythingNetwork
+_SIDES = {"cpu": 322, "cuda": 504}
+"""Long side of images, pixels: on a CPU what half a second does."""
+_LEVELS = {"cpu": 0, "cuda": 9}
+"""How finely MoGe looks, 0 to 9."""
+_SHAPE_ERROR = 0.06
+"""Relative error of depth that is expected of these networks everywhere; they tell none."""
+_SCALE_ERROR = 0.07
+"""The same of the scale of one image, of those that know metres."""
+_SKY = 0.5
+
+
+class SingleView:
+    """Depth, and normals where there are any, of one image at a time."""
+
+    def __init__(
+        self,
+        network: SingleViewNetwork,
+        device: str = "auto",
+        precision: str = "auto",
+        model: str = "",
+    ) -> None:
+        self._device = choose_device(device)
+        kind = "cuda" if self._device.type == "cuda" else "cpu"
+        self._sizing = Sizing(patch=14, long_side=_SIDES[kind], square_ok=True)
+        self._level = _LEVELS[kind]
+        told = network.info
+        self.info = MonocularInfo(
+            name="torch",
+            model=model or told.family,
+            model_hash=fingerprint(network),
+            metric=told.metric,
+            scale_error=_SCALE_ERROR,
+            normals="normals" in told.outputs,
+            device=str(self._device),
+        )
+        network.set_backbone_dtype(choose_precision(precision, self._device))
+        self._network = network.to(self._device).eval().requires_grad_(False)
+        if kind == "cpu":
+            use_onednn(self._network)
+
+    def predict(self, frame: Frame) -> MonocularPrediction:
+        """What the image shows; ValueError where metres need a camera that is not known."""
+        item = prepare(frame, self._sizing)
+        pixels = torch.from_numpy(item.pixels)[None].to(self._device)
+        images = pixels.permute(0, 3, 1, 2).to(torch.float32).div(255)
+        with torch.inference_mode():
+            if isinstance(self._network, DepthAnythingNetwork):
+                depth, known, normals, camera = self._depth_anything(images, item)
+            else:
+                depth, known, normals, camera = self._moge(images, item)
+        error = np.where(known, np.float32(_SHAPE_ERROR), np.float32(np.inf))
+        depth = np.where(known, depth, np.float32(1.0))
+        return MonocularPrediction(depth, error, normals, item.intrinsics or camera, item.placement)
+
+    def _depth_anything(
+        self, images: Tensor, item: Prepared
+    ) -> tuple[np.ndarray, np.ndarray, None, None]:
+        assert isinstance(self._network, DepthAnythingNetwork)
+        found = self._network(images)
+        depth = found.depth
+        if self.info.metric:
+            if item.intrinsics is None:
+                raise ValueError(
+                    f"{self.info.model} tells metres only of images whose focal length is known:"
+                    " give camera_info or another model"
+                )
+            depth = metres(depth, (item.intrinsics.fx + item.intrinsics.fy) / 2)
+        return _array(depth), _array(found.sky) < _SKY, None, None
+
+    def _moge(
+        self, images: Tensor, item: Prepared
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, Intrinsics]:
+        assert not isinstance(self._network, DepthAnythingNetwork)
+        field = None if item.intrinsics is None else _field_of_view(item.intrinsics)
+        found = infer(self._network, images, level=self._level, fov_x_deg=field)
+        normals = None if found.normals is None else _array(found.normals)
+        depth = _array(found.depth)
+        known = _array(found.mask) & np.isfinite(depth) & (depth > 0)
+        return depth, known, normals, _camera(found.intrinsics[0], depth.shape)
+
+
+def _array(maps: Tensor) -> np.ndarray:
+    return maps[0].cpu().numpy() if maps.dtype == torch.bool else maps[0].float().cpu().numpy()
+
+
+def _field_of_view(camera: Intrinsics) -> float:
+    """Horizontal, degrees."""
+    return float(np.rad2deg(2 * np.arctan(camera.width / (2 * camera.fx))))
+
+
+def _camera(K: Tensor, size: tuple[int, ...]) -> Intrinsics:
+    """From a matrix in shares of the image's sides, to pixels whose centres are whole numbers."""
+    height, width = size
+    fx, fy, cx, cy = (float(K[i, j]) for i, j in ((0, 0), (1, 1), (0, 2), (1, 2)))
+    return Intrinsics(fx * width, fy * height, cx * width - 0.5, cy * height - 0.5, width, height)
