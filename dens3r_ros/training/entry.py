@@ -71,6 +71,8 @@ def train(request: Request, watch: Watch | None = None) -> None:
             f"{request.folder} already holds a run: resume it with --resume {request.folder}, "
             "or choose another --out"
         )
+    elif resume is not None and not (resume / STATE).is_file():
+        raise ValueError(f"{resume} holds no {STATE} to resume from")
     if request.threads is not None:
         torch.set_num_threads(request.threads)
     _try_to_write(request.folder)
