@@ -70,6 +70,35 @@ def _write(figures: dict[str, object], target: Path | None) -> None:
 
 
 @app.command()
+def window(
+    model: Annotated[
+        str, typer.Option(help="Path, name, or random:NAME for a published network's shape.")
+    ] = "random:da3-small",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    size: ImageSize = Size(504, 378),
+    views: Annotated[int, typer.Option(min=2, max=32, help="Looked at together.")] = 4,
+    rounds: Annotated[int, typer.Option(min=1, help="How often every stage is measured.")] = 5,
+    threads: Annotated[int, typer.Option(min=0, help="Of the CPU; 0 is one per core.")] = 0,
+    json: JsonFile = None,
+) -> None:
+    """Time a network of many views: a window from scratch, and a new frame against kept ones.
+
+    Every round measures all stages and a matrix product in turn; `new_frame_ratio` is the median of
+    new frame over from scratch within rounds. On random weights times are those of trained ones.
+    """
+    from dens3r_ros.engines.bench.window import WindowBenchOptions, bench_window
+    from dens3r_ros.engines.precision import choose_device, choose_precision
+
+    with plain_errors():
+        choose_precision(precision, choose_device(device))
+    options = WindowBenchOptions(model, device, precision, size.rows_first, views, rounds, threads)
+    with following("bench window"), plain_errors():
+        figures = bench_window(options, lambda line: typer.echo(line, err=True))
+    _write(figures, json)
+
+
+@app.command()
 def preprocess(
     images: Annotated[Path, typer.Argument(help="A folder of images of one size.")],
     model: Annotated[str, typer.Option(help="Path, name, or random:NAME.")],

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from networks import small_network
 from typer.testing import CliRunner
 
@@ -14,6 +15,9 @@ from dens3r_ros.cli.main import app
 from dens3r_ros.engines.bench.stages import Gflop, count_gflop, median_ratio
 from dens3r_ros.engines.random_weights import DESCRIPTIONS
 from dens3r_ros.network import save_network
+from dens3r_ros.network.multiview.any_view import AnyViewNetwork
+from dens3r_ros.network.multiview.description import AnyViewDescription, DenseSize
+from dens3r_ros.network.parts.dinov2 import DinoSize
 
 KEYS = {
     "model",
@@ -64,3 +68,26 @@ def test_ratios_are_taken_within_rounds() -> None:
 def test_an_unknown_model_ends_in_one_line() -> None:
     result = CliRunner().invoke(app, ["bench", "pair", "--model", "mastr-512"])
     assert result.exit_code == 2 and "mast3r-512" in result.stderr
+
+
+def test_windows_are_timed_against_the_same_from_scratch(tmp_path: Path) -> None:
+    encoder = DinoSize(64, 4, 4, 128, norm_epsilon=1e-5)
+    head = DenseSize((8, 12, 16, 24), 8)
+    torch.manual_seed(0)
+    network = AnyViewNetwork(AnyViewDescription(encoder, head, 1, 1, 1, (0, 1, 2, 3)))
+    weights, target = tmp_path / "views.safetensors", tmp_path / "figures.json"
+    save_network(network, weights)
+    arguments = ["bench", "window", "--model", str(weights), "--rounds", "2", "--device", "cpu"]
+    wanted = ["--size", "80x60", "--views", "3", "--json", str(target)]
+    result = CliRunner().invoke(app, [*arguments, *wanted])
+    assert result.exit_code == 0, result.output
+    figures = json.loads(target.read_text())
+    assert figures["views"] == 3 and figures["width"] == 70
+    assert figures["new_frame_ratio"] > 0 and figures["fixed_ms"] > 0
+
+
+def test_a_network_of_pairs_has_no_windows(tmp_path: Path) -> None:
+    weights = tmp_path / "small.safetensors"
+    save_network(small_network(), weights)
+    result = CliRunner().invoke(app, ["bench", "window", "--model", str(weights)])
+    assert result.exit_code == 2 and "bench pair" in result.output
