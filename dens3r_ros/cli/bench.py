@@ -14,6 +14,7 @@ from dens3r_ros.cli.common.progress import following
 from dens3r_ros.cli.common.size import ImageSize, OwnImageSize, Size
 
 USUAL = Size(512, 384)
+OF_WINDOWS = Size(504, 378)
 app = typer.Typer(no_args_is_help=True, help="Measure what things cost on this machine.")
 
 
@@ -76,7 +77,7 @@ def window(
     ] = "random:da3-small",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
-    size: ImageSize = Size(504, 378),
+    size: ImageSize = OF_WINDOWS,
     views: Annotated[int, typer.Option(min=2, max=32, help="Looked at together.")] = 4,
     rounds: Annotated[int, typer.Option(min=1, help="How often every stage is measured.")] = 5,
     threads: Annotated[int, typer.Option(min=0, help="Of the CPU; 0 is one per core.")] = 0,
