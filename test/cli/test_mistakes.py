@@ -181,7 +181,8 @@ def test_a_log_hears_of_long_work_from_time_to_time(monkeypatch) -> None:
 
 
 @pytest.mark.works
-def test_work_that_is_over_at_once_says_nothing() -> None:
+def test_work_that_is_over_at_once_says_nothing(monkeypatch) -> None:
+    monkeypatch.setattr(progress, "FIRST_S", 600.0)
     with progress.following("a moment") as tell:
         tell(1, 2)
     result = dens3r(*PAIRS, "--json", "-")

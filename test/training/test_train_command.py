@@ -42,7 +42,8 @@ def test_a_configuration_is_trained_and_goes_on(config, tmp_path):
     assert again.exit_code == 2 and "--resume" in again.output
     for out in ((), ("--out", tmp_path / "out2")):
         nothing = call("--config", config, "--resume", tmp_path / "none", *out)
-        assert nothing.exit_code == 2 and "none" in nothing.output
+        assert nothing.exit_code == 2 and "none" in nothing.output, nothing.output
+        assert not (tmp_path / "none").exists()
 
 
 def test_a_run_goes_on_by_its_own_configuration(config, tmp_path):
