@@ -2,7 +2,7 @@
 """Faster linear layers on x86 CPUs with AVX-512.
 
 PyTorch computes float32 products with MKL, which on CPUs of other makers does not use their wide
-vector units; oneDNN, which PyTorch also carries, does (docs/engines.md has the figures), and it
+vector units; oneDNN, which PyTorch also carries, does (docs/measured.md has the figures), and it
 computes GELU while the product is still in cache. Where there is only AVX2, MKL is the faster one,
 and oneDNN has no bfloat16.
 """

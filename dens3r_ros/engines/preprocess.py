@@ -103,7 +103,7 @@ def resample(image: np.ndarray, placement: Placement, exact: bool = False) -> np
     """(H, W, 3) uint8 pixels at the network's resolution, contiguous.
 
     `exact` gives the very pixels of the published preprocessing; otherwise OpenCV's, which take a
-    fraction of the time (docs/engines.md says what they change).
+    fraction of the time (docs/measured.md says what they change).
     """
     turned = np.rot90(image, placement.quarter_turns) if placement.quarter_turns else image
     resized = (_resize_exact if exact else _resize_fast)(turned, placement.resized)

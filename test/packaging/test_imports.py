@@ -27,7 +27,7 @@ ROS = {
     "rcl_interfaces",
 }
 
-# What each package may not import; those above come later in the chain of architecture.md.
+# What each package may not import; those above come later in the chain of docs/how/architecture.md.
 ABOVE = ("cli", "nodes", "mapping", "engines", "network")
 BESIDE = ("scenes", "training", "evaluation", "reconstruction")
 FORBIDDEN = {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""If this fails, docs/network.md promises less memory for large images than they take.
+"""If this fails, docs/how/network.md promises less memory for large images than they take.
 
 What a pair needs beside the weights does not depend on depth, because only the layers that heads
 read are kept: so networks of the published widths but few layers measure it.
@@ -13,7 +13,7 @@ import sys
 import pytest
 from available_memory import skip_below_need
 
-# Bytes per pixel of one image, as docs/network.md states them.
+# Bytes per pixel of one image, as docs/how/network.md states them.
 PER_PIXEL = {"points": 2300, "all": 2500}
 
 PROGRAM = """
