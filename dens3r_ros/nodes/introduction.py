@@ -8,10 +8,13 @@ from dens3r_ros.nodes.settings.config import NodeConfig
 
 
 def introduction(info: EngineInfo, config: NodeConfig) -> str:
-    """Engine, model, device, precision, calibration, and whether lengths are metres."""
+    """Engine and why it, model, device, precision, calibration, and whether lengths are metres."""
+    from dens3r_ros.engines.loading import choose_engine
+
+    why = choose_engine(config.engine.name, config.engine.model).why
     model = info.model if info.model not in ("", info.name) else "none"
     return (
-        f"engine {info.name}, model {model}, device {info.device}, precision {info.precision}; "
+        f"engine {info.name} ({why}), model {model}, device {info.device}, precision {info.precision}; "
         f"calibration: {_calibration(config)}; lengths: {_lengths(info, config)}"
     )
 

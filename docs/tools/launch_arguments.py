@@ -20,6 +20,8 @@ def page() -> str:
         tree = ast.parse(path.read_text())
         parts += [f"## {path.name}\n", (ast.get_docstring(tree) or "") + "\n"]
         parts.append(_arguments(_own(tree)))
+    robot = "## Of live and replay, on a robot\n"
+    parts += [robot, _arguments(launching.ROBOT)]
     parts += ["## Arguments of all of them\n", _arguments(launching.COMMON)]
     return "\n".join(parts)
 

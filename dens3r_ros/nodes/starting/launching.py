@@ -18,7 +18,7 @@ COMMON: dict[str, tuple[str, str]] = {
     "namespace": ("", "Namespace of the node and of its relative topics."),
     "profile": ("default", f"Parameter file of this package: {', '.join(PROFILES)}."),
     "params_file": ("", "A parameter file of your own, read after the profile's."),
-    "engine": ("", "Overrides engine.name: auto, torch, onnx, geometric, module:factory."),
+    "engine": ("", "Overrides engine.name: auto, torch, onnx, geometric, hybrid, module:factory."),
     "model": ("", "Overrides engine.model: a name or a path."),
     "device": ("", "Overrides engine.device: auto, cpu, cuda, ..."),
     "rviz": ("true", "Open RViz."),
