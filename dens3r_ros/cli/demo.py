@@ -29,8 +29,8 @@ def demo(
     engine: Annotated[
         str,
         typer.Option(
-            help="auto, torch, onnx, geometric, hybrid, or module:factory. auto is the model named, "
-            "else what `dens3r models list` ends with, as for the node."
+            help="auto, torch, onnx, geometric, hybrid, or module:factory. auto is the model "
+            "named, else what `dens3r models list` ends with, as for the node."
         ),
     ] = "auto",
     model: Annotated[str, typer.Option(help="Name or path of a model, for torch and onnx.")] = "",

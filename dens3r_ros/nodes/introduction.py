@@ -14,7 +14,8 @@ def introduction(info: EngineInfo, config: NodeConfig) -> str:
     why = choose_engine(config.engine.name, config.engine.model).why
     model = info.model if info.model not in ("", info.name) else "none"
     return (
-        f"engine {info.name} ({why}), model {model}, device {info.device}, precision {info.precision}; "
+        f"engine {info.name} ({why}), model {model}, device {info.device}, "
+        f"precision {info.precision}; "
         f"calibration: {_calibration(config)}; lengths: {_lengths(info, config)}"
     )
 
