@@ -17,7 +17,7 @@ from std_srvs.srv import Trigger
 
 
 def test_the_start_and_each_epoch_are_explained(start: Any, peer: Peer, tmp_path: Path) -> None:
-    node = start(NODE, *WALL, *EVERY_FRAME)
+    node = start(NODE, *WALL, *EVERY_FRAME, "-p", "map.allow_anywhere:=true")
     stream = Stream(peer)
     stream.send(4)
     stream.status()

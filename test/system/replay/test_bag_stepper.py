@@ -23,6 +23,10 @@ from dens3r_ros.mapping.files.map_reading import read_info
 STEPPER = Path(__file__).parents[3] / "scripts" / "dens3r_bag_stepper"
 
 
+# As launch/replay.launch.py starts the node for exact:=true.
+EXACT = ("-p", "input.policy:=every", "-p", "input.qos:=reliable", "-p", "map.allow_anywhere:=true")
+
+
 def step(path: Path, seconds: float = 60, **parameters: str) -> tuple[int, str]:
     """(exit code, what was said); no node has to be there where the bag is refused."""
     words = [f"{name}:={value}" for name, value in {"bag": str(path), **parameters}.items()]
@@ -84,7 +88,7 @@ def test_a_map_that_cannot_be_saved_is_told_before_the_node_is_there(
 
 
 def test_a_whole_bag_becomes_a_map(start: Any, tmp_path: Path) -> None:
-    start(NODE, *WALL, "-p", "input.policy:=every", "-p", "input.qos:=reliable")
+    start(NODE, *WALL, *EXACT)
     code, said = step(bag(tmp_path / "a_bag"), 120, save_map=str(tmp_path / "a.map"))
     assert code == 0 and "12 images stepped through" in said, said
     assert read_info(tmp_path / "a.map").frames > 5
@@ -93,7 +97,7 @@ def test_a_whole_bag_becomes_a_map(start: Any, tmp_path: Path) -> None:
 def test_a_bag_that_is_damaged_in_the_middle_is_told_and_its_beginning_kept(
     start: Any, tmp_path: Path
 ) -> None:
-    start(NODE, *WALL, "-p", "input.policy:=every", "-p", "input.qos:=reliable")
+    start(NODE, *WALL, *EXACT)
     path = damage(bag(tmp_path / "a_bag", images=40))
     code, said = step(path, 120, save_map=str(tmp_path / "a.map"))
     assert code == 1 and "of 80 messages could be read" in said, said
