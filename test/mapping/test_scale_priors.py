@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
-from dens3r_ros.geometry.sim3 import sim3_exp
+from dens3r_ros.geometry import tangents
 from dens3r_ros.mapping.archive.merging import merge_nodes
 from dens3r_ros.mapping.graph.graph import Edge, PoseGraph, ScalePrior, scale_of
 from dens3r_ros.mapping.graph.solver import Solver
 
 SURE = np.diag([1e-4] * 3 + [1e-5] * 3 + [1e-4])
-STEP = sim3_exp(torch.tensor([0.5, 0, 0, 0, 0, 0.2, 0])).numpy()
+STEP = tangents.exp(np.array([0.5, 0, 0, 0, 0, 0.2, 0]))
 
 
 def drifting(count: int = 20, drift: float = 1.04, first: float = 1.1) -> PoseGraph:

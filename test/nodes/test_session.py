@@ -154,7 +154,7 @@ def test_a_fault_of_an_image_is_a_loss_and_one_for_good_is_a_failure(rig: Rig) -
 
 
 def test_an_error_of_map_publishing_or_of_a_restart_is_told_until_it_works_again(rig: Rig) -> None:
-    rig.add(PointCloud2, "~/map_points")
+    rig.heard(PointCloud2, "~/map_points")
     rig.send(3)
     rig.idle()
     for stage, part, name, trigger in (
@@ -170,8 +170,8 @@ def test_an_error_of_map_publishing_or_of_a_restart_is_told_until_it_works_again
 
 
 def test_a_map_that_has_not_changed_is_sent_to_newcomers_alone(rig: Rig) -> None:
-    clouds = rig.add(PointCloud2, "~/map_points")
-    paths = rig.add(PathMessage, "~/path")
+    clouds = rig.heard(PointCloud2, "~/map_points")
+    paths = rig.heard(PathMessage, "~/path")
     rig.send(3)
     rig.idle()
     assert rig.until(lambda: rig.session.publish_map() or (clouds and paths))
@@ -199,7 +199,7 @@ def test_a_map_that_has_not_changed_is_sent_to_newcomers_alone(rig: Rig) -> None
 
 
 def test_nothing_comes_out_once_it_is_deactivated(rig: Rig) -> None:
-    depth = rig.add(Image, "~/depth/image", 10)
+    depth = rig.heard(Image, "~/depth/image", 10)
     rig.send(2)
     rig.idle()
     assert rig.until(lambda: len(depth) == 2)
@@ -225,6 +225,6 @@ def test_nothing_comes_out_once_it_is_deactivated(rig: Rig) -> None:
 
 
 def test_reset_is_answered_though_it_fails(rig: Rig) -> None:
-    rig.session._mapper.reset = lambda: 1 / 0
+    rig.session._mapper.reset = lambda why: 1 / 0
     with pytest.raises(ZeroDivisionError):
         rig.session.reset().result(10)

@@ -48,7 +48,7 @@ FORBIDDEN = {
 # Folders within a package, from below upwards: each imports only those before it. Folders that are
 # not named here, and the modules beside the folders, only must not import each other in circles.
 FOLDERS = {
-    "mapping": ("tracking", "graph", "keyframes", "places", "history", "archive", "files"),
+    "mapping": ("tracking", "graph", "history", "keyframes", "places", "archive", "files"),
     "nodes": ("messages", "settings", "inputs", "outputs"),
     "scenes": ("looks", "rays", "worlds"),
     "evaluation": ("oracle", "metrics", "image_pairs", "image_sequences"),

@@ -30,6 +30,9 @@ class Log:
 
     warning = error
 
+    def info(self, text: str) -> None:
+        """What is no complaint."""
+
 
 def received(height: int = 48, width: int = 64, **info: Any) -> Received:
     message = encoded(smooth_rgb(height, width), "rgb8")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dens3r_ros.nodes.settings.config import EngineParameters
-from dens3r_ros.nodes.starting.engine_loading import EngineUnavailable, load_beside
+from dens3r_ros.nodes.starting.engine_loading import EngineUnavailable, begin_loading
 
 ENGINES = """
 class Cold:
@@ -36,15 +36,15 @@ def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_an_engine_is_warmed_up_once_before_it_is_used(engines: str) -> None:
-    engine = load_beside(EngineParameters(name=f"{engines}:Warming"), lambda: False)
+    engine = begin_loading(EngineParameters(name=f"{engines}:Warming")).result(60)
     assert engine.warmed == 1
 
 
 def test_an_engine_that_needs_no_warming_is_loaded_all_the_same(engines: str) -> None:
-    engine = load_beside(EngineParameters(name=f"{engines}:Cold"), lambda: False)
+    engine = begin_loading(EngineParameters(name=f"{engines}:Cold")).result(60)
     assert type(engine).__name__ == "Cold"
 
 
 def test_what_fails_while_warming_up_is_said_at_configure(engines: str) -> None:
     with pytest.raises(EngineUnavailable, match="out of memory for 1 image"):
-        load_beside(EngineParameters(name=f"{engines}:Failing"), lambda: False)
+        begin_loading(EngineParameters(name=f"{engines}:Failing")).result(60)
