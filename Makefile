@@ -26,7 +26,7 @@ test: setup  ## the test suite (ARGS='test/geometry -k sim3', JOBS=1 for one pro
 	@$(IN_VENV) python -m pytest $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadfile) $(ARGS)
 
 test-slow: setup  ## the tests that build, install, load full-size networks or follow long sequences
-	@$(IN_VENV) python -m pytest -m "fullsize or slow" $(ARGS)
+	@$(IN_VENV) python -m pytest $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadfile) -m "fullsize or slow" $(ARGS)
 
 lint: setup  ## ruff, mypy, codespell
 	@$(IN_VENV) ruff check . && ruff format --check . && mypy && codespell

@@ -26,6 +26,7 @@ def weights(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_export_and_verify(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out"
     command = ["export", "--model", str(weights), "--size", "64x96", "--verify", "--out", str(out)]

@@ -17,6 +17,7 @@ WORKSPACE = ROOT / "build" / "test-workspace"
 OURS = (str(ROOT / "install"), str(ROOT))
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(shutil.which("colcon") is None, reason="colcon is not installed"),
     pytest.mark.skipif("AMENT_PREFIX_PATH" not in os.environ, reason="no ROS 2 in this shell"),
 ]

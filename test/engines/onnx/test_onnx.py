@@ -31,6 +31,8 @@ from dens3r_ros.engines.protocol import Engine, Outputs
 from dens3r_ros.engines.torch_engine import TorchConfig, TorchEngine
 from dens3r_ros.frame import Frame
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
