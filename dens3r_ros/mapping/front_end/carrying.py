@@ -35,7 +35,11 @@ def carried_maps(
     share = 1 / (1 + age + worn)
     rays = camera_rays(reference.sight.camera) if reference.sight.calibrated else None
     return Maps(
-        lambda: _carried(reference, T_frame_keyframe, share), unit, reference.sight.placement, rays
+        lambda: _carried(reference, T_frame_keyframe, share),
+        unit,
+        reference.sight.placement,
+        rays,
+        apart=True,
     )
 
 
