@@ -16,6 +16,7 @@ from dens3r_ros.mapping.front_end.course import Course
 from dens3r_ros.mapping.front_end.decoder import Decoded, DecodingRequest, DecodingThread
 from dens3r_ros.mapping.front_end.fast_tracker import Placed
 from dens3r_ros.mapping.front_end.ledger import Ledger
+from dens3r_ros.mapping.front_end.need import leaving
 from dens3r_ros.mapping.front_end.schedule import DecodingSchedule
 from dens3r_ros.mapping.graph.graph import rigid
 from dens3r_ros.mapping.history.record import Record
@@ -146,7 +147,8 @@ class FrontEnd:
         records, earlier = self._ledger.along(frame, found)
         if frame in course.unplaced:
             course.unplaced.remove(frame)
-        self._decoder.ask(DecodingRequest(frame, record, earlier, records, held))
+        request = DecodingRequest(frame, record, earlier, records, held, leaving(found))
+        self._decoder.ask(request)
         self._asked = _Asked(frame, record, self._ledger.told)
         self._schedule.asked(course)
 

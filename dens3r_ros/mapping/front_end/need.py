@@ -25,6 +25,9 @@ _UNSURE = 0.01
 alone are too little."""
 _WELL = 0.25
 """Share of the keyframe's landmarks with which a frame is placed well."""
+_LEFT = 0.4
+"""Share of the keyframe's landmarks below which places become vague, for what is left of them lies
+to one side."""
 _LONGEST = 30
 """Frames after which one is decoded whatever it would tell."""
 
@@ -32,6 +35,12 @@ _LONGEST = 30
 def well_placed(found: Placed | str) -> bool:
     """Whether a frame could be a keyframe where the next ones lead nowhere."""
     return isinstance(found, Placed) and not found.bridged and found.matched > _WELL
+
+
+def leaving(found: Placed | str) -> bool:
+    """Whether a frame that is decoded should be a keyframe, since so little of the one it was
+    placed by is left that those after it would be placed badly."""
+    return isinstance(found, Placed) and found.matched < _LEFT
 
 
 def worth_decoding(

@@ -23,14 +23,16 @@ from dens3r_ros.nodes.settings.config import NodeConfig, OutputParameters
 from dens3r_ros.nodes.worker import Job, Worker
 
 _STAGE = "dense maps"
+_REST = 3.0
+"""Rest after an image's maps, in times that they took."""
 
 
 class DenseOutputs:
     """Publishes maps through an outlet.
 
     With policy `latest` the thread publishes one image's maps after the other; while it is busy the
-    newest one of each camera waits. It rests after each as long as it took, so that tracking and
-    decoding have the processor too.
+    newest one of each camera waits. It rests after each, so that tracking and decoding have the
+    processor too.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class DenseOutputs:
         began = time.monotonic()
         if self._outlet.send(job):
             self._faults.clear(_STAGE)
-        self._closing.wait(time.monotonic() - began)
+        self._closing.wait(_REST * (time.monotonic() - began))
 
     def _publish(
         self,
