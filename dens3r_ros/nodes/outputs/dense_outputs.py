@@ -58,13 +58,12 @@ class DenseOutputs:
     ) -> None:
         """Publish an image's maps, at once or soon; with `lengths` or without."""
         outputs = self._cameras[frame.camera]
-        if update.maps is None or not outputs.wanted():
-            return
         job = partial(self._publish, outputs, frame, update, header, output, lengths)
-        if not (update.maps.apart and self._latest):
+        if update.maps is None or not (update.maps.apart and self._latest):
             job()
-        elif self._mailbox.put(frame.camera, partial(self._soon, job)) is not None:
-            self.skipped += 1
+        elif outputs.wanted():
+            dropped = self._mailbox.put(frame.camera, partial(self._soon, job))
+            self.skipped += dropped is not None
 
     def clear(self) -> None:
         """Forget what waits."""
