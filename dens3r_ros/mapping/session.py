@@ -50,9 +50,12 @@ class MappingSession:
         self.levelled_by = ""
         """What made z point up: "base", "floor" or "camera"; empty before it is known."""
 
-    def take(self, frame: Frame, expected: np.ndarray | None = None) -> Update:
+    def take(
+        self, frame: Frame, expected: np.ndarray | None = None, leaving: bool = False
+    ) -> Update:
         """Place one frame; `expected` is where it is relative to its camera's keyframe,
-        T_keyframe_frame, if tracking knows it already."""
+        T_keyframe_frame, if tracking knows it already; `leaving`: another keyframe would serve
+        better."""
         watch = Stopwatch()
         with watch.stage("background"):
             self.catch_up()
@@ -65,7 +68,7 @@ class MappingSession:
         with watch.stage("image"):
             view = stream.view(features)
         step = Step(frame, features, stream, watch, view, frame.camera == self._owner)
-        step.held = stream.expect(expected)
+        step.held, step.leaving = stream.expect(expected), leaving
         with watch.stage("solve"):
             if self.world.backend.apply(self._number):
                 self._correct()
@@ -184,7 +187,7 @@ class MappingSession:
         keyframe.tracked(found)
         step.stream.consistency.add(keyframe.id, found.difference)
         self._found(step, keyframe, seen, found)
-        if self._leaves(found):
+        if step.leaving or self._leaves(found):
             with step.watch.stage("keyframe"):
                 self._change_keyframe(step, keyframe, seen, found)
         if self._learns(step, keyframe) and not step.view.calibrated and found.parallax > WIDE:

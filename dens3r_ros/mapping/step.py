@@ -37,6 +37,8 @@ class Step:
     """None also where the frame began the map and was tracked against nothing."""
     held: bool = False
     """Whether tracking knows its place already, so that it is not lost if nothing more is found."""
+    leaving: bool = False
+    """Whether its camera would be tracked better against another keyframe."""
     keyframe_made: bool = False
     number: int = -1
     """Among all frames that have a place, once it has one."""

@@ -41,6 +41,9 @@ class Course:
     """Frames since it was placed last."""
     bridged: int = 0
     """Frames since it was placed by points last."""
+    matched: float = 1.0
+    """Share of the keyframe's landmarks that was found last, and how much less than before."""
+    faded: float = 0.0
     number: int = 0
     """Of the last frame, all cameras counted together."""
     decoded: int = 0
@@ -54,6 +57,7 @@ class Course:
         found = self._tried(frame)
         if isinstance(found, Placed):
             self.lost, self.bridged = 0, found.bridged
+            self.faded, self.matched = self.matched - found.matched, found.matched
             self._stand(frame, found)
             self.unplaced.clear()
         else:
