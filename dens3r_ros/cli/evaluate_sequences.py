@@ -46,6 +46,10 @@ def sequences(
     max_side: Annotated[
         int, typer.Option(min=0, help="Long side to work at; 0 is the engine's, 512 the oracle's.")
     ] = 0,
+    engine_size: Annotated[
+        int,
+        typer.Option(min=0, help="Long side that a network sees; 0 is --max-side, or its own."),
+    ] = 0,
     every: Annotated[int, typer.Option(min=1, help="Take each N-th frame.")] = 1,
     chained: Annotated[
         bool, typer.Option(help="Also chain the poses of neighbouring pairs, for comparison.")
@@ -75,9 +79,9 @@ def sequences(
             for number in range(seed, seed + seeds):
                 source = _source(name)
                 chosen = (
-                    _hybrid(network, source, number, max_side)
+                    _hybrid(network, source, number, max_side, engine_size)
                     if engine == "hybrid"
-                    else _engine(engine, model, source, number, metric, max_side)
+                    else _engine(engine, model, source, number, metric, engine_size or max_side)
                 )
                 yield _measure(source, chosen, config, options)
 
@@ -149,12 +153,12 @@ def _engine(
     return load_engine(name, model, max_side=max_side)
 
 
-def _hybrid(network: str, source: Source, seed: int, max_side: int) -> Engine:
+def _hybrid(network: str, source: Source, seed: int, max_side: int, size: int) -> Engine:
     """The hybrid engine with an oracle of single images, or with a real network."""
     if network not in ("oracle", "oracle-metric"):
         from dens3r_ros.engines.loading import load_engine
 
-        return load_engine("hybrid", network, max_side=max_side)
+        return load_engine("hybrid", network, max_side=max_side, size=size)
     from dens3r_ros.engines.hybrid import HybridConfig, HybridEngine
     from dens3r_ros.evaluation.monocular_oracle import MonocularOracle
 
