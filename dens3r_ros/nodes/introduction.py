@@ -8,7 +8,7 @@ from dens3r_ros.nodes.settings.config import NodeConfig
 
 
 def introduction(info: EngineInfo, config: NodeConfig) -> str:
-    """Engine and why it, model, device, precision, size, calibration, whether lengths are metres."""
+    """Engine and why it, model, device, precision, size, calibration, what lengths are."""
     from dens3r_ros.engines.loading import choose_engine
 
     why = choose_engine(config.engine.name, config.engine.model).why
