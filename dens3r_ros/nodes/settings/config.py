@@ -146,6 +146,13 @@ class MappingParameters:
         choices=("auto", "metric", "free"),
     )
     window: int = setting(12, "Keyframes kept ready to match against.", low=3, high=200)
+    views: int = setting(
+        2,
+        "Keyframes that a network of many views sees together with an image and its keyframe; 0 "
+        "shows it pairs.",
+        low=0,
+        high=30,
+    )
     archive: int = setting(
         2000, "Keyframes remembered in all; bounds memory.", low=10, high=100_000
     )
