@@ -13,6 +13,7 @@ from dens3r_ros.geometry.rotation import turn
 from dens3r_ros.mapping.going_on import go_on
 from dens3r_ros.mapping.history.history import History
 from dens3r_ros.mapping.joining import join
+from dens3r_ros.mapping.keyframes.company import Company
 from dens3r_ros.mapping.keyframes.initialiser import Initialiser, placed_waiting
 from dens3r_ros.mapping.keyframes.linking import tracked_link
 from dens3r_ros.mapping.odometry import Odometry
@@ -44,6 +45,7 @@ class MappingSession:
         self._last: dict[str, Step] = {}  # by camera, the last frame that was placed
         self._owner = parts.config.cameras.odometry
         self._initialiser = Initialiser(parts.engine, parts.maker, parts.config)
+        self._company = Company(parts.engine, parts.config, parts.rigid, parts.maker)
         self._number = self._worked = self._lost = 0
         self.held: frozenset[int] = frozenset()
         """Keyframes that frames are tracked against between decodings."""
@@ -164,7 +166,7 @@ class MappingSession:
     def _follow(self, step: Step, keyframe: Keyframe) -> None:
         """Track against the current keyframe, or find out where else the frame is."""
         with step.watch.stage("decode"):
-            seen = observe(self._engine, [(step.features, keyframe.features)], normals=True)[0]
+            seen = self._company.look(step, keyframe, self.world.window, self.world.graph)
         step.view = step.stream.learn(step.view, step.features, seen, keyframe)
         with step.watch.stage("track"):
             start = None if step.stream.lost else step.stream.T_keyframe_frame
@@ -183,8 +185,8 @@ class MappingSession:
         """The frame is placed: fuse it, and see whether it should be a keyframe."""
         step.stream.lost = 0
         with step.watch.stage("fuse"):
-            self.parts.maker.fold(keyframe, seen, found)
-        keyframe.tracked(found)
+            around = self.world.window, self.world.graph
+            self._company.fold(step, keyframe, seen, found, *around)
         step.stream.consistency.add(keyframe.id, found.difference)
         self._found(step, keyframe, seen, found)
         if step.leaving or self._leaves(found):
@@ -259,7 +261,7 @@ class MappingSession:
         older = world.older(made, world.pose(keyframe.id) @ T, but=keyframe)
         if older is None or not self._take_up(step, keyframe, older, T):
             forth = tracked_link(found, seen.pixels is not None, keyframe, made, self.parts.rigid)
-            world.grow(made, keyframe, forth)
+            world.grow(made, keyframe, forth, self._company.links(step, made, world.window))
             if step.owner:
                 self.odometry.hand_over(made.id, np.eye(4), T, np.eye(4))
             self.history.became(step, made.id)

@@ -32,7 +32,7 @@ def mapper_config(config: NodeConfig, extrinsics: Mapping[str, np.ndarray]) -> M
         calibrated=config.input.use_camera_info,
         tracking=TrackingConfig(seed=mapping.seed),
         decoding=_decoding(config),
-        window=WindowConfig(keyframes=mapping.window),
+        window=WindowConfig(keyframes=mapping.window, views=mapping.views),
         graph=GraphConfig(neighbours=mapping.neighbours),
         loops=LoopConfig(
             enabled=mapping.loops,
