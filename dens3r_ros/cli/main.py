@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from dens3r_ros.cli import bench, demo, doctor, evaluate, export, models, render, train
+from dens3r_ros.cli import bench, demo, doctor, evaluate, export, models, reconstruct, render, train
 from dens3r_ros.cli import map as maps
 
 app = typer.Typer(
@@ -21,5 +21,6 @@ app.add_typer(evaluate.app, name="evaluate")
 app.command("export")(export.export)
 app.add_typer(maps.app, name="map")
 app.add_typer(models.app, name="models")
+app.command("reconstruct")(reconstruct.reconstruct)
 app.command("render")(render.render)
 app.add_typer(train.app, name="train")

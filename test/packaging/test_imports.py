@@ -38,7 +38,7 @@ FORBIDDEN = {
     "engines": {"cli", "nodes", "mapping", *BESIDE},
     "mapping": {"cli", "nodes", *BESIDE},
     "sources": {*ABOVE, "training", "evaluation", "reconstruction"},  # opens the walks of scenes
-    "reconstruction": {"cli", "nodes", "mapping", "scenes", "training", "evaluation"},
+    "reconstruction": {"cli", "nodes", "scenes", "training", "evaluation"},
     "evaluation": {"cli", "nodes"},
     "scenes": {*ABOVE, "sources", "training", "evaluation", "reconstruction"},
     "training": {"cli", "nodes"},
@@ -54,6 +54,7 @@ FOLDERS = {
     "evaluation": ("oracle", "metrics", "image_pairs", "image_sequences"),
     "training": ("losses", "optimization", "data", "validation"),
     "engines": ("geometric", "onnx", "bench"),
+    "reconstruction": ("outputs", "refinement", "report", "pipeline"),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
