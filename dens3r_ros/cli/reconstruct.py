@@ -115,10 +115,13 @@ def reconstruct(
     images so far.
     """
     from dens3r_ros.reconstruction.pipeline.options import MODES, Asked, Picks
+    from dens3r_ros.reconstruction.pipeline.photos import refuse_photos
 
     if mode not in MODES:
         stop(f"mode {mode!r} is none of {', '.join(MODES)}")
     with plain_errors():
+        if mode == "photos":
+            refuse_photos()
         parameters = _parameters(config, engine, model)
         opened = _opened(inputs, fps, topic, intrinsics)
         asked = Asked(save_depth, save_normals, mesh, splats, mcap, mesh_faces, voxel)
@@ -127,7 +130,13 @@ def reconstruct(
         options = _options(out, parameters, picks, asked, mode, live, resume)
         _check(options)
         chosen = _engine(parameters, size, configured=config is not None)
-    settings = {"command": _command(), "engine": chosen.info.name, "model": chosen.info.model}
+    settings = {
+        "input": ", ".join(one.name for one in opened),
+        "command": _command(),
+        "engine": chosen.info.name,
+        "model": chosen.info.model,
+        "image size": chosen.info.image_size,
+    }
     finished, whole = _run(opened, chosen, options, viewer, settings)
     _report(finished, out)
     if not whole:

@@ -54,7 +54,7 @@ FOLDERS = {
     "evaluation": ("oracle", "metrics", "image_pairs", "image_sequences"),
     "training": ("losses", "optimization", "data", "validation"),
     "engines": ("geometric", "onnx", "bench"),
-    "reconstruction": ("outputs", "refinement", "report", "pipeline"),
+    "reconstruction": ("outputs", "kept", "refinement", "report", "pipeline"),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

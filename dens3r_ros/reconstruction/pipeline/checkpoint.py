@@ -12,7 +12,7 @@ from typing import Any
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.files.map_file import write_map
 from dens3r_ros.mapping.files.map_reading import read_map
-from dens3r_ros.reconstruction.pipeline.mapped import Tally
+from dens3r_ros.reconstruction.kept.mapped import Tally
 from dens3r_ros.reconstruction.pipeline.mapping_run import MappingRun
 
 _EVERY_S = 20.0

@@ -17,10 +17,10 @@ from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.parts import usual_parts
 from dens3r_ros.mapping.update import Tracking, Update
 from dens3r_ros.mapping.world import Parts
-from dens3r_ros.reconstruction.pipeline.keyframe_files import KeyframeFiles, WritingArchive
-from dens3r_ros.reconstruction.pipeline.mapped import Mapped, Tally
-from dens3r_ros.reconstruction.pipeline.pair_tracks import TrackStore
-from dens3r_ros.reconstruction.pipeline.recording import recorded
+from dens3r_ros.reconstruction.kept.keyframe_files import KeyframeFiles, WritingArchive
+from dens3r_ros.reconstruction.kept.mapped import Mapped, Tally
+from dens3r_ros.reconstruction.kept.pair_tracks import TrackStore
+from dens3r_ros.reconstruction.kept.recording import recorded
 from dens3r_ros.sources.inputs import Unreadable
 
 

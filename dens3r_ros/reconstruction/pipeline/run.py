@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -10,18 +11,20 @@ from typing import Any
 
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.mapping.files.map_file import write_map
+from dens3r_ros.reconstruction.kept.keyframe_files import KeyframeFiles
+from dens3r_ros.reconstruction.kept.mapped import Mapped, Tally
+from dens3r_ros.reconstruction.kept.pair_tracks import TrackStore
+from dens3r_ros.reconstruction.outputs.frame_maps import FrameMapsKeeper
 from dens3r_ros.reconstruction.outputs.scene import Scene
 from dens3r_ros.reconstruction.pipeline.checkpoint import Checkpoints
 from dens3r_ros.reconstruction.pipeline.folders import Folders
-from dens3r_ros.reconstruction.pipeline.keyframe_files import KeyframeFiles
-from dens3r_ros.reconstruction.pipeline.mapped import Mapped, Tally
 from dens3r_ros.reconstruction.pipeline.mapping_run import MappingRun, Watcher
 from dens3r_ros.reconstruction.pipeline.options import Options
-from dens3r_ros.reconstruction.pipeline.pair_tracks import TrackStore
 from dens3r_ros.reconstruction.pipeline.reading import Reading, Tell
 from dens3r_ros.reconstruction.pipeline.scenes import scene_of
 from dens3r_ros.reconstruction.pipeline.stopping import Stop
-from dens3r_ros.reconstruction.pipeline.writing import Written, write_outputs
+from dens3r_ros.reconstruction.pipeline.writing import Product, Writing, Written
+from dens3r_ros.reconstruction.refinement.refining import Refined, refine
 from dens3r_ros.sources.inputs import Input
 
 Following = Callable[[str, float | None], AbstractContextManager[Tell]]
@@ -61,16 +64,25 @@ class Reconstruction:
         self._folders.begin(options.resume)
         self.files = KeyframeFiles(self._folders.images, self._folders.keyframe_maps)
         self._tracks = None if options.live else TrackStore(self._folders.tracks)
+        asked = options.asked
+        self._frame_maps = None
+        if asked.depth or asked.normals:
+            folder, least = self._folders.frame_maps, options.least_confidence
+            self._frame_maps = FrameMapsKeeper(folder, least)
+            watchers = (*watchers, self._frame_maps)
         self._watchers = watchers
 
     def run(self) -> Finished:
         """Do it all; NothingMapped where no image found a place."""
         mapped = self._map()
+        points = refined = None
         if self._tracks is not None and not self._stop.refining:
-            mapped = self._refine(mapped)
-        scene = scene_of(mapped, self.files, self._options.least_confidence)
+            refined = self._refine(mapped, self._tracks)
+            mapped, points = refined.mapped, refined.points
+        scene = scene_of(mapped, self.files, self._options.least_confidence).with_points(points)
         write_map(self._options.out / "scene.map", mapped.saved)
-        written = write_outputs(scene, mapped, self._options, self._following, self._settings)
+        product = Product(scene, mapped, refined, self._frame_maps, self._settings)
+        written = Writing(product, self._options, self._following).all()
         self._folders.end()
         return Finished(scene, mapped.tally, written)
 
@@ -95,8 +107,12 @@ class Reconstruction:
             raise NothingMapped(_why_nothing(run.tally))
         return mapped
 
-    def _refine(self, mapped: Mapped) -> Mapped:
-        return mapped
+    def _refine(self, mapped: Mapped, tracks: TrackStore) -> Refined:
+        began = time.monotonic()
+        with self._following("refining", None) as tell:
+            refined = refine(mapped, self.files, tracks, tell, lambda: self._stop.refining)
+        mapped.tally.spend("refining", time.monotonic() - began)
+        return refined
 
     def _asked(self) -> dict[str, Any]:
         """What must be the same when a run goes on."""

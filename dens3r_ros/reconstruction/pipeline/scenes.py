@@ -9,9 +9,9 @@ from dens3r_ros.engines.preprocess import intrinsics_at
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.graph.graph import rigid, scale_of
 from dens3r_ros.mapping.tracking.cameras import at_input
+from dens3r_ros.reconstruction.kept.keyframe_files import KeyframeFiles
+from dens3r_ros.reconstruction.kept.mapped import Mapped
 from dens3r_ros.reconstruction.outputs.scene import Scene, SceneKeyframe, View
-from dens3r_ros.reconstruction.pipeline.keyframe_files import KeyframeFiles
-from dens3r_ros.reconstruction.pipeline.mapped import Mapped
 
 
 def scene_of(mapped: Mapped, files: KeyframeFiles, least_confidence: float) -> Scene:

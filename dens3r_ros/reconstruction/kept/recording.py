@@ -20,7 +20,7 @@ from dens3r_ros.engines.protocol import (
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.tracking.cameras import fit_camera
 from dens3r_ros.network.prediction import PairPrediction
-from dens3r_ros.reconstruction.pipeline.pair_tracks import PairTracks, pair_tracks
+from dens3r_ros.reconstruction.kept.pair_tracks import PairTracks, pair_tracks
 
 Note = Callable[[PairTracks], None]
 

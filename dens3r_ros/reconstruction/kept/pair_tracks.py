@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,17 +17,28 @@ CHUNK = 64
 _STEPS = 16.0
 """Steps of a confidence's logarithm in its byte."""
 
+ImageKey = tuple[int, str]
+"""Stamp and camera of an image."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a pair's tracks are kept: a file, and the number in it."""
+
+    path: Path
+    number: int
+
 
 @dataclass(frozen=True, eq=False)
 class PairTracks:
     """Samples of image b, every `STRIDE` pixels, found in image a.
 
-    a, b: (stamp, camera name); shape: rows and columns of samples; flow (rows, columns, 2)
+    flow (rows, columns, 2)
     float16: pixel in a minus pixel in b; confidence (rows, columns) uint8, 0 none, by `spread`.
     """
 
-    a: tuple[int, str]
-    b: tuple[int, str]
+    a: ImageKey
+    b: ImageKey
     flow: np.ndarray
     confidence: np.ndarray
 
@@ -51,7 +61,7 @@ def sampled(maps: np.ndarray) -> np.ndarray:
 
 
 def pair_tracks(
-    a: tuple[int, str], b: tuple[int, str], pixels_b_in_a: np.ndarray, confidence: np.ndarray
+    a: ImageKey, b: ImageKey, pixels_b_in_a: np.ndarray, confidence: np.ndarray
 ) -> PairTracks:
     """Thinned tracks of a pair: where b's pixels lie in a (H, W, 2), and its confidence (H, W)."""
     there = sampled(pixels_b_in_a)
@@ -105,14 +115,22 @@ class TrackStore:
                 path.unlink()
             self._waiting, self._next = [], 0
 
-    def __iter__(self) -> Iterator[PairTracks]:
-        """Every pair, a chunk in memory at a time."""
+    def places(self) -> dict[tuple[ImageKey, ImageKey], Place]:
+        """Where every pair (a, b) is kept; of one that came twice, the first time."""
         self.flush()
+        found: dict[tuple[ImageKey, ImageKey], Place] = {}
         for path in self._chunks():
             with np.load(path) as chunk:
                 for number, (a, b) in enumerate(json.loads(str(chunk["names"]))):
-                    flow, confidence = chunk[f"flow{number}"], chunk[f"confidence{number}"]
-                    yield PairTracks((a[0], a[1]), (b[0], b[1]), flow, confidence)
+                    found.setdefault(((a[0], a[1]), (b[0], b[1])), Place(path, number))
+        return found
+
+    @staticmethod
+    def read(pair: tuple[ImageKey, ImageKey], place: Place) -> PairTracks:
+        """A pair's tracks."""
+        with np.load(place.path) as chunk:
+            flow, confidence = (chunk[f"{name}{place.number}"] for name in ("flow", "confidence"))
+            return PairTracks(*pair, flow, confidence)
 
     def _chunks(self) -> list[Path]:
         return sorted(self._folder.glob("*.npz"))
