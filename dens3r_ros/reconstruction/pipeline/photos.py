@@ -8,12 +8,6 @@ class PhotosUnavailable(ValueError):
     """Photos in any order cannot be made into a scene."""
 
 
-def looks_like_photos(names: list[str]) -> bool:
-    """Whether inputs are sets of photos rather than images in the order of time: none is yet, since
-    only `video` is there to choose."""
-    return False
-
-
 def refuse_photos() -> None:
     """PhotosUnavailable: say what to do instead."""
     raise PhotosUnavailable(
