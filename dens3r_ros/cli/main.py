@@ -5,7 +5,18 @@ from __future__ import annotations
 
 import typer
 
-from dens3r_ros.cli import bench, demo, doctor, evaluate, export, models, reconstruct, render, train
+from dens3r_ros.cli import (
+    bench,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    models,
+    reconstruct,
+    render,
+    train,
+    view,
+)
 from dens3r_ros.cli import map as maps
 
 app = typer.Typer(
@@ -24,3 +35,4 @@ app.add_typer(models.app, name="models")
 app.command("reconstruct")(reconstruct.reconstruct)
 app.command("render")(render.render)
 app.add_typer(train.app, name="train")
+app.command("view")(view.view)

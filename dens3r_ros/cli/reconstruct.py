@@ -223,10 +223,9 @@ def _run(
 
     for line in described(inputs):
         say(line)
-    asked_to_stop = Stop()
+    asked_to_stop, watchers = Stop(), _watchers(viewer)
     try:
         with on_interrupt(asked_to_stop, say), plain_errors(CannotResume):
-            watchers = _watchers(viewer)
             work = Reconstruction(
                 inputs, engine, options, following, asked_to_stop, watchers, settings
             )
@@ -236,6 +235,9 @@ def _run(
     except KeyboardInterrupt:
         say(f"Stopped. What is there so far goes on with --resume --out {options.out}.")
         raise typer.Exit(130) from None
+    finally:
+        for watcher in watchers:
+            watcher.close()
 
 
 def _watchers(viewer: str) -> tuple[Any, ...]:
