@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""If these fail, people cannot look at what they made, or measure something else than they meant."""
+"""If these fail, people cannot look at what they made, or measure another thing than they meant."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_map_in_the_browser(saved: Path, tmp_path: Path) -> None:
     browser = Browser(content, port=port)
     try:
         near, far = content.points[0].astype(float), content.points[-1].astype(float)
-        browser.mark(near + (0, 0, 1.0), np.array([0, 0, -1.0]))
+        browser.mark(near + np.array([0, 0, 1.0]), np.array([0, 0, -1.0]))
         whole = content.points[:, 2].max()
         kept = browser.cut(content.points.min(0), np.array([*content.points.max(0)[:2], whole - 1]))
         assert 0 < kept < len(content.points)

@@ -45,7 +45,7 @@ def test_the_page_in_chromium(made: Any, tmp_path: Path) -> None:
 def test_a_ceiling_does_not_hide_the_room_and_the_way_is_on_top() -> None:
     x, y = np.meshgrid(np.linspace(0, 4, 200), np.linspace(0, 3, 150))
     floor = np.stack((x.ravel(), y.ravel(), np.zeros(x.size)), 1)
-    ceiling = floor + (0, 0, 2.6)
+    ceiling = floor + np.array([0, 0, 2.6])
     colours = np.repeat(np.array([[0, 200, 0], [200, 0, 200]], np.uint8), len(floor), 0)
     way = np.array([[0.5, 0.5, 1.5], [3.5, 2.5, 1.5]])
     picture = draw(np.concatenate((floor, ceiling)), colours, way, ABOVE)
