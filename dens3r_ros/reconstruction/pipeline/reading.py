@@ -67,8 +67,6 @@ class Reading:
             if stop.taking:
                 self._checkpoints.write(self._run, self._progress)
                 return True
-            if picker.over:
-                break
         return False
 
     def _picker(self, part: int) -> Picker:

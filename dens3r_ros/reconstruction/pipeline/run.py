@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from dens3r_ros.engines.protocol import Engine
@@ -105,6 +105,9 @@ class Reconstruction:
                 mapped = run.finish()
         if not mapped.poses:
             raise NothingMapped(_why_nothing(run.tally))
+        if any(one.rough_lens for one in self._inputs):
+            # A maker's figure was good enough to map with; refinement finds the rest.
+            return replace(mapped, estimated=frozenset(mapped.intrinsics))
         return mapped
 
     def _refine(self, mapped: Mapped, tracks: TrackStore) -> Refined:

@@ -40,7 +40,7 @@ def fuse_again(
 ) -> tuple[KeyframeMaps, float]:
     """A keyframe's maps from all that see it at their final `poses`, in the keyframe's unit; and
     the length of that in the scene's, which was `unit`."""
-    camera = scaled(maps.camera, focal)
+    camera = scaled(anchor.camera, focal)
     pairs = [
         landing(TrackStore.read((frame, anchor.key), place))
         for frame, place in zip(anchor.frames, anchor.places, strict=True)

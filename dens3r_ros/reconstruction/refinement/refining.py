@@ -54,7 +54,7 @@ def refine(
     """Better poses, lens and depth; `ended` may say that it is enough."""
     units = {i: scale_of(S) for i, S in mapped.poses.items()}
     around = Neighbourhood.among(mapped)
-    anchors = gather(store, around, files, units)
+    anchors = gather(store, around, files, units, mapped.intrinsics)
     if len(anchors) < _FEWEST:
         return Refined(mapped, None, None, 1.0, 1.0)
     by_id = {i: key for key, i in around.keyframes.items()}

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from dens3r_ros.engines.preprocess import intrinsics_at
 from dens3r_ros.geometry.camera import Intrinsics
-from dens3r_ros.reconstruction.kept.keyframe_files import KeyframeFiles
+from dens3r_ros.reconstruction.kept.keyframe_files import KeyframeFiles, KeyframeMaps
 from dens3r_ros.reconstruction.kept.mapped import Mapped
 from dens3r_ros.reconstruction.kept.pair_tracks import (
     ImageKey,
@@ -23,7 +24,7 @@ from dens3r_ros.reconstruction.kept.pair_tracks import (
 
 FRAMES = 10
 """Most frames that are no keyframes, of each keyframe, those that see it from farthest aside."""
-_BLOCK = 3
+_BLOCK = 4
 """Samples each way of which the best textured one is taken for the bundle."""
 _PIXEL_ERROR = 1.5
 _LEAST_PIXELS = 0.5
@@ -34,15 +35,16 @@ _LEAST_PIXELS = 0.5
 class Anchor:
     """A keyframe whose pixels are tracked.
 
-    pixels (N, 2) in it; frames: who sees them; places: where the pairs' tracks are kept; seen
-    (F, N, 2) float32 where they see them; weights (F, N) float32 inverse variances in
-    1 / pixels^2, 0 where not seen; inverse (N,) their inverse depth as mapping left it, in the
-    scene's unit, 0 where unknown.
+    chosen (N,): numbers of the samples that are taken, pixels (N, 2) theirs; frames: who sees
+    them; places: where the pairs' tracks are kept; seen (F, N, 2) float32 where they see them;
+    weights (F, N) float32 inverse variances in 1 / pixels^2, 0 where not seen; inverse (N,) their
+    inverse depth as mapping left it, in the scene's unit, 0 where unknown.
     """
 
     key: ImageKey
     keyframe_id: int
     camera: Intrinsics
+    chosen: np.ndarray
     pixels: np.ndarray
     inverse: np.ndarray
     frames: list[ImageKey] = field(default_factory=list)
@@ -80,11 +82,16 @@ class Neighbourhood:
 
 
 def gather(
-    store: TrackStore, around: Neighbourhood, files: KeyframeFiles, units: Mapping[int, float]
+    store: TrackStore,
+    around: Neighbourhood,
+    files: KeyframeFiles,
+    units: Mapping[int, float],
+    lenses: Mapping[str, Intrinsics],
 ) -> list[Anchor]:
     """Every keyframe with textured samples of it and who sees them, thinned for the bundle.
 
-    `units` are the lengths of the keyframes' units in the scene's.
+    `units` are the lengths of the keyframes' units in the scene's, `lenses` the cameras' of whole
+    images, as they are known in the end.
     """
     pairs: dict[ImageKey, list[tuple[ImageKey, Place]]] = {}
     for (a, b), place in store.places().items():
@@ -93,7 +100,9 @@ def gather(
     found = []
     for key, keyframe_id in sorted(around.keyframes.items(), key=lambda item: item[1]):
         if key in pairs:
-            found.append(_anchor(key, keyframe_id, pairs[key], around, files, units[keyframe_id]))
+            anchor = _anchor(key, keyframe_id, files.read(keyframe_id), units[keyframe_id], lenses)
+            _fill(anchor, pairs[key], around)
+            found.append(anchor)
     return found
 
 
@@ -108,12 +117,10 @@ def landing(pair: PairTracks) -> tuple[np.ndarray, np.ndarray]:
 def _anchor(
     key: ImageKey,
     keyframe_id: int,
-    pairs: list[tuple[ImageKey, Place]],
-    around: Neighbourhood,
-    files: KeyframeFiles,
+    maps: KeyframeMaps,
     unit: float,
+    lenses: Mapping[str, Intrinsics],
 ) -> Anchor:
-    maps = files.read(keyframe_id)
     grey = cv2.cvtColor(maps.colours, cv2.COLOR_RGB2GRAY)
     worth = sampled(cv2.cornerMinEigenVal(grey, 5))
     chosen = _best_of_blocks(worth)
@@ -121,9 +128,10 @@ def _anchor(
     known = (depth > 0) & (sampled(maps.confidence).ravel()[chosen] > 1)
     inverse = np.where(known, 1 / np.maximum(depth, 1e-9), 0)
     pixels = sample_pixels(worth.shape).reshape(-1, 2)[chosen].astype(np.float64)
-    anchor = Anchor(key, keyframe_id, maps.camera, pixels, inverse)
-    _fill(anchor, pairs, chosen, around)
-    return anchor
+    lens = lenses.get(key[1])
+    fits = lens is not None and (lens.height, lens.width) == maps.placement.original
+    camera = intrinsics_at(lens, maps.placement) if lens is not None and fits else maps.camera
+    return Anchor(key, keyframe_id, camera, chosen, pixels, inverse)
 
 
 def _best_of_blocks(worth: np.ndarray) -> np.ndarray:
@@ -140,14 +148,13 @@ def _best_of_blocks(worth: np.ndarray) -> np.ndarray:
 def _fill(
     anchor: Anchor,
     pairs: list[tuple[ImageKey, Place]],
-    chosen: np.ndarray,
     around: Neighbourhood,
 ) -> None:
     """Who sees the anchor: all keyframes, and of other frames those farthest aside."""
     aside, seen = {}, {}
     for frame, place in pairs:
         pixels, weights = landing(TrackStore.read((frame, anchor.key), place))
-        pixels, weights = pixels.reshape(-1, 2)[chosen], weights.ravel()[chosen]
+        pixels, weights = pixels.reshape(-1, 2)[anchor.chosen], weights.ravel()[anchor.chosen]
         if not (weights > 0).any():
             continue
         moved = np.linalg.norm(pixels - anchor.pixels, axis=1)

@@ -55,7 +55,7 @@ class BagInput:
         with _reader(self._path) as reader:
             connections = [c for c in reader.connections if c.topic == self._topic]
             messages = enumerate(reader.messages(connections=connections))
-            while True:
+            while not wanted.over:
                 try:
                     index, (connection, time, data) = next(messages)
                 except StopIteration:

@@ -48,6 +48,8 @@ class Film:
         with self._opened() as container:
             stream = _video_stream(container, self._path)
             for index, picture in enumerate(_decoded(container, stream)):
+                if wanted.over:
+                    return
                 if isinstance(picture, Unreadable):
                     yield index, Unreadable(index, f"{self._path.name}: {picture.reason}")
                     continue

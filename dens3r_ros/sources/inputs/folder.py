@@ -47,6 +47,8 @@ class PhotoFolder:
     def frames(self, wanted: Wanted) -> Iterator[tuple[int, Frame | Unreadable]]:
         """See `Input`."""
         for index, path in enumerate(self._files):
+            if wanted.over:
+                return
             stamp = round(index * 1e9 / self._rate)
             if not (wanted.by_index(index) and wanted.by_stamp(stamp)):
                 continue

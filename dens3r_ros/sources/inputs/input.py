@@ -22,6 +22,11 @@ class Unreadable:
 class Wanted(Protocol):
     """Says which images are taken, so that the others are not even decoded."""
 
+    @property
+    def over(self) -> bool:
+        """Whether no later image is taken."""
+        ...
+
     def by_index(self, index: int) -> bool:
         """Whether the image of that number, counted from zero, may be taken."""
         ...
@@ -58,6 +63,8 @@ class SourceInput:
     def frames(self, wanted: Wanted) -> Iterator[tuple[int, Frame | Unreadable]]:
         """See `Input`; an image that cannot be read costs no more than itself."""
         for index in range(len(self._source)):
+            if wanted.over:
+                return
             if not wanted.by_index(index):
                 continue
             try:

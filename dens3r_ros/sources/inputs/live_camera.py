@@ -30,7 +30,7 @@ class LiveCamera:
         """See `Input`; pictures that nobody had time for are the camera's own to drop."""
         index, last = 0, -1
         try:
-            while self._capture.grab():
+            while not wanted.over and self._capture.grab():
                 stamp = max(time.time_ns(), last + 1)
                 last = stamp
                 if wanted.by_index(index) and wanted.by_stamp(stamp):

@@ -56,7 +56,7 @@ def problem(wrong: float = 0.0, noise: float = 0.2, seed: int = 0) -> tuple[Any,
             at[rng.random(len(at)) < wrong] += rng.normal(0, 15, 2)
             seen.append(at)
         weights = np.full((len(frames), 120), 4.0, np.float32)
-        anchor = Anchor(key, n, CAMERA, pixels, 1 / depth, frames)
+        anchor = Anchor(key, n, CAMERA, np.arange(120), pixels, 1 / depth, frames)
         anchor.seen, anchor.weights = np.array(seen, np.float32), weights
         anchors.append(anchor)
         inverse.append(1 / depth)

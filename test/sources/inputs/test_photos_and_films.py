@@ -21,6 +21,8 @@ from dens3r_ros.sources.source import SourceError
 class Everything:
     """Wants all images."""
 
+    over = False
+
     def by_index(self, index: int) -> bool:
         return True
 
@@ -194,3 +196,12 @@ def test_a_lens_that_is_given(tmp_path: Path) -> None:
     told.write_text("fx: 3\n")
     with pytest.raises(SourceError, match="is no calibration"):
         with_lens(open_input(folder), str(told))
+
+
+def test_nothing_is_read_beyond_the_end(tmp_path: Path) -> None:
+    from dens3r_ros.reconstruction.pipeline.options import Picks
+    from dens3r_ros.reconstruction.pipeline.taking import Picker
+
+    path = film(tmp_path / "a.mp4", list(range(0, 900, 100)))
+    taken = [i for i, _ in open_input(str(path)).frames(Picker(Picks(end=0.35)))]
+    assert taken == [0, 1, 2, 3]
