@@ -18,6 +18,7 @@ from dens3r_ros.cli import (
     view,
 )
 from dens3r_ros.cli import map as maps
+from dens3r_ros.cli.offline import reconstruct, view
 
 app = typer.Typer(
     name="dens3r",

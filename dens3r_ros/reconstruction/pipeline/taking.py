@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from dens3r_ros.reconstruction.pipeline.options import Picks
 
+_EARLY_S = 1e-4
+"""By which an image may come before its turn: stamps are rounded."""
+
 
 class Picker:
     """Decides image by image, in their order; `first` are done already, of a run that goes on.
@@ -17,7 +20,7 @@ class Picker:
         self.origin = origin
         self.over = False
         """Whether no later image will be taken."""
-        self._next: float = -1.0
+        self._next: float | None = None
 
     def by_index(self, index: int) -> bool:
         """Whether the image of that number may be taken."""
@@ -35,10 +38,14 @@ class Picker:
             return False
         if seconds < picks.start or (begins and self._first > 0):
             return False
-        if picks.fps:
-            if seconds < self._next - 1e-4:
-                return False
-            self._next = max(self._next + 1 / picks.fps, seconds + 0.5 / picks.fps)
+        return not picks.fps or self._in_time(seconds, 1 / picks.fps)
+
+    def _in_time(self, seconds: float, period: float) -> bool:
+        """Whether the image's turn has come; a steady pace is kept where images came late."""
+        due = seconds if self._next is None else self._next
+        if seconds < due - _EARLY_S:
+            return False
+        self._next = due + period if due + period > seconds else seconds + period
         return True
 
     def _in_step(self, index: int) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from dens3r_ros.mapping.graph.graph import scale_of
@@ -173,7 +173,7 @@ def _told(product: Product, options: Options, written: Written) -> Told:
     ]
     notes = [("note", note) for note in dict.fromkeys(tally.notes)]
     dropped = counted(tally.dropped, "not read") + counted(tally.lost, "without a place") + notes
-    settings = flat(product.settings) + flat({"mapper": asdict(options.mapper)}) + versions()
+    settings = flat(product.settings) + flat({"mapper": options.mapper}) + versions()
     return Told(
         result,
         seconds(tally.seconds, tally.taken),

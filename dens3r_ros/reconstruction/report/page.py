@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -140,10 +140,12 @@ def seconds(times: Mapping[str, float], images: int) -> list[tuple[str, str]]:
 
 
 def flat(settings: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
-    """Rows of a table of nested settings."""
+    """Rows of a table of nested settings, mappings or dataclasses."""
     rows: list[tuple[str, str]] = []
     for name, value in settings.items():
         full = f"{above}{name}"
+        if is_dataclass(value) and not isinstance(value, type):
+            value = {one.name: getattr(value, one.name) for one in fields(value)}
         if isinstance(value, Mapping):
             rows += flat(value, f"{full}.")
         else:
