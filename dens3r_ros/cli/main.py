@@ -5,18 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from dens3r_ros.cli import (
-    bench,
-    demo,
-    doctor,
-    evaluate,
-    export,
-    models,
-    reconstruct,
-    render,
-    train,
-    view,
-)
+from dens3r_ros.cli import bench, demo, doctor, evaluate, export, models, render, train
 from dens3r_ros.cli import map as maps
 from dens3r_ros.cli.offline import reconstruct, view
 
