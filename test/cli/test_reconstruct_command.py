@@ -20,25 +20,32 @@ def dens3r(*arguments: object) -> Any:
 
 
 @pytest.fixture(scope="module")
-def photos(walk: Any, tmp_path_factory: Any) -> Path:
-    """The walk's images, as files."""
-    folder = tmp_path_factory.mktemp("photos") / "walk"
+def stroll(box_room: Any, camera_pose: Any) -> Any:
+    """A metre sideways, slowly."""
+    steps = range(20)
+    return box_room(np.array([camera_pose(0.05 * n - 0.5, 0.1, -2, 0.5 * n) for n in steps]))
+
+
+@pytest.fixture(scope="module")
+def photos(stroll: Any, tmp_path_factory: Any) -> Path:
+    """Its images, as files."""
+    folder = tmp_path_factory.mktemp("photos") / "stroll"
     folder.mkdir()
-    for index in range(len(walk)):
-        Image.fromarray(walk[index].image).save(folder / f"{index}.png")
+    for index in range(len(stroll)):
+        Image.fromarray(stroll[index].image).save(folder / f"{index}.png")
     return folder
 
 
-def test_a_folder_of_images(photos: Path, walk: Any, tmp_path: Path) -> None:
-    lens = walk.camera
+def test_a_folder_of_images(photos: Path, stroll: Any, tmp_path: Path) -> None:
+    lens = stroll.camera
     numbers = ",".join(str(value) for value in (lens.fx, lens.fy, lens.cx, lens.cy))
     found = dens3r(photos, "--out", tmp_path, "--engine", "geometric", "--intrinsics", numbers)
     assert found.exit_code == 0, found.output
     poses = np.loadtxt(tmp_path / "trajectory.tum")
-    assert len(poses) > 18 and poses[1, 0] - poses[0, 0] == pytest.approx(1 / 30, abs=1e-6)
+    assert len(poses) > 15 and poses[1, 0] - poses[0, 0] == pytest.approx(1 / 30, abs=1e-6)
     cameras = json.loads((tmp_path / "intrinsics.json").read_text())["cameras"]
     assert cameras["camera"]["fx"] == pytest.approx(lens.fx) and not cameras["camera"]["estimated"]
-    assert "24 images" in found.stderr and "cloud.ply" in found.stderr
+    assert "20 images" in found.stderr and "cloud.ply" in found.stderr
     assert (tmp_path / "report.html").is_file()
 
 
