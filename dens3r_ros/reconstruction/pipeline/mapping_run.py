@@ -102,10 +102,14 @@ class MappingRun:
         if self._tracks is not None:
             self._tracks.flush()
 
-    def finish(self) -> Mapped:
-        """Do all that waits, and give what was made of the images."""
+    def finish(self, as_node: bool = False) -> Mapped:
+        """Do all that waits, unless the map is wanted as a node has it after its last image, and
+        give what was made of the images."""
         began = time.monotonic()
-        self.mapper.finish()
+        if as_node:
+            self.mapper.catch_up()
+        else:
+            self.mapper.finish()
         self.write_keyframes()
         saved = self.mapper.snapshot()
         self._files.keep_only(set(saved.poses))

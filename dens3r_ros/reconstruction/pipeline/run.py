@@ -102,7 +102,7 @@ class Reconstruction:
             reading = Reading(self._inputs, run, self._options.picks, checkpoints, progress)
             with self._following("mapping", None) as tell:
                 reading.all(self._stop, tell)
-                mapped = run.finish()
+                mapped = run.finish(as_node=self._options.live)
         if not mapped.poses:
             raise NothingMapped(_why_nothing(run.tally))
         if any(one.rough_lens for one in self._inputs):

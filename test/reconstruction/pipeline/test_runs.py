@@ -42,7 +42,7 @@ def test_live_is_the_mapper_and_nothing_else(
     with Mapper(OracleEngine(walk, long_side=160, metric=True), mapper_settings) as mapper:
         for index in range(len(walk)):
             mapper.step(walk[index])
-        mapper.finish()
+        mapper.catch_up()
         mapper.save(tmp_path / "mapper.map")
     ours, theirs = read_map(tmp_path / "live" / "scene.map"), read_map(tmp_path / "mapper.map")
     assert [r.stamp for r in ours.records] == [r.stamp for r in theirs.records]
