@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""If these fail, a robot whose network runs on a server sees other things than one that carries
+the network, or stops when the server does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("grpc", reason="grpcio is not installed: pip install 'dens3r_ros[remote]'")
+
+from open_inference_server import OpenInferenceServer, ops
+from proxy import Proxy
+
+from dens3r_ros.engines.loading import load_engine
+from dens3r_ros.engines.protocol import DistantEngine, EngineAway, Outputs
+from dens3r_ros.engines.remote.config import RemoteConfig
+from dens3r_ros.engines.remote.engine import RemoteEngine, connect
+from dens3r_ros.engines.remote.packing import Packing
+from dens3r_ros.engines.remote.server.service import Service
+from dens3r_ros.engines.torch_engine import TorchEngine
+from dens3r_ros.frame import Frame
+
+MODEL = "dens3r-tiny"
+ALL = Outputs()
+TRACKING = Outputs("ab", "a", "")
+
+
+@pytest.fixture(scope="module")
+def local() -> TorchEngine:
+    engine = load_engine("torch", MODEL, "cpu", "fp32")
+    assert isinstance(engine, TorchEngine)
+    return engine
+
+
+@pytest.fixture
+def server(local: TorchEngine) -> Iterator[OpenInferenceServer]:
+    with OpenInferenceServer({MODEL: Service(local)}) as server:
+        yield server
+
+
+def remote(server: OpenInferenceServer | Proxy, **settings: object) -> RemoteEngine:
+    usual = {"timeout": 20.0, "start_timeout": 5.0}
+    return connect(RemoteConfig(server.address, **{**usual, **settings}))  # type: ignore[arg-type]
+
+
+EXACT = {"image_format": "png", "packing": Packing("float32")}
+
+
+def textured(seed: int, size: tuple[int, int] = (240, 320)) -> Frame:
+    """Blobs of several sizes, as a camera would see."""
+    random = np.random.default_rng(seed)
+    image = np.zeros((*size, 3), np.float32)
+    for cells in (4, 12, 40):
+        noise = torch.from_numpy(random.normal(size=(1, 3, cells, cells))).float()
+        image += torch.nn.functional.interpolate(noise, size, mode="bicubic")[0].permute(
+            1, 2, 0
+        ).numpy() * (40 / cells**0.3)
+    return Frame((image + 128).clip(0, 255).astype(np.uint8), seed)
+
+
+def both(engine: object, frames: list[Frame], outputs: Outputs = ALL):  # type: ignore[no-untyped-def]
+    a, b = engine.encode(frames)  # type: ignore[attr-defined]
+    return engine.decode([(a, b), (b, a)], outputs)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("size", [(240, 320), (320, 240)], ids=["landscape", "portrait"])
+def test_without_loss_results_are_the_local_ones(
+    size: tuple[int, int], local: TorchEngine, server: OpenInferenceServer
+) -> None:
+    frames = [textured(1, size), textured(2, size)]
+    there, here = both(remote(server, **EXACT), frames), both(local, frames)
+    for name, expected in vars(here).items():
+        if expected is not None:
+            found = getattr(there, name)
+            assert found.shape == expected.shape
+            assert (found - expected).abs().max() <= 1e-5 * expected.abs().max(), name
+
+
+def test_placement_and_camera_are_the_local_ones(
+    local: TorchEngine, server: OpenInferenceServer
+) -> None:
+    frame = textured(1, (200, 333))
+    there, here = remote(server).encode([frame])[0], local.encode([frame])[0]
+    assert there.placement == here.placement
+    assert replace(remote(server).info, name="torch", device="cpu") == local.info
+
+
+def test_maps_come_back_to_the_stated_errors(
+    local: TorchEngine, server: OpenInferenceServer
+) -> None:
+    frames = [textured(1), textured(2)]
+    here = both(local, frames)
+    for bits, of_confidence, degrees in ((8, 0.016, 1.0), (16, 2e-4, 0.01)):
+        engine = remote(server, image_format="png", packing=Packing("float16", bits))
+        there = both(engine, frames)
+        for view in "ab":
+            points, true = getattr(there, f"points_{view}"), getattr(here, f"points_{view}")
+            assert ((points - true).norm(dim=-1) / true.norm(dim=-1)).max() < 1e-3
+            sure, truly = (getattr(one, f"confidence_{view}") for one in (there, here))
+            assert (sure / truly - 1).abs().max() < of_confidence
+            normals, right = (getattr(one, f"normals_{view}") for one in (there, here))
+            cosine = (normals * right).sum(-1).clamp(-1, 1)
+            assert torch.rad2deg(torch.acos(cosine.double())).max() < degrees + 0.05
+
+
+def test_a_frame_costs_few_bytes(local: TorchEngine) -> None:
+    """60 kB up and 250 kB down: what a robot's radio can carry ten times a second."""
+    engine = load_engine("torch", MODEL, "cpu", "fp32", 224)
+    with OpenInferenceServer({MODEL: Service(engine)}) as server:
+        client = remote(server)
+        old, new = client.encode([textured(1), textured(2)])
+        client.decode([(old, old)], TRACKING)
+        sent, received = (client.health.counted(what) for what in ("sent", "received"))
+        assert new.placement.size == (168, 224)
+        client.decode([(new, old)], TRACKING)
+        up = client.health.counted("sent") - sent + len(new.data.picture.data)
+        assert up < 60_000
+        assert client.health.counted("received") - received < 250_000
+
+
+def test_images_go_there_once(server: OpenInferenceServer) -> None:
+    client = remote(server)
+    a, b = client.encode([textured(1), textured(2)])
+    a.data.sent.result()
+    server.calls.clear()
+    client.decode([(a, b), (a, a)], TRACKING)
+    client.decode([(b, a)], TRACKING)
+    assert ops(server.calls) == ["decode", "decode"]
+    assert all(not call.data for call in server.calls)
+
+
+def test_what_the_server_forgot_is_sent_again(
+    local: TorchEngine, server: OpenInferenceServer
+) -> None:
+    client = remote(server, **EXACT)
+    frames = [textured(1), textured(2)]
+    a, b = client.encode(frames)
+    first = client.decode([(a, b)], TRACKING)
+    server.models[MODEL] = Service(local)
+    again = client.decode([(a, b)], TRACKING)
+    assert torch.equal(again.points_a, first.points_a)
+    assert client.health.counted("again") == 2
+
+
+def test_features_beyond_the_cache_are_forgotten_and_come_back(local: TorchEngine) -> None:
+    service = Service(local, cache_bytes=1_500_000)
+    with OpenInferenceServer({MODEL: service}) as server:
+        client = remote(server)
+        kept = client.encode([textured(n) for n in range(8)])
+        for other in kept:
+            client.decode([(other, kept[0])], TRACKING)
+        assert service.cache.size <= service.cache.limit
+        assert service.cache.forgotten and client.health.counted("again")
+
+
+def test_encoding_does_not_wait_for_the_server(server: OpenInferenceServer) -> None:
+    client = remote(server)
+    server.before = lambda call: time.sleep(0.5 if call.head["op"] == "encode" else 0)
+    began = time.monotonic()
+    a = client.encode([textured(1)])[0]
+    assert time.monotonic() - began < 0.4
+    assert client.decode([(a, a)], TRACKING).points_a is not None
+
+
+def test_a_server_of_another_model_is_refused(
+    local: TorchEngine, server: OpenInferenceServer
+) -> None:
+    with pytest.raises(ValueError, match=f"runs {MODEL} .* not abc: start the server"):
+        remote(server, model_hash="abc")
+    with pytest.raises(ValueError, match="no model 'mast3r-512'"):
+        remote(server, model="mast3r-512", start_timeout=0.1)
+    client = remote(server)
+    a = client.encode([textured(1)])[0]
+    other = Service(local)
+    other._standing = {"model": MODEL, "hash": "0123"}
+    server.models[MODEL] = other
+    with pytest.raises(EngineAway, match="0123 now, but this map"):
+        client.decode([(a, a)], TRACKING)
+    assert "start that model again" in client.trouble
+
+
+def test_several_models_need_a_name(local: TorchEngine) -> None:
+    services = {"one": Service(local), "two": Service(local)}
+    with OpenInferenceServer(services) as server:
+        with pytest.raises(ValueError, match="several models: one, two; name one"):
+            remote(server)
+        assert remote(server, model="two").info.model == MODEL
+
+
+def test_no_server_is_told_in_a_sentence() -> None:
+    with pytest.raises(
+        ValueError, match="no server within 0 s: .* cannot be reached.*dens3r serve"
+    ):
+        connect(RemoteConfig("grpc://127.0.0.1:9", start_timeout=0.2))
+
+
+def test_a_server_that_goes_is_told_and_used_when_it_is_back(
+    local: TorchEngine, server: OpenInferenceServer
+) -> None:
+    client = remote(server, timeout=5.0)
+    assert isinstance(client, DistantEngine)
+    a, b = client.encode([textured(1), textured(2)])
+    client.decode([(a, b)], TRACKING)
+    port = server.port
+    server.close()
+    with pytest.raises(EngineAway, match="cannot be reached"):
+        client.decode([(a, b)], TRACKING)
+    assert "cannot be reached" in client.trouble
+    c = client.encode([textured(3)])[0]
+    began, tries = time.monotonic(), 0
+    while time.monotonic() - began < 1.5:
+        tries += 1
+        with pytest.raises(EngineAway):
+            client.decode([(a, b)], TRACKING)
+        time.sleep(0.01)
+    assert tries > 3 * (client.health.counted("failures")), "pauses do not grow"
+    with OpenInferenceServer({MODEL: Service(local)}, port):
+        back = time.monotonic()
+        while client.trouble:
+            try:
+                client.decode([(c, a)], TRACKING)
+            except EngineAway:
+                time.sleep(0.02)
+        assert time.monotonic() - back < 2.0
+
+
+def test_nothing_blocks_for_longer_than_the_time_out(server: OpenInferenceServer) -> None:
+    """A radio shadow: the connection stands, nothing comes."""
+    with Proxy(server.port) as proxy:
+        client = remote(proxy, timeout=1.0)
+        a = client.encode([textured(1)])[0]
+        client.decode([(a, a)], TRACKING)
+        proxy.swallows = True
+        began = time.monotonic()
+        with pytest.raises(EngineAway, match="did not answer within"):
+            client.decode([(a, a)], TRACKING)
+        assert time.monotonic() - began < 1.5
+        proxy.swallows = False
+        back = time.monotonic()
+        while client.trouble and time.monotonic() < back + 5:
+            try:
+                client.decode([(a, a)], TRACKING)
+            except EngineAway:
+                time.sleep(0.02)
+        assert time.monotonic() - back < 3.0
+        proxy.drop()
+        for _ in range(200):
+            try:
+                client.decode([(a, a)], TRACKING)
+                break
+            except EngineAway:
+                time.sleep(0.02)
+        assert not client.trouble
+
+
+def test_a_late_network_only_makes_answers_late(server: OpenInferenceServer) -> None:
+    with Proxy(server.port) as proxy:
+        client = remote(proxy)
+        a = client.encode([textured(1)])[0]
+        proxy.delay = 0.1
+        assert client.decode([(a, a)], TRACKING).points_a is not None
+
+
+def test_what_cannot_be_is_refused_by_the_server_and_told(server: OpenInferenceServer) -> None:
+    client = remote(server)
+    a = client.encode([textured(1)])[0]
+    with pytest.raises(ValueError, match="looks at pairs of images only"):
+        client.decode_window([a], TRACKING)
+    assert not client.trouble
