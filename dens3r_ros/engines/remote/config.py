@@ -10,14 +10,17 @@ from dens3r_ros.engines.remote.packing import Packing
 from dens3r_ros.engines.remote.pictures import FORMATS
 
 _PLAIN, _SAFE = "grpc", "grpcs"
+SERVED_AS = "dens3r"
+"""Name that a server gives its model where nobody asks for another one."""
 
 
 @dataclass(frozen=True)
 class RemoteConfig:
     """A server of the open inference protocol and one of its models.
 
-    address        grpc://host:port, or grpcs:// for TLS
-    model          its name there; empty takes the only one
+    address        grpc://host:port or grpc://host:port/NAME, where the server's name of the model
+                   is not "dens3r"; grpcs:// for TLS
+    model          which network that must be; empty takes any
     model_hash     what its weights must be; empty takes any
     timeout        seconds after which a call has failed
     start_timeout  seconds that the first answer may take, for servers that are just starting
@@ -46,15 +49,15 @@ class RemoteConfig:
         scheme, colon, target = self.address.partition("://")
         if scheme not in (_PLAIN, _SAFE) or not colon or ":" not in target or "@" in target:
             raise ValueError(
-                f"engine.address is {_shown(self.address)!r}; it must be grpc://host:port, or"
-                " grpcs://host:port for TLS"
+                f"engine.address is {_shown(self.address)!r}; it must be grpc://host:port,"
+                " or grpcs://host:port for TLS"
             )
         if self.image_format not in FORMATS:
             raise ValueError(f"images travel as {', '.join(FORMATS)}, not as {self.image_format!r}")
         if self.token_file and not self.safe:
             raise ValueError(
                 "a token is only sent through TLS, so that nobody reads it on the way: write"
-                f" grpcs://{target}, or leave remote.token_file empty"
+                f" grpcs://{self.target}, or leave remote.token_file empty"
             )
         if bool(self.cert_file) != bool(self.key_file):
             raise ValueError("remote.cert_file and remote.key_file belong together: give both")
@@ -67,7 +70,12 @@ class RemoteConfig:
     @property
     def target(self) -> str:
         """host:port."""
-        return self.address.partition("://")[2]
+        return self.address.partition("://")[2].partition("/")[0]
+
+    @property
+    def served_as(self) -> str:
+        """The server's name of the model."""
+        return self.address.partition("://")[2].partition("/")[2] or SERVED_AS
 
 
 def _shown(address: str) -> str:

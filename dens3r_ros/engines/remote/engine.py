@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,14 +61,19 @@ class RemoteEngine:
         described = until_answered(self._describe, config.start_timeout, self._tell)
         self.sizing = _sizing(described["sizing"])
         self._there = EngineInfo(**described["info"])
-        wanted = config.model_hash
-        if wanted and wanted != self._there.model_hash:
-            raise ValueError(
-                f"{config.target} runs {self._there.model} {self._there.model_hash}, not"
-                f" {wanted}: start the server with that model, or change remote.model_hash"
-            )
+        self._refuse_another(config)
         device = f"{self._there.device} at {config.target}"
         self.info = replace(self._there, name="remote", device=device)
+
+    def _refuse_another(self, config: RemoteConfig) -> None:
+        there = self._there
+        named, hashed = Path(config.model).stem, config.model_hash
+        if (named and named != there.model) or (hashed and hashed != there.model_hash):
+            asked = " ".join(filter(None, (named, hashed)))
+            raise ValueError(
+                f"{config.target} runs {there.model} {there.model_hash}, not {asked}: start the"
+                " server with that model, or change engine.model and remote.model_hash"
+            )
 
     @property
     def trouble(self) -> str:
@@ -160,7 +166,6 @@ class RemoteEngine:
         return answer
 
     def _describe(self) -> Mapping[str, Any]:
-        self._link.find_model()
         answer = self._link.ask(Message({"op": "describe"}), self.config.timeout)
         if answer.head.get("wire") != WIRE:
             raise ValueError(

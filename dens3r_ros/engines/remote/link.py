@@ -34,28 +34,12 @@ class Link:
 
     def __init__(self, config: RemoteConfig) -> None:
         self.config = config
-        self.model = config.model
+        self.model = config.served_as
         self.health = Health()
         self._lock = threading.Lock()
         self._metadata = _metadata(config)
         self._credentials = _credentials(config)
         self._channel = self._connected()
-
-    def find_model(self) -> None:
-        """Take the only model of the server where none was named; EngineAway, ValueError."""
-        if self.model:
-            return
-        request = message("RepositoryIndexRequest")(ready=True)
-        reply = self._now("RepositoryIndex", request, "RepositoryIndexResponse", _PROBE_S * 4)
-        names = sorted({one.name for one in reply.models})
-        if not names:
-            raise self.health.failed(f"{self.config.target} has no model ready yet")
-        if len(names) > 1:
-            raise ValueError(
-                f"{self.config.target} has several models: {', '.join(names)}; name one by"
-                " engine.model"
-            )
-        self.model = names[0]
 
     def ask(self, call: Message, timeout: float) -> Message:
         """The answer; EngineAway where there is none within `timeout` seconds, or none is expected
@@ -79,7 +63,7 @@ class Link:
     def _probe(self, timeout: float) -> None:
         request = message("ModelReadyRequest")(name=self.model)
         if not self._now("ModelReady", request, "ModelReadyResponse", timeout).ready:
-            raise self.health.failed(f"{self.config.target} is loading {self.model}")
+            raise self.health.failed(f"{self.config.target} has no model {self.model!r} ready")
 
     def _now(self, method: str, request: Any, reply: str, timeout: float) -> Any:
         import grpc
@@ -148,7 +132,7 @@ class Link:
         first = details.splitlines()[0] if details else code.name
         known: dict[Any, str] = {
             grpc.StatusCode.DEADLINE_EXCEEDED: f"{target} did not answer within {timeout:.1f} s",
-            grpc.StatusCode.NOT_FOUND: f"{target} has no model {self.model!r}",
+            grpc.StatusCode.NOT_FOUND: f"{target} has no model {self.model!r} ready",
             grpc.StatusCode.UNAUTHENTICATED: f"{target} does not take the token: {first}",
             grpc.StatusCode.PERMISSION_DENIED: f"{target} does not take the token: {first}",
             grpc.StatusCode.RESOURCE_EXHAUSTED: f"{target} has no room for more calls: {first}",

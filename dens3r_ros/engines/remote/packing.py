@@ -4,7 +4,8 @@
 Points travel as depth in float16 and as ray (x/z, y/z) in steps of 1/2048, or as x, y, z in float16
 where some lie beside or behind the camera; confidence as its logarithm and normals on an octahedron
 in 8 or 16 bits; all of that goes through PNG's filters, without further loss. Descriptors travel as
-float16. Anything else, and everything where `points` is "float32", travels as it is. `docs/start/server.md` states the errors.
+float16. Anything else, and everything where `points` is "float32", travels as it is.
+`docs/start/server.md` states the errors.
 """
 
 from __future__ import annotations

@@ -41,13 +41,6 @@ _MESSAGES: dict[str, tuple[_Field, ...]] = {
     ),
     "ModelReadyRequest": (("name", 1, _STRING, False), ("version", 2, _STRING, False)),
     "ModelReadyResponse": (("ready", 1, _BOOL, False),),
-    "RepositoryIndexRequest": (("repository_name", 1, _STRING, False), ("ready", 2, _BOOL, False)),
-    "ModelIndex": (
-        ("name", 1, _STRING, False),
-        ("version", 2, _STRING, False),
-        ("state", 3, _STRING, False),
-    ),
-    "RepositoryIndexResponse": (("models", 1, "ModelIndex", True),),
 }
 
 

@@ -36,7 +36,6 @@ class OpenInferenceServer:
         methods = {
             "ModelInfer": (self._infer, "ModelInferRequest"),
             "ModelReady": (self._ready, "ModelReadyRequest"),
-            "RepositoryIndex": (self._index, "RepositoryIndexRequest"),
         }
         handlers = {
             name: grpc.unary_unary_rpc_method_handler(
@@ -96,10 +95,6 @@ class OpenInferenceServer:
 
     def _ready(self, request: Any, context: Any) -> Any:
         return message("ModelReadyResponse")(ready=request.name in self.models)
-
-    def _index(self, request: Any, context: Any) -> Any:
-        models = [message("ModelIndex")(name=name, state="READY") for name in self.models]
-        return message("RepositoryIndexResponse")(models=models)
 
 
 def ops(calls: Sequence[Message]) -> list[str]:

@@ -43,7 +43,7 @@ class Service:
         self._standing = {"model": engine.info.model, "hash": engine.info.model_hash}
 
     def answer(self, calls: Sequence[Message]) -> list[Message]:
-        """Answers in the order of the calls; images first, so that no order among robots matters."""
+        """Answers in the order of the calls; the images of all are taken in first."""
         with self._lock:
             answers: dict[int, Message] = {}
             refused = self._take_in(calls)
@@ -106,11 +106,12 @@ class Service:
             except Exception:
                 if len(batch) > 1:
                     logger.exception("a batch failed; its calls are answered one by one")
-                answers = [
-                    self._guarded(lambda one: self._together([one])[0], calls[n]) for n in batch
-                ]
+                answers = [self._guarded(self._alone, calls[n]) for n in batch]
             found.update(zip(batch, answers, strict=True))
         return found
+
+    def _alone(self, call: Message) -> Message:
+        return self._together([call])[0]
 
     def _together(self, calls: Sequence[Message]) -> list[Message]:
         pairs = [(self._known(a), self._known(b)) for call in calls for a, b in call.head["pairs"]]
@@ -119,9 +120,8 @@ class Service:
         answers, start = [], 0
         for call in calls:
             end = start + len(call.head["pairs"])
-            answers.append(
-                self._packed(prediction, slice(start, end), Packing(**call.head["packing"]))
-            )
+            packing = Packing(**call.head["packing"])
+            answers.append(self._packed(prediction, slice(start, end), packing))
             start = end
         return answers
 
