@@ -54,8 +54,8 @@ def serve(
     if bool(tls_cert) != bool(tls_key):
         stop("--tls-cert and --tls-key belong together")
     from dens3r_ros.engines.loading import load_engine
-    from dens3r_ros.engines.remote.server.service import Service
-    from dens3r_ros.engines.remote.server.triton import ServerConfig, serve
+    from dens3r_ros.engines.serving.service import Service
+    from dens3r_ros.engines.serving.triton import ServerConfig, serve
 
     with plain_errors():
         typer.echo(f"loading {model}", err=True)
@@ -77,8 +77,8 @@ def serve(
 
 def _change_python() -> None:
     """Go on in the environment that has Triton, where this one has none."""
-    from dens3r_ros.engines.remote.server.environment import environment_for, server_python
-    from dens3r_ros.engines.remote.server.triton import NEEDED
+    from dens3r_ros.engines.serving.environment import environment_for, server_python
+    from dens3r_ros.engines.serving.triton import NEEDED
 
     python = server_python()
     if python is None:

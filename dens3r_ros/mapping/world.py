@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -41,6 +42,14 @@ class Parts:
     places: PlaceIndex
     archive: KeyframeArchive
     leveller: Leveller
+
+
+@dataclass(eq=False)
+class _Left:
+    """What a new keyframe is not tied to yet."""
+
+    others: deque[Keyframe]
+    tied_back: bool = False
 
 
 class World:
@@ -94,20 +103,24 @@ class World:
         self._take_in(made)
         others = [other for other in around if other.id != keyframe.id]
         self._busy[made.id] = {keyframe.id, made.id, *(other.id for other in others)}
-        self.background.add(self._settle(made, keyframe, others))
+        left = _Left(deque(others))
+        self.background.add(
+            self._settle(made, keyframe, left), lambda: self._settle(made, keyframe, left)
+        )
 
-    def _settle(
-        self, made: Keyframe, keyframe: Keyframe, others: Sequence[Keyframe]
-    ) -> Iterator[None]:
-        """Tie a new keyframe to all it sees, and solve; yields after every piece of work."""
+    def _settle(self, made: Keyframe, keyframe: Keyframe, left: _Left) -> Iterator[None]:
+        """Tie a new keyframe to all it sees, and solve; yields after every piece of work. Begun
+        anew, it goes on with what is `left`."""
         yield from self._mature(keyframe)
         maker, graph = self.parts.maker, self.graph
-        if self.parts.config.graph.neighbours:
+        if self.parts.config.graph.neighbours and not left.tied_back:
             for forth in [one for one in self._links if one.i is keyframe and one.j is made]:
                 self._tie(maker.link_back(forth, graph))
+                left.tied_back = True
                 yield
-        for other in others:
-            self._tie((yield from maker.link_both(made, other, graph)))
+        while left.others:
+            self._tie((yield from maker.link_both(made, left.others[0], graph)))
+            left.others.popleft()
             yield
         yield from self.loops.close(made, graph)
         for known in (keyframe, made):

@@ -109,6 +109,7 @@ class RemoteEngine:
         keys = [[view.data.picture.key for view in pair] for pair in pairs]
         head = {"op": "decode", "pairs": keys, "outputs": asdict(outputs), **self._wanted()}
         answer = self._answered(head, [view.data for pair in pairs for view in pair])
+        self.health.batched(answer.head.get("batch", len(pairs)))
         maps = _maps(answer, answer.head["maps"])
         known = {field.name for field in fields(PairPrediction)}
         found = {name: torch.from_numpy(value) for name, value in maps.items() if name in known}

@@ -25,6 +25,8 @@ class Health:
         self._text = ""
         self._since = 0.0
         self._counts: Counter[str] = Counter()
+        self.batches: Counter[int] = Counter()
+        """How many decodings were done with how many pairs together."""
         self._times: deque[float] = deque(maxlen=_TIMED)
 
     @property
@@ -68,6 +70,11 @@ class Health:
         """Add to a count: bytes sent or received, images sent again."""
         with self._lock:
             self._counts[what] += number
+
+    def batched(self, pairs: int) -> None:
+        """Note how many pairs the server decoded together."""
+        with self._lock:
+            self.batches[pairs] += 1
 
     def counted(self, what: str) -> int:
         """A count as it stands."""

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from dens3r_ros.engines.protocol import DistantEngine, EngineAway
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.front_end.answer import LastAnswer, placed_update, unplaced_update
 from dens3r_ros.mapping.front_end.course import Course
@@ -56,6 +57,8 @@ class FrontEnd:
         self._lost = 0
         self._asked: _Asked | None = None
         self._last: Update | None = None
+        # A frame never waits for an engine that may be away.
+        self._distant = isinstance(session.parts.engine, DistantEngine)
 
     def step(self, frame: Frame) -> Update:
         """Place one frame."""
@@ -66,9 +69,9 @@ class FrontEnd:
         if decoded is not None:
             with watch.stage("take over"):
                 self._take_over(decoded)
-        if self._schedule.at_once:
+        if self._schedule.at_once and not self._distant:
             update = self._at_once(course, frame)
-            if update.T_map_camera is not None:
+            if update is not None and update.T_map_camera is not None:
                 return update
         with watch.stage("follow"):
             found = course.place(frame)
@@ -77,8 +80,9 @@ class FrontEnd:
 
     def finish(self) -> None:
         """Take over what is under way, and do all work that waits."""
-        if self._decoder.waiting:
-            self._take_over(self._taken())
+        decoded = self._taken() if self._decoder.waiting else None
+        if decoded is not None:
+            self._take_over(decoded)
         self._ledger.settle()
         self.aside(self._session.finish).result()
 
@@ -104,10 +108,12 @@ class FrontEnd:
             self._courses[camera] = Course(camera == self._owner, self._config.tracking)
         return self._courses[camera]
 
-    def _at_once(self, course: Course, frame: Frame) -> Update:
+    def _at_once(self, course: Course, frame: Frame) -> Update | None:
         """Decode a frame and wait for it, where the machine is quick enough."""
         self._ask(course, frame, "decoded at once", None)
         decoded = self._taken()
+        if decoded is None:
+            return None
         self._take_over(decoded)
         update, reference = decoded.update, course.reference
         if update.T_map_camera is None or reference is None:
@@ -150,14 +156,20 @@ class FrontEnd:
         self._asked = _Asked(frame, record, self._ledger.told)
         self._schedule.asked(course)
 
-    def _taken(self) -> Decoded:
-        """What was asked for; where there is only an error, the frame keeps the place it has."""
+    def _taken(self) -> Decoded | None:
+        """What was asked for; where there is only an error, the frame keeps the place it has.
+        Nothing where the engine is away: tracking goes on without."""
         try:
             return self._decoder.take()
-        except Exception:
-            if self._asked is not None and self._asked.record is not None:
-                self._ledger.add(self._asked.record)
-            raise
+        except Exception as error:
+            asked = self._asked
+            if asked is not None and asked.record is not None:
+                self._ledger.add(asked.record)
+            if not isinstance(error, EngineAway):
+                raise
+            if asked is not None and asked.record is None:
+                self._course(asked.frame.camera).unplaced.append(asked.frame)
+            return None
 
     def _take_over(self, decoded: Decoded) -> None:
         """Let every camera go on from what a decoding brought."""

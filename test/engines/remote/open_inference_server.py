@@ -12,8 +12,8 @@ import grpc
 
 from dens3r_ros.engines.remote.link import content_of, element
 from dens3r_ros.engines.remote.protocol_messages import SERVICE, message
-from dens3r_ros.engines.remote.server.service import Service
 from dens3r_ros.engines.remote.wire import Message
+from dens3r_ros.engines.serving.service import Service
 
 
 class OpenInferenceServer:

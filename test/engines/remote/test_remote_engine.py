@@ -24,7 +24,7 @@ from dens3r_ros.engines.remote.config import SERVED_AS, RemoteConfig
 from dens3r_ros.engines.remote.engine import RemoteEngine, connect
 from dens3r_ros.engines.remote.health import LONGEST_PAUSE_S
 from dens3r_ros.engines.remote.packing import Packing
-from dens3r_ros.engines.remote.server.service import Service
+from dens3r_ros.engines.serving.service import Service
 from dens3r_ros.engines.torch_engine import TorchConfig, TorchEngine
 from dens3r_ros.frame import Frame
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from dens3r_ros.engines.protocol import WarmingEngine
 from dens3r_ros.engines.remote.config import SERVED_AS
-from dens3r_ros.engines.remote.server.batches import INPUTS, OUTPUTS, answer_arrays
-from dens3r_ros.engines.remote.server.service import CACHE_BYTES, Service
+from dens3r_ros.engines.serving.batches import INPUTS, OUTPUTS, answer_arrays
+from dens3r_ros.engines.serving.service import CACHE_BYTES, Service
 
 NEEDED = (
     "dens3r serve needs nvidia-pytriton, which wants NumPy 1 and so an environment of its own: run"

@@ -16,8 +16,8 @@ from dens3r_ros.engines.preprocess import Sizing
 from dens3r_ros.engines.protocol import Engine, Features, Outputs, ViewPrediction, WindowEngine
 from dens3r_ros.engines.remote.packing import Packing, pack
 from dens3r_ros.engines.remote.pictures import decompress
-from dens3r_ros.engines.remote.server.feature_cache import FeatureCache
 from dens3r_ros.engines.remote.wire import FAILED, REFUSED, WIRE, Message, Picture, pictures_of
+from dens3r_ros.engines.serving.feature_cache import FeatureCache
 from dens3r_ros.frame import Frame
 from dens3r_ros.network.prediction import PairPrediction
 
@@ -121,7 +121,8 @@ class Service:
         for call in calls:
             end = start + len(call.head["pairs"])
             packing = Packing(**call.head["packing"])
-            answers.append(self._packed(prediction, slice(start, end), packing))
+            packed = self._packed(prediction, slice(start, end), packing)
+            answers.append(Message({**packed.head, "batch": len(pairs)}, packed.data))
             start = end
         return answers
 

@@ -18,7 +18,7 @@ def server_python() -> Path | None:
     """
     if importlib.util.find_spec("pytriton") is not None:
         return Path(sys.executable)
-    checkout = Path(__file__).resolve().parents[4]
+    checkout = Path(__file__).resolve().parents[3]
     for folder in (os.environ.get(VARIABLE, ""), str(checkout / _BESIDE)):
         python = Path(folder) / "bin" / "python"
         if folder and python.is_file():
@@ -33,6 +33,6 @@ def environment_for(python: Path) -> dict[str, str]:
 
     found = dict(os.environ)
     if python != Path(sys.executable):
-        found["PYTHONPATH"] = str(Path(list(dens3r_ros.__path__)[0]).parent)
+        found["PYTHONPATH"] = str(Path(next(iter(dens3r_ros.__path__))).parent)
         found.pop("VIRTUAL_ENV", None)
     return found

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dens3r_ros.engines.remote.server.service import Service
 from dens3r_ros.engines.remote.wire import REFUSED, Message
+from dens3r_ros.engines.serving.service import Service
 
 logger = logging.getLogger(__name__)
 INPUTS, OUTPUTS = ("call", "data"), ("answer", "data")
