@@ -17,6 +17,7 @@ from dens3r_ros.cli.common.size import ImageSize, Size
 if TYPE_CHECKING:
     from dens3r_ros.frame import Frame
 
+USUAL = Size(320, 240)
 FRAMES = 20
 """Of each robot's walk, which it repeats."""
 
@@ -36,7 +37,7 @@ def fleet(
     compare: Annotated[
         bool, typer.Option("--compare", help="In turn with a server that answers one at a time.")
     ] = False,
-    size: ImageSize = Size(320, 240),
+    size: ImageSize = USUAL,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds a call may take.")] = 30.0,
     json: JsonFile = None,
 ) -> None:

@@ -61,16 +61,17 @@ def serve(
         typer.echo(f"loading {model}", err=True)
         service = Service(load_engine("auto", model, device, precision, max_side), cache * 10**6)
         config = ServerConfig(
-            name,
-            host,
-            port,
-            metrics_port,
-            batch,
-            round(wait * 1000),
-            queue,
-            cache * 10**6,
-            *(str(path or "") for path in (tls_cert, tls_key, tls_client_ca)),
-            verbose,
+            name=name,
+            host=host,
+            port=port,
+            metrics_port=metrics_port,
+            most=batch,
+            wait_us=round(wait * 1000),
+            queue=queue,
+            cert_file=str(tls_cert or ""),
+            key_file=str(tls_key or ""),
+            client_ca_file=str(tls_client_ca or ""),
+            verbose=verbose,
         )
         serve(service, config, lambda line: typer.echo(line, err=True))
 

@@ -74,7 +74,7 @@ def _without_depth(
     found: PairPrediction, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
 ) -> PairPrediction:
     """Correspondences, with points a unit ahead of which nothing is believed."""
-    made = {}
+    made: dict[str, torch.Tensor] = {}
     for view, one in zip("ab", pairs[0], strict=True):
         if view in outputs.points:
             height, width = one.placement.size

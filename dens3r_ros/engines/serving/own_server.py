@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -25,7 +27,7 @@ class OwnServer:
     def __init__(self, arguments: Sequence[str] = (), port: int = 0) -> None:
         self.port = port or free_port()
         self._arguments = list(arguments)
-        self._log: IO[bytes] = tempfile.TemporaryFile()
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -64,10 +66,8 @@ class OwnServer:
         if self._process is None:
             return
         self._process.send_signal(signal.SIGINT)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_ENDING_S)
-        except subprocess.TimeoutExpired:
-            pass
         self.kill()
 
     def said(self) -> str:
@@ -95,12 +95,8 @@ class OwnServer:
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
-    import os
-
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-    except ProcessLookupError:
-        return
 
 
 def free_port() -> int:

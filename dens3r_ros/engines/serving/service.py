@@ -142,7 +142,7 @@ class Service:
             "decode": self._missing,
             "window": self._window,
         }
-        op = call.head.get("op")
+        op = str(call.head.get("op"))
         if op not in known:
             raise ValueError(f"{op!r} is none of {', '.join(known)}")
         return known[op](call)

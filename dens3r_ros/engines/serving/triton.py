@@ -13,7 +13,7 @@ from typing import Any
 from dens3r_ros.engines.protocol import WarmingEngine
 from dens3r_ros.engines.remote.config import SERVED_AS
 from dens3r_ros.engines.serving.batches import INPUTS, OUTPUTS, answer_arrays
-from dens3r_ros.engines.serving.service import CACHE_BYTES, Service
+from dens3r_ros.engines.serving.service import Service
 
 NEEDED = (
     "dens3r serve needs nvidia-pytriton, which wants NumPy 1 and so an environment of its own: run"
@@ -30,7 +30,6 @@ class ServerConfig:
     most       calls that Triton gives to the engine at once
     wait_us    microseconds that a call may wait for company
     queue      calls that may wait; more are told that there is no room
-    cache_bytes  of features that are kept
     cert_file, key_file  the server's certificate and its key, PEM, for TLS
     client_ca_file  whom clients' certificates must be signed by
     """
@@ -42,7 +41,6 @@ class ServerConfig:
     most: int = 32
     wait_us: int = 2000
     queue: int = 256
-    cache_bytes: int = CACHE_BYTES
     cert_file: str = ""
     key_file: str = ""
     client_ca_file: str = ""

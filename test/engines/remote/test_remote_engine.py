@@ -175,7 +175,7 @@ def test_what_the_server_forgot_is_sent_again(
 
 def test_features_beyond_the_cache_are_forgotten_and_come_back(small: TorchEngine) -> None:
     service = Service(small, cache_bytes=250_000)
-    with OpenInferenceServer({"small": service}) as server:
+    with OpenInferenceServer({SERVED_AS: service}) as server:
         client = remote(server)
         kept = client.encode([textured(n) for n in range(8)])
         for other in kept:
@@ -196,9 +196,9 @@ def test_encoding_does_not_wait_for_the_server(quick: OpenInferenceServer) -> No
 def test_a_server_of_another_model_is_refused(
     small: TorchEngine, quick: OpenInferenceServer
 ) -> None:
-    with pytest.raises(ValueError, match="runs small .* not abc: start the server"):
+    with pytest.raises(ValueError, match=r"runs small .* not abc: start the server"):
         remote(quick, model_hash="abc")
-    with pytest.raises(ValueError, match="runs small .* not mast3r-512: start the server"):
+    with pytest.raises(ValueError, match=r"runs small .* not mast3r-512: start the server"):
         remote(quick, model="mast3r-512")
     client = remote(quick)
     a = client.encode([textured(1)])[0]
