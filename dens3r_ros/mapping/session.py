@@ -11,6 +11,7 @@ from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.rotation import turn
 from dens3r_ros.mapping.going_on import go_on
+from dens3r_ros.mapping.gyroscope import Gyroscope, start_of
 from dens3r_ros.mapping.history.history import History
 from dens3r_ros.mapping.joining import join
 from dens3r_ros.mapping.keyframes.initialiser import Initialiser, placed_waiting
@@ -47,6 +48,7 @@ class MappingSession:
         self._number = self._worked = self._lost = 0
         self.held: frozenset[int] = frozenset()
         """Keyframes that frames are tracked against between decodings."""
+        self.gyroscope: Gyroscope | None = None
         self.levelled_by = ""
         """What made z point up: "base", "floor" or "camera"; empty before it is known."""
 
@@ -164,7 +166,7 @@ class MappingSession:
             seen = observe(self._engine, [(step.features, keyframe.features)], normals=True)[0]
         step.view = step.stream.learn(step.view, step.features, seen, keyframe)
         with step.watch.stage("track"):
-            start = None if step.stream.lost else step.stream.T_keyframe_frame
+            start = start_of(step, self._last.get(step.stream.name), self.gyroscope)
             found = self._tracked(seen, step.view, keyframe, start)
         if isinstance(found, Track):
             self._advance(step, keyframe, seen, found)
