@@ -34,6 +34,9 @@ def demo(
         ),
     ] = "auto",
     model: Annotated[str, typer.Option(help="Name or path of a model, for torch and onnx.")] = "",
+    engine_size: Annotated[
+        int, typer.Option(min=0, max=2048, help="Long side that a network sees; 0 as in --config.")
+    ] = 0,
     config: Annotated[
         Path | None,
         typer.Option(help="Parameters of the node; config/cpu.yaml if not given."),
@@ -57,6 +60,7 @@ def demo(
         config=config or _shipped("cpu.yaml"),
         engine=engine,
         model=model,
+        engine_size=engine_size,
         rate=rate,
         seconds=seconds,
     )

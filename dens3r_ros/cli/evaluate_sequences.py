@@ -29,7 +29,9 @@ def sequences(
     ],
     engine: Annotated[
         str,
-        typer.Option(help="oracle, geometric, hybrid, torch, onnx, or module:factory."),
+        typer.Option(
+            help="oracle, window-oracle, geometric, hybrid, torch, onnx, or module:factory."
+        ),
     ] = "oracle",
     model: Annotated[str, typer.Option(help="Model of the torch and onnx engines.")] = "",
     network: Annotated[
@@ -46,6 +48,18 @@ def sequences(
     max_side: Annotated[
         int, typer.Option(min=0, help="Long side to work at; 0 is the engine's, 512 the oracle's.")
     ] = 0,
+    engine_size: Annotated[
+        int,
+        typer.Option(min=0, help="Long side that a network sees; 0 is --max-side, or its own."),
+    ] = 0,
+    views: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=30,
+            help="Keyframes that an engine of many views sees beside a frame and its keyframe.",
+        ),
+    ] = 2,
     every: Annotated[int, typer.Option(min=1, help="Take each N-th frame.")] = 1,
     chained: Annotated[
         bool, typer.Option(help="Also chain the poses of neighbouring pairs, for comparison.")
@@ -72,16 +86,16 @@ def sequences(
 ) -> None:
     """Trajectory, depth, normals, surface and cost of the mapper on whole sequences."""
     options = _options(calibrated, every, chained, camera_height)
-    config = _config(fusion, loops, decode_every, decode_lag)
+    config = _config(fusion, loops, decode_every, decode_lag, views)
 
     def runs() -> Iterator[Measured]:
         for name in sequence:
             for number in range(seed, seed + seeds):
                 source = _source(name)
                 chosen = (
-                    _hybrid(network, source, number, max_side)
+                    _hybrid(network, source, number, max_side, engine_size)
                     if engine == "hybrid"
-                    else _engine(engine, model, source, number, metric, max_side)
+                    else _engine(engine, model, source, number, metric, engine_size or max_side)
                 )
                 yield _measure(source, chosen, config, options)
 
@@ -128,12 +142,23 @@ def _options(calibrated: bool, every: int, chained: bool, camera_height: float) 
     )
 
 
-def _config(fusion: bool, loops: bool, every: int, lag: int) -> MapperConfig:
-    from dens3r_ros.mapping.config import DecodingConfig, FusionConfig, LoopConfig, MapperConfig
+def _config(fusion: bool, loops: bool, every: int, lag: int, views: int) -> MapperConfig:
+    from dens3r_ros.mapping.config import (
+        DecodingConfig,
+        FusionConfig,
+        LoopConfig,
+        MapperConfig,
+        WindowConfig,
+    )
 
     fused = FusionConfig(mode="weighted" if fusion else "latest")
     decoding = DecodingConfig(every, lag)
-    return MapperConfig(fusion=fused, decoding=decoding, loops=LoopConfig(enabled=loops))
+    return MapperConfig(
+        fusion=fused,
+        decoding=decoding,
+        window=WindowConfig(views=views),
+        loops=LoopConfig(enabled=loops),
+    )
 
 
 def _source(name: str) -> Source:
@@ -146,21 +171,23 @@ def _source(name: str) -> Source:
 def _engine(
     name: str, model: str, source: Source, seed: int, metric: bool, max_side: int
 ) -> Engine:
-    if name == "oracle":
+    if name in ("oracle", "window-oracle"):
         from dens3r_ros.evaluation.oracle.oracle import OracleEngine
+        from dens3r_ros.evaluation.oracle.window_oracle import WindowOracle
 
-        return OracleEngine(source, seed=seed, metric=metric, long_side=max_side or 512)
+        kind = OracleEngine if name == "oracle" else WindowOracle
+        return kind(source, seed=seed, metric=metric, long_side=max_side or 512)
     from dens3r_ros.engines.loading import load_engine
 
     return load_engine(name, model, max_side=max_side)
 
 
-def _hybrid(network: str, source: Source, seed: int, max_side: int) -> Engine:
+def _hybrid(network: str, source: Source, seed: int, max_side: int, size: int) -> Engine:
     """The hybrid engine with an oracle of single images, or with a real network."""
     if network not in ("oracle", "oracle-metric"):
         from dens3r_ros.engines.loading import load_engine
 
-        return load_engine("hybrid", network, max_side=max_side)
+        return load_engine("hybrid", network, max_side=max_side, size=size)
     from dens3r_ros.engines.hybrid import HybridConfig, HybridEngine
     from dens3r_ros.evaluation.monocular_oracle import MonocularOracle
 

@@ -7,6 +7,7 @@ import typer
 
 from dens3r_ros.cli import bench, demo, doctor, evaluate, export, models, render, train
 from dens3r_ros.cli import map as maps
+from dens3r_ros.cli.offline import reconstruct, view
 
 app = typer.Typer(
     name="dens3r",
@@ -21,5 +22,7 @@ app.add_typer(evaluate.app, name="evaluate")
 app.command("export")(export.export)
 app.add_typer(maps.app, name="map")
 app.add_typer(models.app, name="models")
+app.command("reconstruct")(reconstruct.reconstruct)
 app.command("render")(render.render)
 app.add_typer(train.app, name="train")
+app.command("view")(view.view)

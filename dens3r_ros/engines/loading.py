@@ -58,6 +58,7 @@ def load_engine(
     device: str = "auto",
     precision: str = "auto",
     max_side: int = 0,
+    size: int = 0,
 ) -> Engine:
     """The engine of that name.
 
@@ -65,23 +66,26 @@ def load_engine(
     published network without its weights. "geometric" needs none. "hybrid" joins that with the
     depth that `model` sees in single images, the shipped network unless one is named. "auto" is as
     `choose_engine` has it. "module:factory" is called without arguments. `max_side` is the long
-    side in pixels to work at, 0 the engine's own choice; of "hybrid" that of the geometric part.
-    Errors are ValueErrors with a sentence.
+    side in pixels to work at, 0 the engine's own choice; `size` that of the images a network sees,
+    0 for `max_side`. Of "hybrid" `max_side` is that of the geometric part alone. Errors are
+    ValueErrors with a sentence.
     """
     chosen = choose_engine(name, model)
     if ":" in chosen.engine:
         return _custom(chosen.engine)
     if chosen.engine == "hybrid":
-        return _hybrid(chosen.model, device, precision, max_side)
+        return _hybrid(chosen.model, device, precision, max_side, size)
     if chosen.engine == "geometric":
         return _geometric(max_side)
     make = _onnx if chosen.engine == "onnx" else _torch
-    return make(chosen.model, device, precision, max_side)
+    return make(chosen.model, device, precision, size or max_side)
 
 
-def load_monocular(model: str, device: str = "auto", precision: str = "auto") -> MonocularNetwork:
+def load_monocular(
+    model: str, device: str = "auto", precision: str = "auto", size: int = 0
+) -> MonocularNetwork:
     """A network that sees depth in single images: any model of pairs looking at an image beside
-    itself, or what "module:factory" makes; ValueError where it sees none."""
+    itself, or what "module:factory" makes; ValueError where it sees none. `size` as above."""
     from dens3r_ros.engines.looking_alone import LookingAlone
 
     if ":" in model and not model.startswith("random:"):
@@ -94,10 +98,9 @@ def load_monocular(model: str, device: str = "auto", precision: str = "auto") ->
     if not _is_export(model):
         network = load_any_network(model)
         if isinstance(network, SingleViewNetwork):
-            return SingleView(network, device, precision, Path(model).stem)
-    return LookingAlone(
-        load_engine("onnx" if _is_export(model) else "torch", model, device, precision)
-    )
+            return SingleView(network, device, precision, Path(model).stem, size)
+    name = "onnx" if _is_export(model) else "torch"
+    return LookingAlone(load_engine(name, model, device, precision, size=size))
 
 
 def load_any_network(model: str) -> AnyNetwork:
@@ -144,10 +147,10 @@ def _checked(name: str, engine: object) -> Engine:
     return engine
 
 
-def _hybrid(model: str, device: str, precision: str, max_side: int) -> Engine:
+def _hybrid(model: str, device: str, precision: str, max_side: int, size: int) -> Engine:
     from dens3r_ros.engines.hybrid import HybridConfig, HybridEngine
 
-    return HybridEngine(load_monocular(model, device, precision), HybridConfig(max_side))
+    return HybridEngine(load_monocular(model, device, precision, size), HybridConfig(max_side))
 
 
 def _geometric(max_side: int) -> Engine:
@@ -156,7 +159,7 @@ def _geometric(max_side: int) -> Engine:
     return GeometricEngine(GeometricConfig(max_side=max_side))
 
 
-def _torch(model: str, device: str, precision: str, max_side: int) -> Engine:
+def _torch(model: str, device: str, precision: str, size: int) -> Engine:
     from dens3r_ros.engines.precision import choose_device, choose_precision
     from dens3r_ros.engines.torch_engine import TorchConfig, TorchEngine
     from dens3r_ros.engines.views_engine import ViewsEngine, ViewsNetwork
@@ -164,7 +167,7 @@ def _torch(model: str, device: str, precision: str, max_side: int) -> Engine:
 
     # A device that is not there is told before a large network is read.
     choose_precision(precision, choose_device(device))
-    network, config = load_any_network(model), TorchConfig(device, precision, max_side)
+    network, config = load_any_network(model), TorchConfig(device, precision, size)
     name = Path(model).stem
     if isinstance(network, Network):
         return TorchEngine(network, config, name)
@@ -176,7 +179,7 @@ def _torch(model: str, device: str, precision: str, max_side: int) -> Engine:
     )
 
 
-def _onnx(model: str, device: str, precision: str, max_side: int) -> Engine:
+def _onnx(model: str, device: str, precision: str, size: int) -> Engine:
     from dens3r_ros.engines.onnx.engine import OnnxConfig, OnnxEngine
 
     folder = resolve_model(model)
@@ -185,7 +188,7 @@ def _onnx(model: str, device: str, precision: str, max_side: int) -> Engine:
             f"{folder} is not an exported network; make one with:"
             f" dens3r export --model {model} --out DIR"
         )
-    if precision != "auto" or max_side:
+    if precision != "auto" or size:
         raise ValueError(
             "precision and image size of an exported network are fixed when it is exported:"
             " leave them at auto and 0, or export it again"

@@ -19,6 +19,9 @@ from dens3r_ros.engines.protocol import Placement
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 
+_FEWEST = 4
+"""Patches along the long side of an image."""
+
 
 @dataclass(frozen=True)
 class Sizing:
@@ -36,6 +39,17 @@ class Sizing:
     square_ok: bool = False
     turn_portrait: bool = False
     fixed: tuple[int, int] | None = None
+
+
+def checked_side(side: int, patch: int) -> int:
+    """A long side that somebody asked for, 0 for none; ValueError where a network of such patches
+    would see next to nothing."""
+    if side and side < _FEWEST * patch:
+        raise ValueError(
+            f"a size of {side} pixels is too small for a network of patches of {patch}: its long"
+            f" side must be {_FEWEST * patch} at least, and 0 is the network's own"
+        )
+    return side
 
 
 def place(original: tuple[int, int], sizing: Sizing) -> Placement:

@@ -11,7 +11,7 @@ from dens3r_ros.engines.cpu_kernels import use_onednn
 from dens3r_ros.engines.fingerprint import fingerprint
 from dens3r_ros.engines.monocular import MonocularInfo, MonocularPrediction
 from dens3r_ros.engines.precision import choose_device, choose_precision
-from dens3r_ros.engines.preprocess import Prepared, Sizing, prepare
+from dens3r_ros.engines.preprocess import Prepared, Sizing, checked_side, prepare
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.network.monocular.depth_anything import DepthAnythingNetwork, metres
@@ -20,8 +20,9 @@ from dens3r_ros.network.monocular.moge.inference import infer
 from dens3r_ros.network.monocular.moge.second import Moge2
 
 SingleViewNetwork = Moge1 | Moge2 | DepthAnythingNetwork
+_PATCH = 14
 _SIDES = {"cpu": 322, "cuda": 504}
-"""Long side of images, pixels: on a CPU what half a second does."""
+"""Long side of images, pixels, where no size is asked for: on a CPU what half a second does."""
 _LEVELS = {"cpu": 0, "cuda": 9}
 """How finely MoGe looks, 0 to 9."""
 _SHAPE_ERROR = 0.06
@@ -40,10 +41,12 @@ class SingleView:
         device: str = "auto",
         precision: str = "auto",
         model: str = "",
+        size: int = 0,
     ) -> None:
         self._device = choose_device(device)
         kind = "cuda" if self._device.type == "cuda" else "cpu"
-        self._sizing = Sizing(patch=14, long_side=_SIDES[kind], square_ok=True)
+        side = checked_side(size, _PATCH) or _SIDES[kind]
+        self._sizing = Sizing(patch=_PATCH, long_side=side, square_ok=True)
         self._level = _LEVELS[kind]
         told = network.info
         self.info = MonocularInfo(

@@ -17,7 +17,7 @@ from dens3r_ros.engines.fingerprint import fingerprint
 from dens3r_ros.engines.grouping import encode_grouped, on_device
 from dens3r_ros.engines.memory import halving
 from dens3r_ros.engines.precision import PRECISIONS, choose_device, choose_precision
-from dens3r_ros.engines.preprocess import Prepared, Sizing, normalise
+from dens3r_ros.engines.preprocess import Prepared, Sizing, checked_side, normalise
 from dens3r_ros.engines.protocol import EngineInfo, Features, Outputs
 from dens3r_ros.engines.wanted import wanted_maps
 from dens3r_ros.frame import Frame
@@ -166,7 +166,7 @@ def sizing_of(info: NetworkInfo, max_side: int = 0) -> Sizing:
     width, height = info.training_size
     return Sizing(
         patch=info.patch,
-        long_side=max_side or max(width, height),
+        long_side=checked_side(max_side, info.patch) or max(width, height),
         square=width == height and not info.turn_portraits,
         square_ok=info.turn_portraits,
         turn_portrait=info.turn_portraits,

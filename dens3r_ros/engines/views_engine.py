@@ -16,7 +16,7 @@ from dens3r_ros.engines.fingerprint import fingerprint
 from dens3r_ros.engines.grouping import encode_grouped, on_device
 from dens3r_ros.engines.memory import halving
 from dens3r_ros.engines.precision import PRECISIONS, choose_device, choose_precision
-from dens3r_ros.engines.preprocess import Prepared, Sizing
+from dens3r_ros.engines.preprocess import Prepared, Sizing, checked_side
 from dens3r_ros.engines.protocol import (
     EngineInfo,
     Features,
@@ -57,7 +57,7 @@ class ViewsEngine:
         self.device = choose_device(self.config.device)
         self.dtype = choose_precision(self.config.precision, self.device)
         usual = CPU_SIDE if self.device.type == "cpu" else max(network.info.training_size)
-        side = self.config.max_side or usual
+        side = checked_side(self.config.max_side, network.patch) or usual
         self.sizing = Sizing(patch=network.patch, long_side=side, square_ok=True)
         precision = next(name for name, kind in PRECISIONS.items() if kind == self.dtype)
         self.info = _engine_info(network, side, self.device, model, precision)

@@ -88,6 +88,9 @@ class WindowConfig:
 
     keyframes: int = 12
     """At most this many; bounds memory; 3 to 200."""
+    views: int = 2
+    """Keyframes that are looked at together with a frame and its own keyframe, where the engine
+    takes so many views; with 0 it sees pairs; 0 to 30."""
 
 
 @dataclass(frozen=True)

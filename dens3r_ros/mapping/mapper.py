@@ -23,6 +23,7 @@ from dens3r_ros.mapping.gyroscope import Gyroscope
 from dens3r_ros.mapping.parts import usual_parts
 from dens3r_ros.mapping.reporting import keyframe_view
 from dens3r_ros.mapping.session import MappingSession
+from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.update import KeyframeView, TimedPose, Tracking, Update
 from dens3r_ros.mapping.world import Parts
 
@@ -93,6 +94,10 @@ class Mapper:
         views = [keyframe_view(keyframe, keyframe.id, world.graph) for keyframe in world.window]
         views += [keyframe_view(archive.shown(i), i, world.graph) for i in archive]
         return sorted(views, key=lambda view: view.id)
+
+    def live_keyframes(self) -> list[Keyframe]:
+        """Those of the window, whole, as they are between two frames: not to be changed."""
+        return list(self._quiet().world.window)
 
     def keyframe_poses(self) -> dict[int, np.ndarray]:
         """S_map_keyframe (4, 4) of every keyframe: its pose and the length of its unit."""

@@ -22,13 +22,14 @@ class Maps:
 
     `seen` gives the engine's maps, `scale` is the length of its unit in `odom`'s, `rays` (h, w, 3)
     with z = 1 pin its points to their pixels where the camera is known. Nothing is computed before
-    it is read.
+    it is read; `apart` from mapping, if that needs nothing which mapping changes or uses.
     """
 
     seen: Callable[[], ViewMaps]
     scale: float
     placement: Placement
     rays: np.ndarray | None = None
+    apart: bool = False
 
     @cached_property
     def _made(self) -> ViewMaps:

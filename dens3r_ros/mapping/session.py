@@ -14,6 +14,7 @@ from dens3r_ros.mapping.going_on import go_on
 from dens3r_ros.mapping.gyroscope import Gyroscope, start_of
 from dens3r_ros.mapping.history.history import History
 from dens3r_ros.mapping.joining import join
+from dens3r_ros.mapping.keyframes.company import Company
 from dens3r_ros.mapping.keyframes.initialiser import Initialiser, placed_waiting
 from dens3r_ros.mapping.keyframes.linking import tracked_link
 from dens3r_ros.mapping.odometry import Odometry
@@ -45,6 +46,7 @@ class MappingSession:
         self._last: dict[str, Step] = {}  # by camera, the last frame that was placed
         self._owner = parts.config.cameras.odometry
         self._initialiser = Initialiser(parts.engine, parts.maker, parts.config)
+        self._company = Company(parts.engine, parts.config, parts.rigid, parts.maker)
         self._number = self._worked = self._lost = 0
         self.held: frozenset[int] = frozenset()
         """Keyframes that frames are tracked against between decodings."""
@@ -52,9 +54,12 @@ class MappingSession:
         self.levelled_by = ""
         """What made z point up: "base", "floor" or "camera"; empty before it is known."""
 
-    def take(self, frame: Frame, expected: np.ndarray | None = None) -> Update:
+    def take(
+        self, frame: Frame, expected: np.ndarray | None = None, leaving: bool = False
+    ) -> Update:
         """Place one frame; `expected` is where it is relative to its camera's keyframe,
-        T_keyframe_frame, if tracking knows it already."""
+        T_keyframe_frame, if tracking knows it already; `leaving`: another keyframe would serve
+        better."""
         watch = Stopwatch()
         with watch.stage("background"):
             self.catch_up()
@@ -67,7 +72,7 @@ class MappingSession:
         with watch.stage("image"):
             view = stream.view(features)
         step = Step(frame, features, stream, watch, view, frame.camera == self._owner)
-        step.held = stream.expect(expected)
+        step.held, step.leaving = stream.expect(expected), leaving
         with watch.stage("solve"):
             if self.world.backend.apply(self._number):
                 self._correct()
@@ -115,7 +120,8 @@ class MappingSession:
             step.reason = first
             return
         S = np.eye(4)
-        S[:3, :3] = self._level(first.keyframe)
+        seen = first.keyframe.canonical
+        S[:3, :3], self.levelled_by = self.parts.leveller(seen.points, seen.confidence)
         self.world.begin(first.keyframe, S)
         self.odometry.begin(first.keyframe.id, S)
         step.made_keyframe(first.keyframe.id)
@@ -127,11 +133,6 @@ class MappingSession:
             step.saw(first.seen, None)
             go_on(self.odometry, self.world, step, first.keyframe)
             self._remember(step)
-
-    def _level(self, keyframe: Keyframe) -> np.ndarray:
-        canonical = keyframe.canonical
-        R, self.levelled_by = self.parts.leveller(canonical.points, canonical.confidence)
-        return R
 
     def _arrive(self, step: Step) -> None:
         """The first frames after a map was loaded find their place in it."""
@@ -163,7 +164,7 @@ class MappingSession:
     def _follow(self, step: Step, keyframe: Keyframe) -> None:
         """Track against the current keyframe, or find out where else the frame is."""
         with step.watch.stage("decode"):
-            seen = observe(self._engine, [(step.features, keyframe.features)], normals=True)[0]
+            seen = self._company.look(step, keyframe, self.world.window, self.world.graph)
         step.view = step.stream.learn(step.view, step.features, seen, keyframe)
         with step.watch.stage("track"):
             start = start_of(step, self._last.get(step.stream.name), self.gyroscope)
@@ -182,11 +183,11 @@ class MappingSession:
         """The frame is placed: fuse it, and see whether it should be a keyframe."""
         step.stream.lost = 0
         with step.watch.stage("fuse"):
-            self.parts.maker.fold(keyframe, seen, found)
-        keyframe.tracked(found)
+            around = self.world.window, self.world.graph
+            self._company.fold(step, keyframe, seen, found, *around)
         step.stream.consistency.add(keyframe.id, found.difference)
         self._found(step, keyframe, seen, found)
-        if self._leaves(found):
+        if step.leaving or self._leaves(found):
             with step.watch.stage("keyframe"):
                 self._change_keyframe(step, keyframe, seen, found)
         if self._learns(step, keyframe) and not step.view.calibrated and found.parallax > WIDE:
@@ -258,7 +259,7 @@ class MappingSession:
         older = world.older(made, world.pose(keyframe.id) @ T, but=keyframe)
         if older is None or not self._take_up(step, keyframe, older, T):
             forth = tracked_link(found, seen.pixels is not None, keyframe, made, self.parts.rigid)
-            world.grow(made, keyframe, forth)
+            world.grow(made, keyframe, forth, self._company.links(step, made, world.window))
             if step.owner:
                 self.odometry.hand_over(made.id, np.eye(4), T, np.eye(4))
             self.history.became(step, made.id)

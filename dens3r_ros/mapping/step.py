@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,16 @@ from dens3r_ros.mapping.tracking.observation import Observation
 from dens3r_ros.mapping.tracking.track import Track
 from dens3r_ros.mapping.tracking.tracker import View
 from dens3r_ros.mapping.update import Tracking
+
+
+@dataclass(frozen=True, eq=False)
+class Companion:
+    """A keyframe that was looked at together with a frame and the frame's own keyframe, what was
+    seen of it and the frame, and where the frame lies against it once that is known."""
+
+    keyframe: Keyframe
+    seen: Observation
+    found: Track | None = None
 
 
 @dataclass(eq=False)
@@ -35,8 +46,11 @@ class Step:
     seen: Observation | None = None
     found: Track | None = None
     """None also where the frame began the map and was tracked against nothing."""
+    beside: Sequence[Companion] = ()
     held: bool = False
     """Whether tracking knows its place already, so that it is not lost if nothing more is found."""
+    leaving: bool = False
+    """Whether its camera would be tracked better against another keyframe."""
     keyframe_made: bool = False
     number: int = -1
     """Among all frames that have a place, once it has one."""

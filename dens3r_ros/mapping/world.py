@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dens3r_ros.engines.protocol import Engine
+from dens3r_ros.engines.protocol import Engine, Features
 from dens3r_ros.mapping.archive.merging import merge_nodes, thin_edges
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.graph.backend import Backend
@@ -16,6 +16,7 @@ from dens3r_ros.mapping.graph.graph import PoseGraph, rigid
 from dens3r_ros.mapping.history.records import Records
 from dens3r_ros.mapping.interfaces import KeyframeArchive, Leveller
 from dens3r_ros.mapping.keyframes.background import BackgroundWork
+from dens3r_ros.mapping.keyframes.company import most_beside
 from dens3r_ros.mapping.keyframes.keyframing import KeyframeMaker
 from dens3r_ros.mapping.keyframes.linking import Link, remeasured
 from dens3r_ros.mapping.keyframes.straightening import straighten
@@ -57,7 +58,13 @@ class World:
         self.window = Window(parts.config.window.keyframes, self._let_go)
         self.next_id = 0
         self.loops = LoopCloser(
-            parts.engine, parts.config, parts.rigid, parts.places, parts.maker, self.recall
+            parts.engine,
+            parts.config,
+            parts.rigid,
+            parts.places,
+            parts.maker,
+            self.recall,
+            self._neighbours,
         )
         self.background = BackgroundWork()
         self._frame_number = 0
@@ -81,13 +88,15 @@ class World:
         self.parts.maker.expect_scale(keyframe, self.graph)
         self._take_in(keyframe)
 
-    def grow(self, made: Keyframe, keyframe: Keyframe, forth: Link) -> None:
-        """Take in a keyframe that was tracked against another one, by the link `forth`; what else
-        it sees is found out by the background work that follows, which ends in a solve."""
+    def grow(
+        self, made: Keyframe, keyframe: Keyframe, forth: Link, beside: Sequence[Link] = ()
+    ) -> None:
+        """Take in a keyframe that was tracked against another one, by the link `forth`, and against
+        others `beside` it; what else it sees is found out by the background work that follows,
+        which ends in a solve."""
         graph, settings = self.graph, self.parts.config.graph
         graph.add_keyframe(made.id, self.pose(keyframe.id) @ rigid(forth.edge.S_i_j))
-        graph.add_edges([forth.edge])
-        self._links.append(forth)
+        self._tie([forth, *beside])
         around = self.window.overlapping(
             made, self.pose(made.id), graph, settings.neighbours, settings.min_overlap
         )
@@ -102,18 +111,39 @@ class World:
         """Tie a new keyframe to all it sees, and solve; yields after every piece of work."""
         yield from self._mature(keyframe)
         maker, graph = self.parts.maker, self.graph
-        if self.parts.config.graph.neighbours:
-            for forth in [one for one in self._links if one.i is keyframe and one.j is made]:
-                self._tie(maker.link_back(forth, graph))
-                yield
-        for other in others:
-            self._tie((yield from maker.link_both(made, other, graph)))
+        around = (keyframe, *others) if self.parts.config.graph.neighbours else ()
+        tied = [one for one in self._links if one.j is made and one.i in around]
+        for forth in tied:
+            self._tie(maker.link_back(forth, graph, self._beside(forth.i, around)))
             yield
+        for other in others:
+            if not any(one.i is other for one in tied):
+                beside = self._beside(other, around)
+                self._tie((yield from maker.link_both(made, other, graph, beside)))
+                yield
         yield from self.loops.close(made, graph)
         for known in (keyframe, made):
             maker.expect_scale(known, graph)
         del self._busy[made.id]
         self.backend.ask(self._frame_number)
+
+    def _beside(self, one: Keyframe, around: Sequence[Keyframe]) -> list[Features]:
+        """What is looked at together with a keyframe and a new one: others `around` that."""
+        size, most = one.features.placement.size, most_beside(self.parts.engine, self.parts.config)
+        others = [other.features for other in around if other is not one]
+        return [other for other in others if other.placement.size == size][:most]
+
+    def _neighbours(self, keyframe: Keyframe) -> list[Features]:
+        """What is looked at together with a keyframe that is recognised: those that are tied to
+        it most surely."""
+        most = most_beside(self.parts.engine, self.parts.config)
+        if not most or keyframe.id not in self.graph.poses:
+            return []
+        edges = [edge for edge in self.graph.edges_of(keyframe.id) if not edge.loop]
+        edges.sort(key=lambda edge: edge.doubt)
+        near = dict.fromkeys(edge.i + edge.j - keyframe.id for edge in edges)
+        known = [self.recall(i) for i in list(near)[:most]]
+        return self._beside(keyframe, [one for one in known if one is not None])
 
     def _tie(self, links: Sequence[Link]) -> None:
         self.graph.add_edges(link.edge for link in links)

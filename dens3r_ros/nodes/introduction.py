@@ -8,14 +8,15 @@ from dens3r_ros.nodes.settings.config import NodeConfig
 
 
 def introduction(info: EngineInfo, config: NodeConfig) -> str:
-    """Engine and why it, model, device, precision, calibration, and whether lengths are metres."""
+    """Engine and why it, model, device, precision, size, calibration, what lengths are."""
     from dens3r_ros.engines.loading import choose_engine
 
     why = choose_engine(config.engine.name, config.engine.model).why
     model = info.model if info.model not in ("", info.name) else "none"
+    size = f", images {info.image_size} pixels long" if info.image_size else ""
     return (
         f"engine {info.name} ({why}), model {model}, device {info.device}, "
-        f"precision {info.precision}; "
+        f"precision {info.precision}{size}; "
         f"calibration: {_calibration(config)}; lengths: {_lengths(info, config)}"
     )
 

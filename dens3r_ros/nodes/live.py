@@ -9,10 +9,6 @@ from typing import Any
 
 from dens3r_ros.nodes.starting.process import Stop, run_node
 
-_SWITCH_S = 5e-4
-"""Seconds for which one thread may keep the interpreter from another: a frame that is tracked asks
-for it some hundred times, and each time waits for a decoding that has it."""
-
 
 class NotStarted(Exception):
     """ROS refuses the parameters; the log says why."""
@@ -22,7 +18,6 @@ def main() -> None:
     """Run the node until a signal; exit code 0 unless it could not start."""
     stop = Stop()
     code = 0
-    sys.setswitchinterval(_SWITCH_S)
     try:
         code = run_node(_made, stop)
     except NotStarted:

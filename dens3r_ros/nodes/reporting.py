@@ -115,6 +115,8 @@ class Reporting:
             "frames per second": f"{session.rate.per_second(time.monotonic()):.2f}",
             "decodings per second": f"{session.decodings.per_second(time.monotonic()):.2f}",
         }
+        if session.dense.skipped:
+            values["dense maps skipped"] = str(session.dense.skipped)
         if session.update is not None:
             metric = session.update.metric
             values["lengths"] = "metres" if metric else f"not metres: {session.metres.missing()}"

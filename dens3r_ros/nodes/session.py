@@ -28,7 +28,7 @@ from dens3r_ros.nodes.inputs.statistics import Durations, FrameCounts, Rate
 from dens3r_ros.nodes.map_store import MapStore
 from dens3r_ros.nodes.messages.packing import header_at
 from dens3r_ros.nodes.messages.transforms import TransformUnknown
-from dens3r_ros.nodes.outputs.camera_outputs import CameraOutputs
+from dens3r_ros.nodes.outputs.dense_outputs import DenseOutputs
 from dens3r_ros.nodes.outputs.map_outputs import MapOutputs
 from dens3r_ros.nodes.outputs.map_pacing import MapPacing
 from dens3r_ros.nodes.outputs.outlet import Outlet
@@ -56,7 +56,6 @@ class NodeSession:
         self.scale = MetricScale(node, config, self._extrinsics)
         settings = mapper_config(config, self._extrinsics.of_others)
         self._mapper = Mapper(engine, settings, gyroscope=self.scale.gyroscope)
-        self._cameras = {name: CameraOutputs(node, name) for name in config.input.cameras}
         self.metres = Metres(node.get_logger(), engine.info, self.scale)
         self._free = True
         """Whether what has a length may be published."""
@@ -74,6 +73,9 @@ class NodeSession:
             partial(self._on_fault, "map file"),
         )
         self._outlet = Outlet()
+        self.dense = DenseOutputs(
+            node, config, self._outlet, self.durations, self.faults, self._on_fault
+        )
         self._map_stamp = 0
 
     def activate(self) -> None:
@@ -96,6 +98,7 @@ class NodeSession:
             self.intake = None
         self._outlet.shut()
         self.counts.drop("deactivated", self._mailbox.clear())
+        self.dense.clear()
 
     def close(self, timeout_s: float) -> bool:
         """Stop the worker and withdraw the topics; whether the worker ended in time."""
@@ -104,8 +107,7 @@ class NodeSession:
         self.maps.close(0.0)
         if ended:
             self._mapper.close()
-        for outputs in self._cameras.values():
-            outputs.destroy()
+        ended &= self.dense.stop(timeout_s)
         self._poses.destroy()
         self._map.destroy()
         self.scale.destroy()
@@ -247,9 +249,7 @@ class NodeSession:
             with self.durations.stage("publish_poses"):
                 self._publish_place(update, received.camera, frame_id)
         header = header_at(received.stamp, frame_id)
-        with self.durations.stage("publish_maps"):
-            outputs = self._cameras[received.camera]
-            outputs.publish(frame, update, header, self.config.output, self._free)
+        self.dense.publish(frame, update, header, self.config.output, self._free)
         self._map_stamp = received.stamp
 
     def _publish_place(self, update: Update, camera: str, frame_id: str) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from networks import small_network
 
 from dens3r_ros.engines.fingerprint import fingerprint
 from dens3r_ros.engines.geometric.engine import GeometricEngine
+from dens3r_ros.engines.hybrid import HybridEngine
 from dens3r_ros.engines.loading import Choice, choose_engine, load_engine
 from dens3r_ros.engines.random_weights import DESCRIPTIONS
 from dens3r_ros.engines.torch_engine import TorchEngine
+from dens3r_ros.frame import Frame
 from dens3r_ros.model_store.manifest import load_manifest
 from dens3r_ros.network import Network, save_network
 
@@ -114,3 +117,21 @@ def test_random_networks_have_the_published_sizes() -> None:
         published = known[name]
         # Published files also hold a few tensors that nothing uses.
         assert published is None or parameters == pytest.approx(published, rel=0.005), name
+
+
+def test_a_network_sees_images_of_the_size_asked_for(weights: Path) -> None:
+    """On a laptop the size decides whether a network is live at all."""
+    frame = Frame(np.zeros((75, 100, 3), np.uint8), 1)
+    engine = load_engine("torch", str(weights), device="cpu", size=64)
+    assert engine.info.image_size == 64
+    assert engine.encode([frame])[0].placement.size == (48, 64)
+    beside = load_engine("hybrid", str(weights), device="cpu", max_side=80, size=64)
+    assert isinstance(beside, HybridEngine)
+    assert beside.network.predict(frame).placement.size == (48, 64)
+    assert beside.encode([frame])[0].placement.size == (60, 80)
+
+
+@pytest.mark.parametrize("name", ["torch", "hybrid"])
+def test_a_size_that_no_network_can_see_at_is_told(weights: Path, name: str) -> None:
+    with pytest.raises(ValueError, match=r"size of 20 pixels is too small.*64 at least"):
+        load_engine(name, str(weights), device="cpu", size=20)

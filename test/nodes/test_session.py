@@ -90,7 +90,7 @@ STAGES = {
     "placing": (lambda s: s._extrinsics, "place", 1),
     "mapping": (lambda s: s._mapper, "step", 1),
     "scale": (lambda s: s.scale, "applied", 1),
-    "maps": (lambda s: s._cameras[""], "publish", 1),
+    "maps": (lambda s: s.dense._cameras[""], "publish", 1),
     "poses": (lambda s: s._poses, "publish", 1),
     "rate": (lambda s: s.rate, "tick", 1),
     "after the frame": (lambda s: s._mapper, "catch_up", 0),

@@ -29,7 +29,7 @@ ROS = {
 
 # What each package may not import; those above come later in the chain of docs/how/architecture.md.
 ABOVE = ("cli", "nodes", "mapping", "engines", "network")
-BESIDE = ("scenes", "training", "evaluation", "reconstruction")
+BESIDE = ("scenes", "training", "evaluation", "reconstruction", "viewer")
 FORBIDDEN = {
     "frame": {*ABOVE, *BESIDE, "sources", "model_store"},
     "imu": {*ABOVE, *BESIDE, "sources", "model_store", "frame"},
@@ -39,11 +39,12 @@ FORBIDDEN = {
     "engines": {"cli", "nodes", "mapping", *BESIDE},
     "mapping": {"cli", "nodes", *BESIDE},
     "sources": {*ABOVE, "training", "evaluation", "reconstruction"},  # opens the walks of scenes
-    "reconstruction": {"cli", "nodes", "mapping", "scenes", "training", "evaluation"},
-    "evaluation": {"cli", "nodes"},
+    "reconstruction": {"cli", "nodes", "scenes", "training", "evaluation", "viewer"},
+    "evaluation": {"cli", "nodes", "viewer"},
+    "viewer": {"cli", "nodes", "scenes", "training", "evaluation"},
     "scenes": {*ABOVE, "sources", "training", "evaluation", "reconstruction"},
     "training": {"cli", "nodes"},
-    "nodes": {"cli", "training", "reconstruction"},
+    "nodes": {"cli", "training", "reconstruction", "viewer"},
 }
 
 # Folders within a package, from below upwards: each imports only those before it. Folders that are
@@ -55,6 +56,7 @@ FOLDERS = {
     "evaluation": ("oracle", "metrics", "image_pairs", "image_sequences"),
     "training": ("losses", "optimization", "data", "validation"),
     "engines": ("geometric", "onnx", "bench"),
+    "reconstruction": ("outputs", "kept", "refinement", "report", "pipeline"),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

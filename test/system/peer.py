@@ -127,15 +127,15 @@ class Stream:
 
     TRACKING = Status.TRACKING_OK
 
-    def __init__(self, peer: Peer, start_ns: int = 100 * 10**9) -> None:
-        self.peer, self.stamp = peer, start_ns
+    def __init__(self, peer: Peer, start_ns: int = 100 * 10**9, calibrated: bool = True) -> None:
+        self.peer, self.stamp, self._calibrated = peer, start_ns, calibrated
         self.sent: list[int] = []
         peer.listen(Status, "dens3r/status")
 
     def send(self, count: int, make: Any = image, topic: str = "image", **size: int) -> None:
         for _ in range(count):
             step = len(self.sent) % 50
-            if topic == "image":
+            if topic == "image" and self._calibrated:
                 self.peer.publish("camera_info", info(self.stamp))
             self.peer.publish(topic, make(step, self.stamp, **size))
             self.sent.append(self.stamp)

@@ -48,7 +48,7 @@ def test_the_start_and_each_epoch_are_explained(start: Any, peer: Peer, tmp_path
 
 def test_lengths_that_are_no_metres_are_told(start: Any, peer: Peer) -> None:
     node = start(NODE, "-p", "engine.name:=geometric", "-p", "input.use_camera_info:=false")
-    Stream(peer).send(2)
+    Stream(peer, calibrated=False).send(2)
     assert "engine geometric (as named), model none, device cpu" in node.text()
     assert "no metres but a unit of the map's own" in node.text()
     assert "input.use_camera_info is false" in node.text()

@@ -188,6 +188,8 @@ def _measured(
     oracle = _oracle(engine)
     if oracle is not None:
         figures["oracle"] = oracle.description()
+    if isinstance(oracle, OracleEngine):
+        figures |= {"decodings": oracle.decodings, "encodings": oracle.encodings}
     if isinstance(engine, HybridEngine):
         figures |= {"network": engine.network.info.name, "network_runs": engine.runs}
     depth = [

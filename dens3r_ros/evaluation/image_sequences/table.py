@@ -16,6 +16,8 @@ _ROWS = {
     "network_runs": "network run so often",
     "frames": "frames",
     "decoded": "decoded",
+    "decodings": "decodings in all",
+    "encodings": "encodings in all",
     "completeness": "share of frames posed",
     "live": "posed when they came",
     "keyframes": "keyframes",

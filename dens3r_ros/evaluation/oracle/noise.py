@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -44,6 +44,23 @@ class OracleNoise:
     """Root mean square angle of a normal's own error."""
 
 
+def among(noise: OracleNoise, views: int) -> OracleNoise:
+    """The noise of a view that is looked at among so many at once; two are a pair.
+
+    The law: what comes of comparing views (the smooth warp of depth, turn and shift of the other
+    views) shrinks with the root of their number, by sqrt(2 / views): 0.71 with four. What is a
+    view's own does not (its pixels, mixed edges, holes, outliers, normals), nor does the spread of
+    the scale: a whole window shares one unit, drawn as a pair's is.
+    """
+    share = float(np.sqrt(2 / max(views, 2)))
+    return replace(
+        noise,
+        warp=share * noise.warp,
+        rotation_deg=share * noise.rotation_deg,
+        translation=share * noise.translation,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class DisturbedView:
     """Relative factors on depth (h, w), confidence (h, w), and turns of normals (h, w, 3)."""
@@ -53,9 +70,9 @@ class DisturbedView:
     normal_shift: np.ndarray
 
 
-def pair_generator(seed: int, stamp_a: int, stamp_b: int) -> np.random.Generator:
-    """Random numbers that depend on the seed and the pair alone."""
-    digest = hashlib.sha256(f"{seed}:{stamp_a}:{stamp_b}".encode()).digest()
+def pair_generator(seed: int, *stamps: int) -> np.random.Generator:
+    """Random numbers that depend on the seed and the frames that are looked at alone."""
+    digest = hashlib.sha256(":".join(map(str, (seed, *stamps))).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "little"))
 
 

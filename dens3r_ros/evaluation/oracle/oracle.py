@@ -15,6 +15,7 @@ from dens3r_ros.evaluation.engine_pixels import on_engine_pixels
 from dens3r_ros.evaluation.oracle.noise import (
     DisturbedView,
     OracleNoise,
+    among,
     disturb_view,
     pair_generator,
     pose_error,
@@ -34,6 +35,7 @@ _NORMAL_RADIUS = 3
 class TrueView:
     """What is true of a frame at the engine's resolution.
 
+    camera  of these pixels
     rays    (h, w, 3) float32 with z = 1        depth  (h, w) float32, NaN where unknown
     shown   (h, w) float32: depth with mixed edges and filled holes, what a network would show
     normals (h, w, 3) float32, 0 where unknown
@@ -41,11 +43,23 @@ class TrueView:
 
     stamp: int
     T_world_camera: np.ndarray
+    camera: Intrinsics
     rays: np.ndarray
     depth: np.ndarray
     shown: np.ndarray
     normals: np.ndarray
     median_depth: float
+
+
+@dataclass(frozen=True, eq=False)
+class SeenView:
+    """What the oracle says of a view: points (h, w, 3), confidence (h, w) and normals (h, w, 3) in
+    its own optical frame, and T_first_view (4, 4) in the unit of the points."""
+
+    points: np.ndarray
+    confidence: np.ndarray
+    normals: np.ndarray
+    T: np.ndarray
 
 
 class OracleEngine:
@@ -68,6 +82,8 @@ class OracleEngine:
         self._source = source
         self._sizing = Sizing(patch=16, long_side=long_side)
         self._index_of: dict[int, int] = {}
+        self.encodings = self.decodings = 0
+        """How many frames were encoded, and how many pairs or windows decoded."""
         self.info = EngineInfo(
             name="oracle",
             model=f"seed {seed}",
@@ -87,12 +103,14 @@ class OracleEngine:
 
     def encode(self, frames: Sequence[Frame]) -> list[Features]:
         """Look up what is true of each frame."""
+        self.encodings += len(frames)
         return [self._encode(frame) for frame in frames]
 
     def decode(
         self, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
     ) -> PairPrediction:
         """Disturb the truth of every pair."""
+        self.decodings += len(pairs)
         decoded = [self._decode(a.data, b.data) for a, b in pairs]
         maps = {
             name: torch.from_numpy(np.stack([one[name] for one in decoded]))
@@ -120,20 +138,30 @@ class OracleEngine:
         return index_of_stamp(self._source, stamp, self._index_of)
 
     def _decode(self, a: TrueView, b: TrueView) -> dict[str, np.ndarray]:
-        random = pair_generator(self.seed, a.stamp, b.stamp)
-        scale = 1.0 if self.info.metric else float(np.exp(random.normal(0, self.noise.scale)))
-        T_b_wrong = pose_error(self.noise, random, b.median_depth)
-        T_a_b = np.linalg.inv(a.T_world_camera) @ b.T_world_camera
-        if a.stamp != b.stamp:
-            T_a_b = T_a_b @ T_b_wrong
+        seen = self.disturbed([a, b])
         maps = {}
-        for name, view, T in (("a", a, np.eye(4)), ("b", b, T_a_b)):
-            errors = disturb_view(self.noise, random, view.depth, view.shown)
-            maps[f"points_{name}"] = _points(view, errors, T, scale)
-            maps[f"confidence_{name}"] = errors.confidence
-            known = np.abs(view.normals).sum(-1, keepdims=True) > 0
-            maps[f"normals_{name}"] = _unit(view.normals + known * errors.normal_shift)
+        for name, one in zip("ab", seen, strict=True):
+            rotation, shift = (part.astype(np.float32) for part in (one.T[:3, :3], one.T[:3, 3]))
+            maps[f"points_{name}"] = one.points @ rotation.T + shift
+            maps[f"confidence_{name}"] = one.confidence
+            maps[f"normals_{name}"] = one.normals
         return maps
+
+    def disturbed(self, views: Sequence[TrueView]) -> list[SeenView]:
+        """How views that are looked at together appear; the same whenever they are."""
+        noise = among(self.noise, len(views))
+        random = pair_generator(self.seed, *(view.stamp for view in views))
+        scale = 1.0 if self.info.metric else float(np.exp(random.normal(0, noise.scale)))
+        T_camera_world = np.linalg.inv(views[0].T_world_camera)
+        poses = [np.eye(4)]
+        for view in views[1:]:
+            wrong = pose_error(noise, random, view.median_depth)
+            T = T_camera_world @ view.T_world_camera
+            poses.append(T if view.stamp == views[0].stamp else T @ wrong)
+        return [
+            _seen(view, T, scale, disturb_view(noise, random, view.depth, view.shown))
+            for view, T in zip(views, poses, strict=True)
+        ]
 
 
 def true_view(
@@ -152,7 +180,7 @@ def true_view(
     if not known.size:
         raise ValueError(f"the frame at {stamp} ns has no depth at all")
     return TrueView(
-        stamp, truth.T_world_camera, rays, depth, shown, normals, float(np.median(known))
+        stamp, truth.T_world_camera, camera, rays, depth, shown, normals, float(np.median(known))
     )
 
 
@@ -161,10 +189,14 @@ def _wanted(outputs: Outputs) -> list[str]:
     return points + [f"normals_{view}" for view in outputs.normals]
 
 
-def _points(view: TrueView, errors: DisturbedView, T: np.ndarray, scale: float) -> np.ndarray:
-    points = view.rays * (view.shown * errors.depth_factor)[..., None]
-    rotation, shift = T[:3, :3].astype(np.float32), T[:3, 3].astype(np.float32)
-    return np.float32(scale) * (points @ rotation.T + shift)
+def _seen(
+    view: TrueView, T_first_view: np.ndarray, scale: float, errors: DisturbedView
+) -> SeenView:
+    points = view.rays * (np.float32(scale) * (view.shown * errors.depth_factor))[..., None]
+    known = np.abs(view.normals).sum(-1, keepdims=True) > 0
+    T = T_first_view.copy()
+    T[:3, 3] *= scale
+    return SeenView(points, errors.confidence, _unit(view.normals + known * errors.normal_shift), T)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -17,10 +17,10 @@ _AGEING_S = 5.0
 """Seconds after which what a decoding told counts half."""
 _WEARING = 0.2
 """Radians by which the view has swung when it counts half."""
-_ENOUGH = 5
-"""Known neighbours, of eight, from which on a pixel between them is filled."""
 _JUMP = 0.05
-"""Relative difference of their depths beyond which it is not."""
+"""Relative difference of its neighbours' depths beyond which a pixel between them is not filled."""
+_HALF = ((0, 1), (1, 0), (1, 1), (1, -1))
+"""Rows and columns to one of two neighbours on opposite sides."""
 
 
 def carried_maps(
@@ -35,7 +35,11 @@ def carried_maps(
     share = 1 / (1 + age + worn)
     rays = camera_rays(reference.sight.camera) if reference.sight.calibrated else None
     return Maps(
-        lambda: _carried(reference, T_frame_keyframe, share), unit, reference.sight.placement, rays
+        lambda: _carried(reference, T_frame_keyframe, share),
+        unit,
+        reference.sight.placement,
+        rays,
+        apart=True,
     )
 
 
@@ -48,14 +52,29 @@ def _carried(reference: Reference, T_frame_keyframe: np.ndarray, share: float) -
 
 
 def _close(points: np.ndarray, weight: np.ndarray) -> None:
-    """Fill single pixels between known ones of like depth."""
-    known = (weight > 0).astype(np.float32)
-    around = cv2.boxFilter(known, -1, (3, 3), normalize=False)
-    depth = points[..., 2]
-    far = cv2.dilate(depth, np.ones((3, 3), np.uint8))
-    near = cv2.erode(np.where(weight > 0, depth, np.float32(np.inf)), np.ones((3, 3), np.uint8))
-    holes = (weight <= 0) & (around >= _ENOUGH) & (far - near < _JUMP * far)
-    total = cv2.boxFilter(points, -1, (3, 3), normalize=False)
-    points[holes] = total[holes] / around[holes][:, None]
-    mean = cv2.boxFilter(weight, -1, (3, 3), normalize=False)
-    weight[holes] = mean[holes] / around[holes]
+    """Fill pixels between known ones of like depth: where the view has come nearer, points lie
+    apart. A second time for what lies where two such rows cross."""
+    for _ in range(2):
+        known = (weight > 0).astype(np.float32)
+        holes = (known == 0) & _between(known > 0, points[..., 2])
+        around = cv2.boxFilter(known, -1, (3, 3), normalize=False)[holes]
+        total = cv2.boxFilter(points, -1, (3, 3), normalize=False)
+        mean = cv2.boxFilter(weight, -1, (3, 3), normalize=False)
+        points[holes] = total[holes] / around[:, None]
+        weight[holes] = mean[holes] / around
+
+
+def _between(known: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """(h, w) bool: pixels whose known neighbours are of like depth, two of them on opposite
+    sides, so that what is seen never grows beyond its rim."""
+    height, width = known.shape
+    rim = np.pad(known, 1)
+    sides = np.zeros_like(known)
+    for v, u in _HALF:
+        one = rim[1 + v : 1 + v + height, 1 + u : 1 + u + width]
+        other = rim[1 - v : 1 - v + height, 1 - u : 1 - u + width]
+        sides |= one & other
+    around = np.ones((3, 3), np.uint8)
+    far = cv2.dilate(depth, around)
+    near = cv2.erode(np.where(known, depth, np.float32(np.inf)), around)
+    return sides & (far - near < _JUMP * far)

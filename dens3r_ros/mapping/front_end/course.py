@@ -47,6 +47,9 @@ class Course:
     """Frames since it was placed by points last."""
     seen: int = 0
     """Stamp of the frame that was placed by points last."""
+    matched: float = 1.0
+    """Share of the keyframe's landmarks that was found last, and how much less than before."""
+    faded: float = 0.0
     number: int = 0
     """Of the last frame, all cameras counted together."""
     decoded: int = 0
@@ -61,6 +64,7 @@ class Course:
         if isinstance(found, Placed):
             self.lost, self.bridged = 0, found.bridged
             self.seen = self.seen if found.bridged else frame.stamp
+            self.faded, self.matched = self.matched - found.matched, found.matched
             self._stand(frame, found)
             self.unplaced.clear()
         else:

@@ -34,13 +34,14 @@ class Earlier:
 class DecodingRequest:
     """A frame to decode, and its record if it was tracked; `earlier`: the last frame that was
     placed well, if this one was not; the frames that were placed since the last decoding; keyframes
-    that cameras are tracked against meanwhile."""
+    that cameras are tracked against meanwhile; whether too little of the camera's own is seen."""
 
     frame: Frame
     record: Record | None
     earlier: Earlier | None
     placed: Sequence[Record]
     held: frozenset[int]
+    leaving: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +136,7 @@ class DecodingThread:
         """The session's answer; where it finds nothing, the frame before may be the keyframe that
         leads on."""
         take, earlier = self._session.take, request.earlier
-        update = take(request.frame, self._expected(request.record))
+        update = take(request.frame, self._expected(request.record), request.leaving)
         if earlier is None:
             return update
         if update.T_map_camera is not None:

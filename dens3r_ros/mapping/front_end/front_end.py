@@ -16,6 +16,7 @@ from dens3r_ros.mapping.front_end.course import Course
 from dens3r_ros.mapping.front_end.decoder import Decoded, DecodingRequest, DecodingThread
 from dens3r_ros.mapping.front_end.fast_tracker import Placed
 from dens3r_ros.mapping.front_end.ledger import Ledger
+from dens3r_ros.mapping.front_end.need import leaving, vanishing
 from dens3r_ros.mapping.front_end.schedule import DecodingSchedule
 from dens3r_ros.mapping.graph.graph import rigid
 from dens3r_ros.mapping.gyroscope import Gyroscope
@@ -68,12 +69,17 @@ class FrontEnd:
             with watch.stage("take over"):
                 self._take_over(decoded)
         if self._schedule.at_once:
-            update = self._at_once(course, frame)
+            update = self._at_once(course, frame, "decoded at once")
             if update.T_map_camera is not None:
                 return update
         with watch.stage("follow"):
             found = course.place(frame)
-        self._note(course, frame, found)
+        if course.reference is not None and vanishing(course, found, self._schedule.lag):
+            update = self._at_once(course, frame, found)
+            if update.T_map_camera is not None:
+                return update
+        else:
+            self._note(course, frame, found)
         return self._answer(course, frame, found, decoded, watch)
 
     def finish(self) -> None:
@@ -107,9 +113,14 @@ class FrontEnd:
             self._courses[camera] = Course(owner, self._config.tracking, gyroscope)
         return self._courses[camera]
 
-    def _at_once(self, course: Course, frame: Frame) -> Update:
-        """Decode a frame and wait for it, where the machine is quick enough."""
-        self._ask(course, frame, "decoded at once", None)
+    def _at_once(self, course: Course, frame: Frame, found: Placed | str) -> Update:
+        """Decode a frame and wait for it."""
+        record = None
+        if isinstance(found, Placed) and course.reference is not None:
+            record = self._record(course.reference, frame, found)
+        if self._decoder.waiting:
+            self._take_over(self._taken())
+        self._ask(course, frame, found, record)
         decoded = self._taken()
         self._take_over(decoded)
         update, reference = decoded.update, course.reference
@@ -149,7 +160,8 @@ class FrontEnd:
         records, earlier = self._ledger.along(frame, found)
         if frame in course.unplaced:
             course.unplaced.remove(frame)
-        self._decoder.ask(DecodingRequest(frame, record, earlier, records, held))
+        request = DecodingRequest(frame, record, earlier, records, held, leaving(found))
+        self._decoder.ask(request)
         self._asked = _Asked(frame, record, self._ledger.told)
         self._schedule.asked(course)
 

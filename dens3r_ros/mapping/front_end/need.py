@@ -7,6 +7,7 @@ import numpy as np
 
 from dens3r_ros.geometry.rotation import turn
 from dens3r_ros.mapping.config import KeyframeConfig
+from dens3r_ros.mapping.front_end.course import Course
 from dens3r_ros.mapping.front_end.fast_tracker import Placed
 from dens3r_ros.mapping.reference import Reference
 from dens3r_ros.mapping.tracking.agreement import swing
@@ -25,6 +26,13 @@ _UNSURE = 0.01
 alone are too little."""
 _WELL = 0.25
 """Share of the keyframe's landmarks with which a frame is placed well."""
+_LEFT = 0.4
+"""Share of the keyframe's landmarks below which places become vague, for what is left of them lies
+to one side."""
+_GONE = 0.05
+"""Share of the keyframe's landmarks at which tracking ends."""
+_INSISTENT = 3
+"""Frames in a row without a place that are waited for."""
 _LONGEST = 30
 """Frames after which one is decoded whatever it would tell."""
 
@@ -32,6 +40,21 @@ _LONGEST = 30
 def well_placed(found: Placed | str) -> bool:
     """Whether a frame could be a keyframe where the next ones lead nowhere."""
     return isinstance(found, Placed) and not found.bridged and found.matched > _WELL
+
+
+def leaving(found: Placed | str) -> bool:
+    """Whether a frame that is decoded should be a keyframe, since so little of the one it was
+    placed by is left that those after it would be placed badly."""
+    return isinstance(found, Placed) and found.matched < _LEFT
+
+
+def vanishing(course: Course, found: Placed | str, lag: float) -> bool:
+    """Whether a frame is worth waiting for its decoding: by the time that another one brings
+    something, `lag` frames later, nothing known would be in view any more."""
+    if isinstance(found, str):
+        return course.lost <= _INSISTENT
+    fading = max(course.faded, 0.0)
+    return found.bridged == 1 or found.matched - lag * fading < _GONE
 
 
 def worth_decoding(

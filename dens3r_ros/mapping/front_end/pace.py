@@ -5,7 +5,7 @@ from __future__ import annotations
 
 _MIXED = 0.2
 """Share of a running mean that one more makes up."""
-_RESERVE = 0.6
+_RESERVE = 0.85
 """Share of the time between images that a decoding may take to count as quick enough."""
 _ENOUGH = 5
 """Decodings that must have been timed."""
@@ -29,6 +29,13 @@ class DecodingPace:
     def took(self, seconds: float) -> None:
         """So long did a decoding and what it brought take."""
         self._decoding, self._timed = _mixed(self._decoding, seconds), self._timed + 1
+
+    @property
+    def lag(self) -> float:
+        """Images that come while one is decoded, the first one counted; 1 before it is known."""
+        if not self._between or self._decoding is None:
+            return 1.0
+        return 1.0 + self._decoding / self._between
 
     @property
     def keeps_up(self) -> bool:

@@ -50,6 +50,11 @@ class DecodingSchedule:
         return self._decoder.ready
 
     @property
+    def lag(self) -> float:
+        """Frames until a decoding that begins now is taken over."""
+        return self._decoding.lag if self._decoding.every else self.pace.lag
+
+    @property
     def at_once(self) -> bool:
         """Whether the frame should be decoded before its answer."""
         return not self._decoding.every and self.pace.keeps_up and self._decoder.idle

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ from dens3r_ros.mapping.keyframes.linking import Link, agree, link, relative_sca
 from dens3r_ros.mapping.tracking.cameras import camera_rays
 from dens3r_ros.mapping.tracking.fusion import Canonical, canonical_from, carried
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
-from dens3r_ros.mapping.tracking.observation import Observation, observe
+from dens3r_ros.mapping.tracking.observation import Observation, observe, observe_together
 from dens3r_ros.mapping.tracking.refinement import Texture, textured_pixels
 from dens3r_ros.mapping.tracking.track import Track
 from dens3r_ros.mapping.tracking.tracker import View
@@ -79,11 +79,13 @@ class KeyframeMaker:
         if told is not None:
             graph.expect_scale(keyframe.id, ScalePrior(told[0], float(np.hypot(error, told[1]))))
 
-    def link_back(self, forth: Link, graph: PoseGraph) -> list[Link]:
+    def link_back(
+        self, forth: Link, graph: PoseGraph, beside: Sequence[Features] = ()
+    ) -> list[Link]:
         """The way home of the link by which a new keyframe was tracked, if it agrees; what it
-        shows of the new keyframe is folded in."""
+        shows of the new keyframe is folded in. `beside`: what engines of many views see too."""
         left, made = forth.i, forth.j
-        back = observe(self._engine, [(left.features, made.features)])[0]
+        back = observe_together(self._engine, left.features, [made.features, *beside])[0]
         home = self._link(back, made, left, graph)
         if isinstance(home, str) or not self._agree(forth, home, left):
             return []
@@ -91,16 +93,16 @@ class KeyframeMaker:
         return [home]
 
     def link_both(
-        self, made: Keyframe, other: Keyframe, graph: PoseGraph
+        self, made: Keyframe, other: Keyframe, graph: PoseGraph, beside: Sequence[Features] = ()
     ) -> Generator[None, None, list[Link]]:
         """Links between two keyframes, there and back, where both are found and agree; what they
-        show is folded in. Yields between them."""
-        there = observe(self._engine, [(made.features, other.features)])[0]
+        show is folded in. Yields between them. `beside` as of `link_back`."""
+        there = observe_together(self._engine, made.features, [other.features, *beside])[0]
         forth = self._link(there, other, made, graph)
         if isinstance(forth, str):
             return []
         yield
-        back = observe(self._engine, [(other.features, made.features)])[0]
+        back = observe_together(self._engine, other.features, [made.features, *beside])[0]
         home = self._link(back, made, other, graph)
         if isinstance(home, str) or not self._agree(forth, home, other):
             return []

@@ -15,7 +15,7 @@ from dens3r_ros.mapping.keyframes.keyframing import KeyframeMaker
 from dens3r_ros.mapping.keyframes.linking import Link, agree, link
 from dens3r_ros.mapping.places.place_index import PlaceIndex
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
-from dens3r_ros.mapping.tracking.observation import Observation, observe
+from dens3r_ros.mapping.tracking.observation import Observation, observe, observe_together
 from dens3r_ros.mapping.tracking.track import Track
 from dens3r_ros.mapping.tracking.tracker import View, track
 
@@ -25,10 +25,12 @@ _LOOPS_THERE = 4
 """Loops of a keyframe from which on a short chain to it is as good as another loop."""
 
 Recall = Callable[[int], "Keyframe | None"]
+Neighbours = Callable[[Keyframe], Sequence[Features]]
 
 
 class LoopCloser:
-    """Finds and proves revisits; `recall` brings a keyframe back from window or archive."""
+    """Finds and proves revisits; `recall` brings a keyframe back from window or archive, and
+    `neighbours` what engines of many views look at together with it on the way back."""
 
     def __init__(
         self,
@@ -38,13 +40,14 @@ class LoopCloser:
         places: PlaceIndex,
         maker: KeyframeMaker,
         recall: Recall,
+        neighbours: Neighbours = lambda _: (),
     ) -> None:
         self._engine = engine
         self._config = config
         self._metric = metric
         self._places = places
         self._maker = maker
-        self._recall = recall
+        self._recall, self._neighbours = recall, neighbours
         self.closed = 0
         self.refused = 0
 
@@ -126,7 +129,7 @@ class LoopCloser:
         if found.matched < settings.min_overlap or found.inliers < settings.min_inliers:
             return None
         passing = self._maker.from_track(-1, features, view, seen, found, keyframe)
-        back = observe(self._engine, [(keyframe.features, features)])[0]
+        back = self._back(keyframe, features)
         home = link(back, passing, keyframe, None, self._config, self._metric, loop=True)
         forth = link(seen, keyframe, passing, None, self._config, self._metric, loop=True)
         return (found, seen) if self._convinces(forth, home, keyframe) else None
@@ -140,12 +143,18 @@ class LoopCloser:
         if isinstance(forth, str) or not self._enough(forth):
             return None
         yield
-        back = observe(self._engine, [(candidate.features, made.features)])[0]
+        back = self._back(candidate, made.features)
         start = np.linalg.inv(forth.edge.S_i_j)
         home = link(back, made, candidate, start, self._config, self._metric, loop=True)
         if isinstance(home, str) or not self._convinces(forth, home, candidate):
             return None
         return [forth.edge, home.edge]
+
+    def _back(self, keyframe: Keyframe, features: Features) -> Observation:
+        """The way back: the keyframe's view of a frame, with the context of its neighbours."""
+        fits = features.placement.size == keyframe.features.placement.size
+        shown = [features, *(self._neighbours(keyframe) if fits else ())]
+        return observe_together(self._engine, keyframe.features, shown)[0]
 
     def _convinces(self, forth: Link | str, home: Link | str, keyframe: Keyframe) -> bool:
         if isinstance(forth, str) or isinstance(home, str):

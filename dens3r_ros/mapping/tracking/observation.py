@@ -6,11 +6,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import overload
 
+import cv2
 import numpy as np
 from torch import Tensor
 
-from dens3r_ros.engines.protocol import Engine, Features, Outputs
+from dens3r_ros.engines.protocol import (
+    Engine,
+    Features,
+    Outputs,
+    ViewPrediction,
+    WindowEngine,
+)
 from dens3r_ros.network.prediction import PairPrediction
 
 
@@ -41,6 +49,8 @@ class Observation:
     pixels: np.ndarray | None = None
     pixels_confidence: np.ndarray | None = None
     pixels_alike: np.ndarray | None = None
+    views: int = 2
+    """That were looked at together."""
 
     @cached_property
     def frame(self) -> ViewMaps:
@@ -87,6 +97,40 @@ def observe(
         seen = look(engine, [pairs[index] for index in group], outputs)
         found.update(zip(group, seen, strict=True))
     return [found[index] for index in range(len(pairs))]
+
+
+def observe_together(
+    engine: Engine, frame: Features, keyframes: Sequence[Features], normals: bool = False
+) -> list[Observation]:
+    """Decode a frame together with keyframes, by one decoding: for each of them what is seen of
+    (frame, keyframe), all in one unit. All are of the frame's size, where there is more than one;
+    an engine of pairs sees the first one alone."""
+    if len(keyframes) == 1 or not isinstance(engine, WindowEngine):
+        return observe(engine, [(frame, keyframes[0])], normals)
+    outputs = Outputs("ab", "a" if normals and engine.info.normals else "", "")
+    first, *others = engine.decode_window([frame, *keyframes], outputs).views
+    made = partial(_given, _own_maps(first))
+    return [
+        Observation(
+            False,
+            engine.info.monocular,
+            frame.placement.size,
+            made,
+            partial(_maps_from, other),
+            views=1 + len(keyframes),
+        )
+        for other in others
+    ]
+
+
+def _own_maps(view: ViewPrediction) -> ViewMaps:
+    return ViewMaps(_host(view.points), _host(view.confidence), _host(view.normals))
+
+
+def _maps_from(view: ViewPrediction) -> ViewMaps:
+    """Of a view, in the first one's frame."""
+    points = cv2.transform(_host(view.points), view.T_first_view[:3].astype(np.float32))
+    return ViewMaps(points, _host(view.confidence))
 
 
 def _at_once(
@@ -153,4 +197,14 @@ def _maps(prediction: PairPrediction, n: int, view: str) -> ViewMaps:
 
 
 def _take(tensor: Tensor | None, n: int) -> np.ndarray | None:
-    return None if tensor is None else tensor[n].float().cpu().numpy()
+    return None if tensor is None else _host(tensor[n])
+
+
+@overload
+def _host(tensor: Tensor) -> np.ndarray: ...
+@overload
+def _host(tensor: None) -> None: ...
+@overload
+def _host(tensor: Tensor | None) -> np.ndarray | None: ...
+def _host(tensor: Tensor | None) -> np.ndarray | None:
+    return None if tensor is None else tensor.float().cpu().numpy()

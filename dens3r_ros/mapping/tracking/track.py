@@ -40,7 +40,8 @@ class Track:
     keyframe's, None where the pair tells no depth; matched: share of the keyframe still seen;
     parallax: median angle in radians between the two views' rays; by_engine, by_image: what the
     pose was found from; doubt: of the images, see `agreement.settle`; difference: how far those two
-    were apart, where there were two; shape: sightings by which the keyframe can be straightened.
+    were apart, where there were two; shape: sightings by which the keyframe can be straightened;
+    views: how many the engine looked at together.
     """
 
     T_keyframe_frame: np.ndarray
@@ -55,3 +56,4 @@ class Track:
     doubt: np.ndarray = field(default_factory=lambda: NO_DOUBT)
     difference: Difference | None = None
     shape: Sightings | None = None
+    views: int = 2

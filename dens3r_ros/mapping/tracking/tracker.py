@@ -94,7 +94,8 @@ def track(
         there = np.linalg.norm(matches.points @ T[:3, :3].T + T[:3, 3], axis=1)
         scale = pair_unit(seen, pairs.sightings.pixels, pairs.pixels, there, config)
     doubt = (view.texture or keyframe.texture).doubt
-    estimates = _estimates(coarse, by_image, keyframe, seen.pixels is not None, config)
+    by_pixels = seen.pixels is not None
+    estimates = _estimates(coarse, by_image, keyframe, by_pixels, seen.views, config)
     T, covariance = settle(*estimates, doubt, expected)
     return Track(
         np.linalg.inv(T),
@@ -108,7 +109,8 @@ def track(
         by_image,
         doubt,
         None if estimates[1] is None else Difference.between(estimates[0], estimates[1]),
-        pairs.sightings if seen.pixels is not None and seen.monocular else by_image,
+        pairs.sightings if by_pixels and seen.monocular else by_image,
+        seen.views,
     )
 
 
@@ -119,7 +121,7 @@ def track_again(
     T = np.linalg.inv(found.T_keyframe_frame)
     sightings = found.by_engine
     coarse = resect(sightings.matches(keyframe.canonical), T, sightings.sigma, config)
-    estimates = _estimates(coarse, found.by_image, keyframe, by_pixels, config)
+    estimates = _estimates(coarse, found.by_image, keyframe, by_pixels, found.views, config)
     T, covariance = settle(*estimates, found.doubt, T)
     return np.linalg.inv(T), covariance
 
@@ -129,11 +131,15 @@ def _estimates(
     by_image: Sightings | None,
     keyframe: Keyframe,
     by_pixels: bool,
+    views: int,
     config: TrackingConfig,
 ) -> tuple[Resection, Resection | None]:
-    """What the engine says and what the images say, neither surer than it can be."""
+    """What the engine says and what the images say, neither surer than it can be; an engine that
+    looks at more views than two is taken to err less, by the root of their number."""
     depth = keyframe.canonical.median_depth
-    engine = coarse.with_floor(config.image_error if by_pixels else config.engine_error, depth)
+    share = np.sqrt(2 / views)
+    among = share * config.engine_error[0], share * config.engine_error[1]
+    engine = coarse.with_floor(config.image_error if by_pixels else among, depth)
     if by_image is None:
         return engine, None
     fine = resect(

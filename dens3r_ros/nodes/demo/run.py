@@ -39,6 +39,8 @@ class DemoOptions:
     engine: str
     model: str
     rate: float
+    engine_size: int
+    """Long side of images that the network sees; 0 as in `config`."""
     seconds: float
     """Longest time to play; the source may end before."""
 
@@ -108,6 +110,7 @@ def _start_node(options: DemoOptions) -> Child:
         "params_file": options.config,
         "engine.name": options.engine,
         "engine.model": options.model,
+        **({"engine.size": options.engine_size} if options.engine_size else {}),
     }
     return Child("dens3r_ros.nodes.live", parameters, options.output / "node.log")
 

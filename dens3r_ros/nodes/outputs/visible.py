@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -16,14 +17,42 @@ from dens3r_ros.nodes.settings.config import OutputParameters
 
 @dataclass(frozen=True, eq=False)
 class Visible:
-    """One frame's maps as published: NaN where invalid, all of one size, in the optical frame."""
+    """One frame's maps as published: NaN where invalid, all of one size, in the optical frame.
 
-    points: np.ndarray
-    depth: np.ndarray
-    normals: np.ndarray
-    confidence: np.ndarray
-    colours: np.ndarray
+    Each is made when it is read.
+    """
+
+    maps: Maps
+    hidden: np.ndarray
+    frame: Frame
     intrinsics: Intrinsics | None
+    at_input: bool
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """(h, w, 3) float32."""
+        return _masked(self.maps.points, self.hidden)
+
+    @cached_property
+    def depth(self) -> np.ndarray:
+        """(h, w) float32 z."""
+        return _masked(self.maps.depth, self.hidden)
+
+    @cached_property
+    def normals(self) -> np.ndarray:
+        """(h, w, 3) float32 unit vectors facing the camera."""
+        normals = self.maps.normals
+        return _masked(normals, self.hidden | ~np.any(normals, axis=-1))
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """(h, w) float32, 1 (none) to infinity."""
+        return self.maps.confidence
+
+    @cached_property
+    def colours(self) -> np.ndarray:
+        """(h, w, 3) uint8 RGB."""
+        return self.frame.image if self.at_input else _colours(self.frame, self.maps)
 
 
 def visible_maps(frame: Frame, update: Update, output: OutputParameters) -> Visible | None:
@@ -32,15 +61,8 @@ def visible_maps(frame: Frame, update: Update, output: OutputParameters) -> Visi
         return None
     at_input = output.resolution == "input"
     maps = update.maps.at_input() if at_input else update.maps
-    hidden = ~_fit(maps, output)
-    return Visible(
-        points=_masked(maps.points, hidden),
-        depth=_masked(maps.depth, hidden),
-        normals=_masked(maps.normals, hidden | ~np.any(maps.normals, axis=-1)),
-        confidence=maps.confidence,
-        colours=frame.image if at_input else _colours(frame, maps),
-        intrinsics=update.intrinsics if at_input else _intrinsics(update),
-    )
+    intrinsics = update.intrinsics if at_input else _intrinsics(update)
+    return Visible(maps, ~_fit(maps, output), frame, intrinsics, at_input)
 
 
 def _fit(maps: Maps, output: OutputParameters) -> np.ndarray:

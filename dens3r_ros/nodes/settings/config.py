@@ -31,6 +31,13 @@ class EngineParameters:
     precision: str = setting(
         "auto", "Of the network's backbone.", choices=("auto", "fp32", "bf16", "fp16")
     )
+    size: int = setting(
+        0,
+        "Long side of images that the network sees, pixels; less is quicker. 0 is its own: as "
+        "trained, but without a GPU 224 of DA3 and VGGT, 322 of networks of one image.",
+        low=0,
+        high=2048,
+    )
     max_side: int = setting(
         0, "Long side of images that geometry matches, pixels; 0 as they come.", low=0, high=4096
     )
@@ -133,6 +140,13 @@ class MappingParameters:
         choices=("auto", "metric", "free"),
     )
     window: int = setting(12, "Keyframes kept ready to match against.", low=3, high=200)
+    views: int = setting(
+        2,
+        "Keyframes that a network of many views sees together with an image and its keyframe; 0 "
+        "shows it pairs.",
+        low=0,
+        high=30,
+    )
     archive: int = setting(
         2000, "Keyframes remembered in all; bounds memory.", low=10, high=100_000
     )

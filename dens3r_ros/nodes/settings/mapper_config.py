@@ -19,7 +19,6 @@ from dens3r_ros.mapping.config import (
     TrackingConfig,
     WindowConfig,
 )
-from dens3r_ros.nodes.messages.poses import matrix_from_seven
 from dens3r_ros.nodes.settings.config import NodeConfig
 
 
@@ -32,7 +31,7 @@ def mapper_config(config: NodeConfig, extrinsics: Mapping[str, np.ndarray]) -> M
         calibrated=config.input.use_camera_info,
         tracking=TrackingConfig(seed=mapping.seed),
         decoding=_decoding(config),
-        window=WindowConfig(keyframes=mapping.window),
+        window=WindowConfig(keyframes=mapping.window, views=mapping.views),
         graph=GraphConfig(neighbours=mapping.neighbours),
         loops=LoopConfig(
             enabled=mapping.loops,
@@ -55,8 +54,10 @@ def _decoding(config: NodeConfig) -> DecodingConfig:
 
 def _levelling(config: NodeConfig) -> LevellingConfig:
     level: Any = config.mapping.level
+    if level != "base":
+        return LevellingConfig(level=level)
+    # Of what is here only this needs messages: offline, all else is read without ROS.
+    from dens3r_ros.nodes.messages.poses import matrix_from_seven
+
     T_base_camera = matrix_from_seven(config.frames.base_from_camera)
-    return LevellingConfig(
-        level=level,
-        T_base_camera=tuple(map(tuple, T_base_camera.tolist())) if level == "base" else None,
-    )
+    return LevellingConfig(level=level, T_base_camera=tuple(map(tuple, T_base_camera.tolist())))

@@ -44,6 +44,7 @@ def _load(parameters: EngineParameters) -> Engine:
         parameters.device,
         parameters.precision,
         0 if network else parameters.max_side,
+        parameters.size,
     )
     if isinstance(engine, WarmingEngine):
         engine.warm_up()

@@ -21,6 +21,7 @@ COMMON: dict[str, tuple[str, str]] = {
     "engine": ("", "Overrides engine.name: auto, torch, onnx, geometric, hybrid, module:factory."),
     "model": ("", "Overrides engine.model: a name or a path."),
     "device": ("", "Overrides engine.device: auto, cpu, cuda, ..."),
+    "size": ("", "Overrides engine.size: long side of images that the network sees, pixels."),
     "rviz": ("true", "Open RViz."),
     "log_level": ("info", "debug, info, warn, error."),
 }
@@ -216,5 +217,9 @@ _OVERRIDES = {
 }
 
 
-def _overrides(values: Mapping[str, str]) -> dict[str, str]:
-    return {name: values[given] for name, given in _OVERRIDES.items() if values.get(given)}
+def _overrides(values: Mapping[str, str]) -> dict[str, str | int]:
+    size = {"engine.size": int(number(values, "size"))} if values.get("size") else {}
+    return {
+        **{name: values[given] for name, given in _OVERRIDES.items() if values.get(given)},
+        **size,
+    }

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keyframes on disk, whole: their images and their depth at the engine's resolution."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from dens3r_ros.engines.preprocess import resample, upright
+from dens3r_ros.engines.protocol import Engine, Placement
+from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.mapping.archive.archive import Archive
+from dens3r_ros.mapping.config import ArchiveConfig
+from dens3r_ros.mapping.tracking.keyframe import Keyframe
+
+_JPEG_QUALITY = 95
+
+
+@dataclass(frozen=True, eq=False)
+class KeyframeMaps:
+    """One keyframe at the engine's resolution.
+
+    depth (h, w) float32 along the optical axis, 0 where unknown; confidence (h, w) float32, 1
+    (none) to infinity; colours (h, w, 3) uint8 RGB; camera sees these pixels, which lie in the
+    whole image by `placement`.
+    """
+
+    depth: np.ndarray
+    confidence: np.ndarray
+    colours: np.ndarray
+    camera: Intrinsics
+    placement: Placement
+
+
+class KeyframeFiles:
+    """A folder with a JPEG and the maps of every keyframe, by its number."""
+
+    def __init__(self, images: Path, maps: Path) -> None:
+        self._images, self._maps = images, maps
+        self._written: dict[int, int] = {}
+        for folder in (images, maps):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def image(self, keyframe_id: int) -> Path:
+        """Its image's file."""
+        return self._images / f"{keyframe_id:06d}.jpg"
+
+    def write(self, keyframe: Keyframe) -> None:
+        """Write a keyframe, unless it stands there as it is."""
+        if self._written.get(keyframe.id) == keyframe.revision:
+            return
+        if keyframe.id not in self._written:
+            pixels = cv2.cvtColor(keyframe.features.frame.image, cv2.COLOR_RGB2BGR)
+            quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+            _replace(self.image(keyframe.id), cv2.imencode(".jpg", pixels, quality)[1].tobytes())
+        canonical, features = keyframe.canonical, keyframe.features
+        known = canonical.weight > 0
+        maps = KeyframeMaps(
+            np.where(known, canonical.points[..., 2], 0).astype(np.float32),
+            canonical.confidence.astype(np.float32),
+            resample(features.frame.image, features.placement),
+            keyframe.camera,
+            upright(features.placement),
+        )
+        self.put(keyframe.id, maps)
+        self._written[keyframe.id] = keyframe.revision
+
+    def put(self, keyframe_id: int, maps: KeyframeMaps) -> None:
+        """Write maps in place of those that are there."""
+        _replace(self._maps / f"{keyframe_id:06d}.npz", _packed(maps))
+
+    def read(self, keyframe_id: int) -> KeyframeMaps:
+        """A keyframe's maps."""
+        with np.load(self._maps / f"{keyframe_id:06d}.npz") as arrays:
+            placement = [tuple(side) for side in arrays["placement"].reshape(-1, 2).tolist()]
+            original, resized, corner, size = placement
+            camera = arrays["camera"].tolist()
+            return KeyframeMaps(
+                arrays["depth"],
+                arrays["confidence"].astype(np.float32),
+                arrays["colours"],
+                Intrinsics(*camera[:4], int(camera[4]), int(camera[5])),
+                Placement(original, resized, corner[0], corner[1], size),
+            )
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for path in (*self._images.glob("*.jpg"), *self._maps.glob("*.npz")):
+            path.unlink()
+        self._written.clear()
+
+    def keep_only(self, keyframe_ids: set[int]) -> None:
+        """Remove the files of keyframes that are no more."""
+        for path in (*self._images.glob("*.jpg"), *self._maps.glob("*.npz")):
+            if int(path.stem) not in keyframe_ids:
+                path.unlink()
+
+
+class WritingArchive(Archive):
+    """The mapper's archive, which also writes whole what it keeps small."""
+
+    def __init__(self, engine: Engine, config: ArchiveConfig, files: KeyframeFiles) -> None:
+        super().__init__(engine, config)
+        self._files = files
+
+    def add(self, keyframe: Keyframe) -> None:
+        """Keep a keyframe that leaves the window."""
+        self._files.write(keyframe)
+        super().add(keyframe)
+
+
+def _packed(maps: KeyframeMaps) -> bytes:
+    where, buffer = maps.placement, io.BytesIO()
+    placement: list[Any] = [where.original, where.resized, (where.left, where.top), where.size]
+    np.savez(
+        buffer,
+        depth=maps.depth,
+        confidence=np.minimum(maps.confidence, 60_000).astype(np.float16),
+        colours=maps.colours,
+        camera=np.array(list(asdict(maps.camera).values()), np.float64),
+        placement=np.array(placement, np.int64),
+    )
+    return buffer.getvalue()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Whenever writing is cut short, the old file or the new one is there, whole."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)

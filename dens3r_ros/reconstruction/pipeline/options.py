@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person may ask of a reconstruction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from dens3r_ros.mapping.config import MapperConfig
+
+Mode = Literal["auto", "video", "photos"]
+MODES = ("auto", "video", "photos")
+
+
+@dataclass(frozen=True)
+class Picks:
+    """Which images of an input are taken.
+
+    every: each N-th; fps: at most so many a second, 0 all; start, end: seconds from the input's
+    first image, None to its end.
+    """
+
+    every: int = 1
+    fps: float = 0.0
+    start: float = 0.0
+    end: float | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which of the outputs that take time or room are wanted.
+
+    mesh_faces: triangles that the mesh is thinned to, 0 none; cloud_voxel: side of the cubes that
+    one point of the cloud stands for, in the scene's unit, 0 a share of its depth.
+    """
+
+    depth: bool = False
+    normals: bool = False
+    mesh: bool = False
+    splats: bool = False
+    mcap: bool = False
+    mesh_faces: int = 0
+    cloud_voxel: float = 0.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """One reconstruction. `live` leaves out all that the node does not do; `resume` goes on with a
+    run that was cut short in the same folder."""
+
+    out: Path
+    mapper: MapperConfig = field(default_factory=MapperConfig)
+    picks: Picks = field(default_factory=Picks)
+    asked: Asked = field(default_factory=Asked)
+    mode: Mode = "auto"
+    least_confidence: float = 1.5
+    live: bool = False
+    resume: bool = False

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looking at runs while they last, and at what they leave."""

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""If these fail, a camera that turns is placed by the last points at the edge of its view, metres
+off."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from dens3r_ros.mapping.config import TrackingConfig
+from dens3r_ros.mapping.front_end.course import Course
+from dens3r_ros.mapping.front_end.fast_tracker import Placed
+from dens3r_ros.mapping.front_end.need import leaving, vanishing
+from dens3r_ros.mapping.tracking.landmarks import Landmarks
+
+FOUND = Placed(np.eye(4), np.eye(6), 0.9, 1.0, 0.05, found=Landmarks.__new__(Landmarks))
+
+
+def test_a_frame_that_sees_little_of_its_keyframe_is_to_be_the_next_one() -> None:
+    assert leaving(replace(FOUND, matched=0.2))
+    assert not leaving(replace(FOUND, matched=0.6))
+
+
+def test_one_without_a_place_is_not_for_there_is_nothing_to_tie_it_to() -> None:
+    assert not leaving("only 3 points found again")
+
+
+def test_a_view_that_turns_away_within_one_decoding_is_waited_for() -> None:
+    course = Course(True, TrackingConfig())
+    course.faded = 0.15
+    assert vanishing(course, replace(FOUND, matched=0.4), 3.0)
+    assert not vanishing(course, replace(FOUND, matched=0.6), 3.0)
+    assert not vanishing(course, replace(FOUND, matched=0.4), 1.0)
+
+
+def test_a_camera_that_stays_lost_is_not_waited_for_for_ever() -> None:
+    course = Course(True, TrackingConfig())
+    course.lost = 1
+    assert vanishing(course, "lost", 1.0)
+    course.lost = 10
+    assert not vanishing(course, "lost", 1.0)
