@@ -45,7 +45,7 @@ def with_image(values, image):
 def node_and_view(values, parameters, topics):
     simulated = truth(values, "use_sim_time")
     view = rviz_node(values, "live.rviz", simulated)
-    topics = {**topics, "odometry": values["odometry"]}
+    topics = {**topics, "odometry": values["odometry"], "imu": values["imu"]}
     return [dens3r_node(values, {"use_sim_time": simulated, **parameters}, topics), *view]
 
 

@@ -36,6 +36,7 @@ def start(context):
     check(values, exact)
     topics, parameters = camera_topics(absolute(values["image"]), absolute(values["camera_info"]))
     topics["odometry"] = absolute(values["odometry"])
+    topics["imu"] = absolute(values["imu"])
     parameters = {"use_sim_time": not exact, **parameters}
     if exact:
         parameters |= {"input.policy": "every", "input.qos": "reliable"}

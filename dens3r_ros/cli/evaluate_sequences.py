@@ -74,6 +74,10 @@ def sequences(
     decode_lag: Annotated[
         int, typer.Option(min=1, help="Frames until a decoding is taken over.")
     ] = 3,
+    camera_height: Annotated[
+        float,
+        typer.Option(min=0, help="Metres of the camera above the floor, which tell the scale."),
+    ] = 0.0,
     json_file: JsonFile = None,
     plots: Annotated[
         Path | None,
@@ -81,7 +85,7 @@ def sequences(
     ] = None,
 ) -> None:
     """Trajectory, depth, normals, surface and cost of the mapper on whole sequences."""
-    options = _options(calibrated, every, chained)
+    options = _options(calibrated, every, chained, camera_height)
     config = _config(fusion, loops, decode_every, decode_lag, views)
 
     def runs() -> Iterator[Measured]:
@@ -127,13 +131,15 @@ def _report(rows: list[dict[str, object]], json_file: Path | None) -> None:
     write_json(as_json(rows), json_file)
 
 
-def _options(calibrated: bool, every: int, chained: bool) -> SequenceOptions:
+def _options(calibrated: bool, every: int, chained: bool, camera_height: float) -> SequenceOptions:
     try:
         from dens3r_ros.evaluation.image_sequences.scoring import SequenceOptions
     except ImportError as error:
         hint = "pip install 'dens3r_ros[evaluate]' brings evo and matplotlib."
         stop(f"{error}. {hint}")
-    return SequenceOptions(calibrated=calibrated, every=every, chained=chained)
+    return SequenceOptions(
+        calibrated=calibrated, every=every, chained=chained, camera_height=camera_height
+    )
 
 
 def _config(fusion: bool, loops: bool, every: int, lag: int, views: int) -> MapperConfig:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dens3r_ros.cli.common.errors import plain_errors
+from dens3r_ros.cli.common.errors import plain_errors, stop
 from dens3r_ros.cli.common.files import STDOUT, JsonFile, writable, write_json
 from dens3r_ros.cli.common.progress import following
 
 if TYPE_CHECKING:
     from dens3r_ros.mapping.files.map_file import LoadedMap
+    from dens3r_ros.mapping.occupancy.scan import GridConfig
 
 app = typer.Typer(no_args_is_help=True, help="Look into saved maps, and export them.")
 MapPath = Annotated[Path, typer.Argument(metavar="MAP", help="A file that ~/save_map wrote.")]
@@ -54,6 +55,29 @@ def export(
             callback=writable, help="Write a mesh to this file (.ply, .obj); needs open3d."
         ),
     ] = None,
+    grid: Annotated[
+        Path | None,
+        typer.Option(
+            callback=writable,
+            help="Write a floor plan for nav2_map_server to this .yaml file, and a .pgm beside it.",
+        ),
+    ] = None,
+    metres: Annotated[
+        float | None,
+        typer.Option(min=0, help="Metres of the map's unit, where that is a free one; for --grid."),
+    ] = None,
+    resolution: Annotated[
+        float, typer.Option(min=0.01, max=1, help="Side of the plan's cells, metres.")
+    ] = 0.05,
+    min_height: Annotated[
+        float, typer.Option(min=0, max=5, help="Metres above the floor below which nothing counts.")
+    ] = 0.1,
+    max_height: Annotated[
+        float, typer.Option(min=0.05, max=20, help="The same above which nothing counts.")
+    ] = 1.5,
+    max_range: Annotated[
+        float, typer.Option(min=0.5, max=100, help="Metres from the camera that the plan believes.")
+    ] = 6.0,
     voxel: Annotated[
         float | None,
         typer.Option(min=0, help="Side of the cubes that one point stands for, in the map's unit."),
@@ -62,9 +86,15 @@ def export(
         float, typer.Option(min=1, help="Points of less confidence are left out; 1 is none.")
     ] = 2.0,
 ) -> None:
-    """Write a map's surface as a cloud, a mesh, or both."""
-    if ply is None and mesh is None:
-        raise typer.BadParameter("name a file for the cloud (--ply) or the mesh (--mesh)")
+    """Write a map's surface as a cloud or a mesh, or what stands on its floor as a plan."""
+    if ply is None and mesh is None and grid is None:
+        raise typer.BadParameter(
+            "name a file for the cloud (--ply), the mesh (--mesh) or the floor plan (--grid)"
+        )
+    if grid is not None and grid.suffix not in (".yaml", ".yml"):
+        raise typer.BadParameter(f"--grid writes a .yaml file, not {grid.name}")
+    if min_height >= max_height:
+        raise typer.BadParameter(f"--min-height {min_height} is not below --max-height")
     from dens3r_ros.geometry.ply import write_ply
     from dens3r_ros.mapping.files.map_export import MeshUnavailable, cloud, usual_voxel, write_mesh
 
@@ -81,6 +111,33 @@ def export(
             with following("mesh") as tell:
                 triangles = write_mesh(mesh, loaded, min_confidence, size, tell)
             typer.echo(f"{mesh}: {triangles} triangles", err=True)
+        if grid is not None:
+            from dens3r_ros.mapping.occupancy.scan import GridConfig
+
+            band = GridConfig(resolution, min_height, max_height, max_range)
+            _write_grid(grid, loaded, band, min_confidence, metres)
+
+
+def _write_grid(
+    path: Path, loaded: LoadedMap, config: GridConfig, min_confidence: float, metres: float | None
+) -> None:
+    """Draw the map's floor plan and write it."""
+    from dens3r_ros.mapping.occupancy.occupancy import FREE, OCCUPIED, FloorPlan
+    from dens3r_ros.mapping.occupancy.plan_file import stored_keyframes, write_plan
+
+    if not loaded.info.metric and not metres:
+        stop(
+            "lengths of this map are in a unit of its own: --metres says how many metres one is "
+            "(scale_metres of ~/status)"
+        )
+    with following("floor plan"):
+        plan = FloorPlan(config).draw(stored_keyframes(loaded), metres or 1.0, min_confidence)
+    if plan is None:
+        stop("no keyframe of this map sees enough of a floor")
+    write_plan(path, plan)
+    free, occupied = ((plan.cells == kind).sum() for kind in (FREE, OCCUPIED))
+    height, width = plan.cells.shape
+    typer.echo(f"{path}: {width}x{height} cells, {free} free, {occupied} occupied", err=True)
 
 
 def _loaded(path: Path) -> LoadedMap:

@@ -19,6 +19,7 @@ from dens3r_ros.mapping.files.map_target import check_target
 from dens3r_ros.mapping.files.saving import restored, to_save
 from dens3r_ros.mapping.front_end.front_end import FrontEnd
 from dens3r_ros.mapping.graph.graph import Edge
+from dens3r_ros.mapping.gyroscope import Gyroscope
 from dens3r_ros.mapping.parts import usual_parts
 from dens3r_ros.mapping.reporting import keyframe_view
 from dens3r_ros.mapping.session import MappingSession
@@ -37,6 +38,7 @@ class Mapper:
     """Builds one consistent world from the frames of one or several cameras.
 
     `make_parts` makes the parts of every new map; see `interfaces` for those that can be swapped.
+    `gyroscope` tells how the camera that owns `odom` turned between frames.
     """
 
     def __init__(
@@ -44,10 +46,12 @@ class Mapper:
         engine: Engine,
         config: MapperConfig | None = None,
         make_parts: Callable[[Engine, MapperConfig], Parts] = usual_parts,
+        gyroscope: Gyroscope | None = None,
     ) -> None:
         self.engine = engine
         self.config = config or MapperConfig()
         self._make_parts = make_parts
+        self._gyroscope = gyroscope
         self._front: FrontEnd | None = None
         self._begin(
             MappingSession(make_parts(engine, self.config), epoch=0),
@@ -119,7 +123,9 @@ class Mapper:
 
     def _begin(self, session: MappingSession, from_file: bool, why: str) -> None:
         self._session = session
-        self._front = None if self.config.decoding.every == 1 else FrontEnd(session)
+        session.gyroscope = self._gyroscope
+        every = self.config.decoding.every
+        self._front = None if every == 1 else FrontEnd(session, self._gyroscope)
         self._begun = session.odometry.epoch, why
         self._lost_in_a_row = 0
         self._from_file = from_file

@@ -11,6 +11,7 @@ from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.rotation import turn
 from dens3r_ros.mapping.going_on import go_on
+from dens3r_ros.mapping.gyroscope import Gyroscope, start_of
 from dens3r_ros.mapping.history.history import History
 from dens3r_ros.mapping.joining import join
 from dens3r_ros.mapping.keyframes.company import Company
@@ -49,6 +50,7 @@ class MappingSession:
         self._number = self._worked = self._lost = 0
         self.held: frozenset[int] = frozenset()
         """Keyframes that frames are tracked against between decodings."""
+        self.gyroscope: Gyroscope | None = None
         self.levelled_by = ""
         """What made z point up: "base", "floor" or "camera"; empty before it is known."""
 
@@ -118,7 +120,8 @@ class MappingSession:
             step.reason = first
             return
         S = np.eye(4)
-        S[:3, :3] = self._level(first.keyframe)
+        seen = first.keyframe.canonical
+        S[:3, :3], self.levelled_by = self.parts.leveller(seen.points, seen.confidence)
         self.world.begin(first.keyframe, S)
         self.odometry.begin(first.keyframe.id, S)
         step.made_keyframe(first.keyframe.id)
@@ -130,11 +133,6 @@ class MappingSession:
             step.saw(first.seen, None)
             go_on(self.odometry, self.world, step, first.keyframe)
             self._remember(step)
-
-    def _level(self, keyframe: Keyframe) -> np.ndarray:
-        canonical = keyframe.canonical
-        R, self.levelled_by = self.parts.leveller(canonical.points, canonical.confidence)
-        return R
 
     def _arrive(self, step: Step) -> None:
         """The first frames after a map was loaded find their place in it."""
@@ -169,7 +167,7 @@ class MappingSession:
             seen = self._company.look(step, keyframe, self.world.window, self.world.graph)
         step.view = step.stream.learn(step.view, step.features, seen, keyframe)
         with step.watch.stage("track"):
-            start = None if step.stream.lost else step.stream.T_keyframe_frame
+            start = start_of(step, self._last.get(step.stream.name), self.gyroscope)
             found = self._tracked(seen, step.view, keyframe, start)
         if isinstance(found, Track):
             self._advance(step, keyframe, seen, found)

@@ -84,6 +84,10 @@ class Update:
     """What made z of `map` point up: "base", "floor" or "camera"; empty before it is known."""
     notice: str = ""
     """What went wrong beside the frame and was mended; said once."""
+    scale_sigma: float = 0.0
+    """Standard deviation of the logarithm of the length unit, where lengths became metres by
+    something else than the engine; every length may be wrong by it, and the covariance is
+    without."""
     decoded: bool = True
     """Whether a decoding, of this frame or an earlier one, was taken over with it."""
 

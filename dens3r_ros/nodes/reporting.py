@@ -99,6 +99,9 @@ class Reporting:
         )
 
     def _level_while_tracking(self, metric: bool) -> tuple[bytes, str]:
+        inertial = self._session.scale.gyroscope
+        if inertial is not None and inertial.fault:
+            return DiagnosticStatus.WARN, f"tracking; imu left out: {inertial.fault}"
         if metric:
             return DiagnosticStatus.OK, "tracking"
         required, metres = self._session.config.output.require_metric, self._session.metres

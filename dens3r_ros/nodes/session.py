@@ -45,17 +45,17 @@ class NodeSession:
     def __init__(self, node: Node, config: NodeConfig, engine: Engine) -> None:
         self.node, self.config, self.engine = node, config, engine
         self.counts, self.durations = FrameCounts(), Durations()
-        self.rate, self.decodings = Rate(), Rate()
+        self.rate, self.decodings, self.faults = Rate(), Rate(), Faults()
         self.update: Update | None = None
-        self.faults = Faults()
         self.missing_transform: str | None = None
         self.paused = False
         self.intake: Intake | None = None
         self._frames: dict[str, Frame] = {}
         self._reader = Reader(config.input.max_image_pixels, node.get_logger())
         self._extrinsics = Extrinsics(node, config)
-        self._mapper = Mapper(engine, mapper_config(config, self._extrinsics.of_others))
         self.scale = MetricScale(node, config, self._extrinsics)
+        settings = mapper_config(config, self._extrinsics.of_others)
+        self._mapper = Mapper(engine, settings, gyroscope=self.scale.gyroscope)
         self.metres = Metres(node.get_logger(), engine.info, self.scale)
         self._free = True
         """Whether what has a length may be published."""
@@ -283,6 +283,7 @@ class NodeSession:
         update, config = self.update, self.config
         epoch, metric = (0, False) if update is None else (update.epoch, update.metric)
         scale, outlet = self.scale.factor, self._outlet
+        self._map.camera_height, self._map.level = self.scale.camera_height, self.scale.level.map
         self._map.publish(self._mapper, self._map_stamp, epoch, config, scale, metric, outlet)
 
     def _watched(self, stage: str, work: Callable[[], None]) -> None:

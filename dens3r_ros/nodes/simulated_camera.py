@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A camera that plays a video, a folder of images or a TUM sequence, with its true poses in TF."""
+"""A camera that plays a video, a folder of images or a sequence, with its true poses in TF, and the
+readings of its inertial sensor where it has one."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from dens3r_ros.nodes.messages.packing import camera_info_message, header_at, image_message
 from dens3r_ros.nodes.messages.qos import images_in
 from dens3r_ros.nodes.messages.transforms import TransformPublisher, transform_at
+from dens3r_ros.nodes.simulated_imu import SimulatedImu
 from dens3r_ros.nodes.starting.process import Stop, run_node
 from dens3r_ros.sources import SourceError, open_source
 
@@ -23,7 +25,8 @@ _PATIENCE_S = 10.0
 
 
 class SimulatedCamera(Node):
-    """Publishes image, camera_info and ground-truth TF; stamps are the time of publishing.
+    """Publishes image, camera_info and ground-truth TF; stamps are the time of publishing, but for
+    sources with an inertial sensor, which keep their own distances in time.
 
     The first image waits for a subscriber, so that a short sequence is seen whole.
     """
@@ -37,6 +40,8 @@ class SimulatedCamera(Node):
         self._images = self.create_publisher(Image, "image", images_in("reliable", 2))
         self._infos = self.create_publisher(CameraInfo, "camera_info", images_in("reliable", 2))
         self._transforms = TransformPublisher(self)
+        recording = getattr(self._source, "imu", None)
+        self._imu = None if recording is None else SimulatedImu(self, recording, FRAME_ID)
         self._next = 0
         self._began = time.monotonic()
         self.create_timer(1.0 / rate, self._play)
@@ -62,6 +67,8 @@ class SimulatedCamera(Node):
     def _publish(self, index: int) -> None:
         frame, truth = self._source[index], self._source.truth(index)
         stamp = self.get_clock().now().nanoseconds
+        if self._imu is not None:
+            stamp = self._imu.play(frame.stamp, stamp, index == 0)
         header = header_at(stamp, FRAME_ID)
         if self._calibrated and frame.intrinsics is not None:
             self._infos.publish(camera_info_message(frame.intrinsics, header))

@@ -28,8 +28,23 @@ def status_message(node: Node, session: NodeSession) -> Any:
     message.map_points = session.map_points()
     if session.update is not None:
         _fill_update(message, session.update)
+    _fill_scale(message, session)
     _fill_tracking(message, session)
     return message
+
+
+def _fill_scale(message: Any, session: NodeSession) -> None:
+    """What makes lengths metres, and how surely."""
+    metric = session.update is not None and session.update.metric
+    held, since = session.scale.held, session.metres.since
+    message.scale_metres = message.scale_deviation = math.nan
+    if metric and held is not None:
+        message.scale_source, message.scale_metres = held.source, held.metres
+        message.scale_deviation = held.sigma
+    elif metric:
+        message.scale_source, message.scale_metres = "engine", 1.0
+    if metric and since is not None:
+        message.scale_since = header_at(since, "").stamp
 
 
 def _fill_tracking(message: Any, session: NodeSession) -> None:

@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl
 import numpy as np
 
 from dens3r_ros.frame import Frame
+from dens3r_ros.imu import ImuRecording
+from dens3r_ros.scenes.inertial import carried_imu
 from dens3r_ros.scenes.walk import WALKS, WalkFrame, open_walk
 from dens3r_ros.sources.source import SourceError, Truth
 
@@ -17,7 +19,8 @@ _SECOND_NS = 1_000_000_000
 _KEPT = 4
 _USAGE = (
     f"Expected {PREFIX}KIND with KIND one of {', '.join(WALKS)}, and optionally "
-    "?seed=S&frames=N&size=WxH&fov=DEGREES, as in procedural:loop?seed=3&frames=2000&size=320x240."
+    "?seed=S&frames=N&size=WxH&fov=DEGREES&imu=1, as in "
+    "procedural:loop?seed=3&frames=2000&size=320x240."
 )
 
 
@@ -25,15 +28,18 @@ class ProceduralWalk:
     """The walk that a text such as "procedural:loop?seed=3&frames=2000&size=320x240" names.
 
     Frames are rendered when they are asked for, from stamp 0 at the walk's rate, with intrinsics.
+    `imu` is what a sensor beside the camera reads, with imu=1; else None.
     """
 
     def __init__(self, text: str) -> None:
         self.name = text
         try:
             kind, options = _parsed(text)
+            inertial = bool(options.pop("imu", 0))
             self.walk = open_walk(kind, **options)  # type: ignore[arg-type]
         except ValueError as error:
             raise SourceError(f"{text}: {error}. {_USAGE}") from error
+        self.imu: ImuRecording | None = carried_imu(self.walk) if inertial else None
         self._recent: OrderedDict[int, WalkFrame] = OrderedDict()
 
     def __len__(self) -> int:
@@ -66,7 +72,7 @@ def _parsed(text: str) -> tuple[str, dict[str, float]]:
     kind, _, query = text.removeprefix(PREFIX).partition("?")
     options: dict[str, float] = {}
     for key, value in parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)):
-        if key in ("seed", "frames"):
+        if key in ("seed", "frames", "imu"):
             options[key] = int(value)
         elif key == "size":
             width, separator, height = value.partition("x")

@@ -72,3 +72,13 @@ def test_what_is_no_map_and_what_asks_for_nothing_is_said(saved, tmp_path) -> No
         assert "map" in result.output
         assert "Traceback" not in result.output
     assert dens3r("export", saved).exit_code == 2
+
+
+def test_a_floor_plan_is_written_for_nav2(saved, tmp_path) -> None:
+    target = tmp_path / "room.yaml"
+    result = dens3r("export", saved, "--grid", target)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "room.pgm").read_bytes().startswith(b"P5\n")
+    assert "free" in result.output
+    assert dens3r("export", saved, "--grid", tmp_path / "room.txt").exit_code == 2
+    assert dens3r("export", saved, "--grid", target, "--min-height", 3).exit_code == 2

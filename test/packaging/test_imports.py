@@ -32,6 +32,7 @@ ABOVE = ("cli", "nodes", "mapping", "engines", "network")
 BESIDE = ("scenes", "training", "evaluation", "reconstruction", "viewer")
 FORBIDDEN = {
     "frame": {*ABOVE, *BESIDE, "sources", "model_store"},
+    "imu": {*ABOVE, *BESIDE, "sources", "model_store", "frame"},
     "image_header": {*ABOVE, *BESIDE, "sources", "model_store"},
     "geometry": {*ABOVE, *BESIDE, "sources", "model_store"},
     "network": {"cli", "nodes", "mapping", "engines", *BESIDE},

@@ -127,9 +127,7 @@ class Stream:
 
     TRACKING = Status.TRACKING_OK
 
-    def __init__(
-        self, peer: Peer, start_ns: int = 100 * 10**9, calibrated: bool = True
-    ) -> None:
+    def __init__(self, peer: Peer, start_ns: int = 100 * 10**9, calibrated: bool = True) -> None:
         self.peer, self.stamp, self._calibrated = peer, start_ns, calibrated
         self.sent: list[int] = []
         peer.listen(Status, "dens3r/status")

@@ -11,6 +11,7 @@ import numpy as np
 from dens3r_ros.engines.hybrid import HybridEngine
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.evaluation.image_sequences.chaining import PairChain
+from dens3r_ros.evaluation.image_sequences.metres import Metres
 from dens3r_ros.evaluation.metrics.closing import end_error, wrong_loops
 from dens3r_ros.evaluation.metrics.revisits import Visit, second_pass
 from dens3r_ros.evaluation.metrics.surface import (
@@ -38,7 +39,9 @@ _SURFACES = 20
 class SequenceOptions:
     """calibrated: frames keep their intrinsics; every: take each N-th frame; confidence: above it
     a pixel counts; surface: compare the map with the true surface; chained: also chain pairwise
-    poses, for comparison; maps_every: frames between those whose depth and normals are compared."""
+    poses, for comparison; maps_every: frames between those whose depth and normals are compared;
+    camera_height: metres above the floor by which lengths become metres, 0 for none.
+    A source's inertial sensor does so where it has one."""
 
     calibrated: bool = False
     every: int = 1
@@ -46,6 +49,7 @@ class SequenceOptions:
     surface: bool = True
     chained: bool = False
     maps_every: int = 5
+    camera_height: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,18 +100,21 @@ def evaluate_sequence(
     indices = range(0, len(source), options.every)
     collected = _Collector()
     chain = PairChain(engine) if options.chained else None
-    with Mapper(engine, config) as mapper:
+    metres = Metres(source, options.camera_height)
+    with Mapper(engine, config, gyroscope=metres.inertial) as mapper:
         for index, frame in _frames(source, indices, options):
             if _oracle(engine) and not _known(source.truth(index)):
                 collected.skipped += 1
                 continue
+            metres.before(frame.stamp)
             update = mapper.step(frame)
+            metres.after(update)
             _look(source, index, update, options, collected)
             if chain is not None:
                 chain.add(frame)
             progress()
         mapper.finish()
-        return _measured(source, engine, mapper, options, collected, chain)
+        return _measured(source, engine, mapper, options, collected, chain, metres)
 
 
 def _frames(
@@ -155,6 +162,7 @@ def _measured(
     options: SequenceOptions,
     collected: _Collector,
     chain: PairChain | None,
+    metres: Metres,
 ) -> Measured:
     placed, true_poses = mapper.trajectory(), collected.true_poses
     both = [pose for pose in placed if pose.stamp in true_poses]
@@ -167,6 +175,7 @@ def _measured(
     figures: dict[str, object] = {"sequence": source.name, "engine": engine.info.name}
     figures |= _counts(collected, len(placed))
     figures |= _trajectory_figures(errors)
+    figures |= metres.figures(stamps, found, wanted, errors)
     figures["end_error_m"] = end_error(found, wanted, errors.scale)
     figures["wrong_loops"] = _wrong_loops(mapper, true_poses, errors.scale)
     figures |= _map_figures(collected, errors.scale)

@@ -15,11 +15,14 @@ from dens3r_ros.mapping.config import TrackingConfig
 from dens3r_ros.mapping.front_end.fast_tracker import Placed, place
 from dens3r_ros.mapping.front_end.motion import Motion
 from dens3r_ros.mapping.front_end.turning import turned
+from dens3r_ros.mapping.gyroscope import Gyroscope, turned_on
 from dens3r_ros.mapping.reference import Reference
 from dens3r_ros.mapping.tracking.agreement import swing
 
 _BRIDGED = 8
 """Frames in a row that may be placed by their turn alone."""
+_FELT_NS = 1_000_000_000
+"""Nanoseconds for which they may where a gyroscope tells how they turned."""
 _SHIFT, _TURN = 0.02, 0.03
 """Standard deviation of such a place: a share of the depth, beside the way itself, and radians."""
 _APART = 0.05
@@ -35,12 +38,15 @@ class Course:
     owner: bool
     """Whether its camera owns `odom`."""
     config: TrackingConfig
+    gyroscope: Gyroscope | None = None
     reference: Reference | None = None
     motion: Motion = field(default_factory=Motion)
     lost: int = 0
     """Frames since it was placed last."""
     bridged: int = 0
     """Frames since it was placed by points last."""
+    seen: int = 0
+    """Stamp of the frame that was placed by points last."""
     matched: float = 1.0
     """Share of the keyframe's landmarks that was found last, and how much less than before."""
     faded: float = 0.0
@@ -57,6 +63,7 @@ class Course:
         found = self._tried(frame)
         if isinstance(found, Placed):
             self.lost, self.bridged = 0, found.bridged
+            self.seen = self.seen if found.bridged else frame.stamp
             self.faded, self.matched = self.matched - found.matched, found.matched
             self._stand(frame, found)
             self.unplaced.clear()
@@ -76,24 +83,38 @@ class Course:
         if frame.size != reference.sight.placement.original:
             return "the size of the images has changed"
         grey = grey_of(frame, reference)
-        expected = self.motion.predicted(frame.stamp)
+        expected, felt = self._expected(frame.stamp)
         found = place(grey, reference, self.motion, expected, self.config)
         if isinstance(found, Placed) or self.motion.before is None:
             return found
         turn = turned_view(grey, reference, self.motion, expected)
-        if turn is None:
-            return found
-        again = place(grey, reference, self.motion, turn, self.config)
-        if isinstance(again, Placed):
-            return again
-        return self._bridged(grey, reference, turn) or found
+        if turn is not None:
+            again = place(grey, reference, self.motion, turn, self.config)
+            if isinstance(again, Placed):
+                return again
+        if felt:
+            return self._bridged(grey, reference, expected, frame.stamp) or found
+        return found if turn is None else self._bridged(grey, reference, turn) or found
 
-    def _bridged(self, grey: np.ndarray, reference: Reference, T: np.ndarray) -> Placed | None:
-        """A place by the turn alone, for a while."""
+    def _expected(self, stamp: int) -> tuple[np.ndarray, bool]:
+        """T_keyframe_frame where the camera should be, and whether its turn was felt."""
+        expected, motion = self.motion.predicted(stamp), self.motion
+        turned = turned_on(self.gyroscope, motion.T_keyframe_frame, motion.stamp, stamp)
+        if turned is None:
+            return expected, False
+        expected = expected.copy()
+        expected[:3, :3] = turned[:3, :3]
+        return expected, True
+
+    def _bridged(
+        self, grey: np.ndarray, reference: Reference, T: np.ndarray, felt: int | None = None
+    ) -> Placed | None:
+        """A place by the turn alone, for a while; `felt` is the stamp where a gyroscope tells."""
         before = self.motion.before
         assert before is not None
         bridged = self.bridged + 1
-        if self.lost or bridged > _BRIDGED:
+        late = bridged > _BRIDGED if felt is None else felt - self.seen > _FELT_NS
+        if self.lost or late:
             return None
         moved = np.linalg.norm(T[:3, 3] - self.motion.T_keyframe_frame[:3, 3])
         shift = moved + _SHIFT * reference.landmarks.depth
@@ -122,6 +143,7 @@ class Course:
         assert self.reference is not None
         seen = self.reference.landmarks.emptied(grey_of(frame, self.reference))
         self.lost = self.bridged = 0
+        self.seen = frame.stamp
         self.motion.place(frame.stamp, self.reference.T_keyframe_frame, seen)
         self.unplaced.clear()
 

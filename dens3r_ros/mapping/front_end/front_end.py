@@ -20,6 +20,7 @@ from dens3r_ros.mapping.front_end.ledger import Ledger
 from dens3r_ros.mapping.front_end.need import leaving, vanishing
 from dens3r_ros.mapping.front_end.schedule import DecodingSchedule
 from dens3r_ros.mapping.graph.graph import rigid
+from dens3r_ros.mapping.gyroscope import Gyroscope
 from dens3r_ros.mapping.history.record import Record
 from dens3r_ros.mapping.odometry import Odometry
 from dens3r_ros.mapping.reference import Reference
@@ -46,9 +47,9 @@ class FrontEnd:
     `odom` is integrated here; the session's own is of decoded frames alone.
     """
 
-    def __init__(self, session: MappingSession) -> None:
+    def __init__(self, session: MappingSession, gyroscope: Gyroscope | None = None) -> None:
         config = session.parts.config
-        self._session, self._config = session, config
+        self._session, self._config, self._gyroscope = session, config, gyroscope
         self._decoder = DecodingThread(session)
         self._schedule = DecodingSchedule(config.decoding, config.keyframes, self._decoder)
         self._ledger = Ledger()
@@ -111,7 +112,9 @@ class FrontEnd:
     def _course(self, camera: str) -> Course:
         self._owner = self._owner or camera
         if camera not in self._courses:
-            self._courses[camera] = Course(camera == self._owner, self._config.tracking)
+            owner = camera == self._owner
+            gyroscope = self._gyroscope if owner else None
+            self._courses[camera] = Course(owner, self._config.tracking, gyroscope)
         return self._courses[camera]
 
     def _waits_for(self, course: Course, found: Placed | str) -> bool:

@@ -49,6 +49,11 @@ class Motion:
         self._stamp, self.T_keyframe_frame, self.before = stamp, T_keyframe_frame, found
         self.beside = beside or {}
 
+    @property
+    def stamp(self) -> int | None:
+        """Of the last frame that has a place; None where what followed has none."""
+        return self._stamp
+
     def likely(self, landmarks: Landmarks) -> np.ndarray:
         """(N, 2) pixels by which a keyframe's landmarks are likely to lie beside their points."""
         known = self.beside.get(landmarks.keyframe_id)

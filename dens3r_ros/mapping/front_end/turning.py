@@ -68,7 +68,9 @@ def _refined(level: _Level, R: np.ndarray) -> np.ndarray:
         J -= J.mean(0)
         weights = 1 / np.maximum(np.abs(error), 8.0)
         H = (J * weights[:, None]).T @ J
-        step = -np.linalg.solve(H + 1e-6 * np.trace(H) * np.eye(3), J.T @ (weights * error))
+        step = -np.linalg.solve(
+            H + (1e-6 * np.trace(H) + 1e-9) * np.eye(3), J.T @ (weights * error)
+        )
         R = R @ cv2.Rodrigues(step)[0]
         if np.abs(step).max() < _SETTLED:
             break

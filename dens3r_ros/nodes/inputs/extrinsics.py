@@ -34,8 +34,12 @@ class Extrinsics:
         needs_base = bool(self._frames.base) and len(self._given) != 7
         foreign_odometry = self._frames.tf_mode == "map_to_odom"
         others = len(self.of_others) < len(self._cameras) - 1
-        asked = needs_base or foreign_odometry or others or config.input.scale_from == "tf"
+        scale_from, imu_placed = config.input.scale_from, len(config.imu.camera_from_imu) == 7
+        asked = needs_base or foreign_odometry or others or scale_from == "tf"
+        asked |= scale_from == "imu" and not imu_placed
         self._tf = TransformLookup(node) if asked else None
+        if self._tf is None and scale_from == "auto" and not imu_placed:
+            self._tf = _where_installed(node)
 
     def base_from_camera(self, camera_frame: str, stamp: int) -> np.ndarray:
         """(4, 4) T_base_camera; the identity only where the camera itself is the base."""
@@ -64,8 +68,15 @@ class Extrinsics:
     def lookup(self, parent: str, child: str, stamp: int) -> np.ndarray:
         """(4, 4) T_parent_child as TF has it."""
         if self._tf is None:
-            raise RuntimeError("TF is not listened to in this configuration")
+            raise TransformUnknown(f"TF is not listened to, which may place '{child}'")
         return self._tf.matrix(parent, child, stamp)
+
+
+def _where_installed(node: Node) -> TransformLookup | None:
+    try:
+        return TransformLookup(node)
+    except TransformUnknown:
+        return None
 
 
 def _given_others(config: NodeConfig) -> dict[str, np.ndarray]:

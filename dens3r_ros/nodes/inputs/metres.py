@@ -16,9 +16,17 @@ class Metres:
     def __init__(self, logger: RcutilsLogger, engine: EngineInfo, scale: MetricScale) -> None:
         self._logger, self._engine, self._scale = logger, engine, scale
         self._told: str | None = None
+        self._epoch = -1
+        self.since: int | None = None
+        """Stamp (ns) of the first frame of this epoch whose lengths are metres."""
 
     def note(self, update: Update, required: bool) -> bool:
         """Take in a frame; whether what has a length may be published of it."""
+        if not update.metric:
+            self.since = None
+        elif self.since is None or update.epoch != self._epoch:
+            self.since = update.stamp
+        self._epoch = update.epoch
         told = None if update.metric else self.lack(required)
         beginning = told is not None and self._told is None and update.T_map_camera is not None
         if beginning:
@@ -41,6 +49,6 @@ class Metres:
         if self._engine.metric:
             return "mapping.scale is free, which lets the engine's metres drift"
         return (
-            f"engine {self._engine.name} does not know them; set input.scale_from to odometry or "
-            "tf, or take a model that does (dens3r models list)"
+            f"engine {self._engine.name} does not know them; set input.scale_from to auto, imu, "
+            "odometry, tf or height, or take a model that does (dens3r models list)"
         )

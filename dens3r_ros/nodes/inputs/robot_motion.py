@@ -38,6 +38,9 @@ class PoseTrack:
                 self._poses.clear()
             self._poses.append((stamp, T_odom_body))
 
+    def __len__(self) -> int:
+        return len(self._poses)
+
     def position(self, stamp: int, arm: np.ndarray) -> np.ndarray | None:
         """(3,) position of a point at `arm` in the body's frame; None outside the track."""
         with self._changing:
@@ -57,13 +60,19 @@ class RobotMotion:
 
     def __init__(self, node: Node, config: NodeConfig, extrinsics: Extrinsics) -> None:
         self._node, self._config, self._extrinsics = node, config, extrinsics
-        self.source = config.input.scale_from
+        chosen = config.input.scale_from
+        self.source = "odometry" if chosen == "auto" else chosen
         self._track = PoseTrack()
         self._subscription = None
         if self.source == "odometry":
             self._subscription = node.create_subscription(
                 Odometry, "odometry", self._on_odometry, ODOMETRY_IN
             )
+
+    @property
+    def present(self) -> bool:
+        """Whether the robot tells its motion."""
+        return self.source == "tf" or len(self._track) > 0
 
     def of_camera(self, frame_id: str) -> Where:
         """How the robot places the camera with this frame."""

@@ -73,6 +73,11 @@ class ScaleEstimator:
         low, middle, high = np.percentile(tuple(self._ratios), [25, 50, 75])
         return float((high - low) / middle)
 
+    @property
+    def sigma(self) -> float:
+        """Standard deviation of the logarithm of the median of the ratios."""
+        return self.spread / 1.35 * 1.25 / max(self.stretches, 1) ** 0.5
+
     def add(self, update: Update, where: Where) -> bool:
         """Take a frame's update into account; whether the scale has become known by it."""
         if update.epoch != self._epoch:
@@ -123,8 +128,9 @@ def _stands(start: _Start, sight: _Sight) -> bool:
     return sight.stamp - start.sight.stamp > LONGEST_S * 1e9
 
 
-def in_metres(update: Update, scale: float, epochs: int) -> Update:
-    """The update with every length `scale` times as long, its epoch `epochs` later."""
+def in_metres(update: Update, scale: float, epochs: int, sigma: float = 0.0) -> Update:
+    """The update with every length `scale` times as long, its epoch `epochs` later; `sigma` is the
+    standard deviation of the scale's logarithm."""
     covariance = update.covariance
     if covariance is not None:
         units = np.array([scale] * 3 + [1.0] * 3)
@@ -138,6 +144,7 @@ def in_metres(update: Update, scale: float, epochs: int) -> Update:
         maps=update.maps and replace(update.maps, scale=update.maps.scale * scale),
         epoch=update.epoch + epochs,
         metric=True,
+        scale_sigma=sigma,
     )
 
 

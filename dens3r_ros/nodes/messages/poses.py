@@ -32,15 +32,23 @@ def matrix_from_seven(values: tuple[float, ...]) -> np.ndarray:
     return T
 
 
-def diagonal_covariance(covariance: np.ndarray | None, rotation: np.ndarray) -> list[float]:
-    """36 numbers for a pose message from a (6, 6) covariance in the body's axes.
+def diagonal_covariance(
+    covariance: np.ndarray | None,
+    rotation: np.ndarray,
+    position: np.ndarray | None = None,
+    scale_sigma: float = 0.0,
+) -> list[float]:
+    """36 numbers for a pose message from a (6, 6) covariance in the body's axes, and from the
+    doubt in the scale, by which a `position` (3,) is off the more the farther away it is.
 
     Only the diagonal: Nav2 refuses messages with negative entries.
     """
     if covariance is None:
         return np.diag(np.full(6, UNKNOWN_VARIANCE)).ravel().tolist()
     turn = np.kron(np.eye(2), rotation)
-    variances = np.diag(turn @ covariance @ turn.T)
+    variances = np.diag(turn @ covariance @ turn.T).copy()
+    if position is not None:
+        variances[:3] += (scale_sigma * position) ** 2
     return np.diag(np.clip(variances, 0.0, UNKNOWN_VARIANCE)).ravel().tolist()
 
 

@@ -35,6 +35,8 @@ def images_in(kind: str, depth: int) -> QoSProfile:
     return _profile(depth, _RELIABILITY[kind])
 
 
+IMU = _profile(2000, ReliabilityPolicy.BEST_EFFORT)
+"""Deep enough for readings that come bundled and late."""
 ODOMETRY_IN = _profile(50, ReliabilityPolicy.BEST_EFFORT)
 CALIBRATION_IN = _profile(10, ReliabilityPolicy.BEST_EFFORT)
 CALIBRATION_LATCHED_IN = _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)

@@ -74,7 +74,9 @@ class TransformLookup:
             raise TransformUnknown(
                 "tf2_ros is not installed, so transforms cannot be looked up: install it, or do "
                 "without: give frames.base_from_camera and, of several cameras, input.extrinsics, "
-                "and no frames.tf_mode map_to_odom or input.scale_from tf"
+                "with input.scale_from "
+                "imu, imu.camera_from_imu, with input.scale_from "
+                "imu, imu.camera_from_imu, and no frames.tf_mode map_to_odom or input.scale_from tf"
             ) from error
         # Without the node the buffer's clock does not follow simulated time.
         self._buffer: Any = tf2_ros.Buffer(node=node)

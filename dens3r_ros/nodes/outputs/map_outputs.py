@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import Point, PoseStamped
-from nav_msgs.msg import Path
+from nav_msgs.msg import OccupancyGrid, Path
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import PointCloud2
@@ -23,6 +24,7 @@ from dens3r_ros.nodes.messages.packing import header_at, point_list_message
 from dens3r_ros.nodes.messages.poses import pose_message
 from dens3r_ros.nodes.messages.qos import LATCHED
 from dens3r_ros.nodes.outputs.map_cloud import MapCloud, median_depth
+from dens3r_ros.nodes.outputs.occupancy import Occupancy, grid_config
 from dens3r_ros.nodes.outputs.outlet import Outlet
 from dens3r_ros.nodes.settings.config import NodeConfig, OutputParameters
 
@@ -71,7 +73,13 @@ class MapOutputs:
         self._points = _Topic(node, PointCloud2, "~/map_points")
         self._path = _Topic(node, Path, "~/path")
         self._markers = _Topic(node, MarkerArray, "~/keyframe_markers")
-        self._topics = [self._points, self._path, self._markers]
+        self._grid = _Topic(node, OccupancyGrid, "~/occupancy")
+        self._topics = [self._points, self._path, self._markers, self._grid]
+        self.occupancy = Occupancy(config.frames.map)
+        self.camera_height: float | None = None
+        """Metres of the first camera above the floor, where it is known how it is mounted."""
+        self.level = np.eye(4)
+        """T_level_map, by which all is turned."""
         self._keyframes = None
         if interfaces.messages is not None:
             self._keyframes = _Topic(node, interfaces.messages.Keyframes, "~/keyframes")
@@ -95,7 +103,7 @@ class MapOutputs:
     ) -> None:
         """Publish what has changed of the map as it stands at a stamp in nanoseconds, in the
         mapper's unit x scale, which makes metres if `metric`."""
-        views = mapper.keyframes()
+        views = [replace(k, T_map_camera=self.level @ k.T_map_camera) for k in mapper.keyframes()]
         shown = [replace(k, T_map_camera=lengthened(k.T_map_camera, scale)) for k in views]
         output = config.output
         voxel = output.map_voxel if metric else self._share(output, views, epoch)
@@ -107,9 +115,30 @@ class MapOutputs:
             poses = self._thinned(mapper.trajectory())
             way = (epoch, scale, [(p.stamp, p.T_map_camera.tobytes()) for p in poses])
             self._path.show(way, lambda: self._path_message(poses, stamp, scale), outlet)
+        if metric:
+            self._show_grid(views, stamp, epoch, config, scale, outlet)
         self._markers.show(ties, lambda: self._marker_message(shown, stamp), outlet)
         if self._keyframes is not None:
             self._keyframes.show(ties, lambda: self._keyframe_message(shown, stamp, epoch), outlet)
+
+    def _show_grid(
+        self,
+        views: Sequence[KeyframeView],
+        stamp: int,
+        epoch: int,
+        config: NodeConfig,
+        scale: float,
+        outlet: Outlet,
+    ) -> None:
+        least, height = config.output.min_confidence, self.camera_height
+        grid, when = grid_config(config.grid), (epoch, stamp)
+        drawn = (epoch, scale, [(k.id, k.revision) for k in views], least, height)
+        make = partial(self.occupancy.message, views, scale, least, height, grid, *when)
+        self._grid.show(drawn, make, outlet)
+        if self.occupancy.missing:
+            self._node.get_logger().warning(
+                f"~/occupancy: {self.occupancy.missing}", throttle_duration_sec=30.0
+            )
 
     def destroy(self) -> None:
         """Withdraw the topics."""
@@ -139,7 +168,7 @@ class MapOutputs:
         message.poses = [
             PoseStamped(
                 header=header_at(pose.stamp, self._map_frame),
-                pose=pose_message(lengthened(pose.T_map_camera, scale)),
+                pose=pose_message(lengthened(self.level @ pose.T_map_camera, scale)),
             )
             for pose in poses
         ]

@@ -52,9 +52,9 @@ class PoseOutputs:
         body = self._frames.base or camera_frame
         T_camera_body = np.linalg.inv(T_body_camera)
         T_odom_body = update.T_odom_camera @ T_camera_body
-        covariance = diagonal_covariance(update.covariance, T_odom_body[:3, :3])
-        self._publish_odometry(update, body, T_odom_body, covariance)
-        self._publish_pose(update, update.T_map_camera @ T_camera_body, covariance)
+        T_map_body = update.T_map_camera @ T_camera_body
+        self._publish_odometry(update, body, T_odom_body, _covariance(update, T_odom_body))
+        self._publish_pose(update, T_map_body, _covariance(update, T_map_body))
         if self.transforms is not None:
             self.transforms.publish(update, body, T_odom_body, tolerance_s)
 
@@ -96,6 +96,7 @@ class PoseOutputs:
         variance = UNKNOWN_VARIANCE
         if update.covariance is not None and update.motion_seen:
             variance = float(2 * np.diag(update.covariance).max() / seconds**2)
+            variance += float((update.scale_sigma * np.linalg.norm(step[:3, 3]) / seconds) ** 2)
         return (
             (step[:3, 3] / seconds).tolist(),
             (turn / seconds).tolist(),
@@ -109,3 +110,8 @@ class PoseOutputs:
         message.pose.pose = pose_message(T_map_body)
         message.pose.covariance = covariance
         self._pose.publish(message)
+
+
+def _covariance(update: Update, T: np.ndarray) -> list[float]:
+    """Of a pose, with the doubt in the scale."""
+    return diagonal_covariance(update.covariance, T[:3, :3], T[:3, 3], update.scale_sigma)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from dens3r_ros.nodes.settings.floor_plan import GridParameters
+from dens3r_ros.nodes.settings.inertial import ImuParameters
 from dens3r_ros.nodes.settings.remote import RemoteParameters
 from dens3r_ros.nodes.settings.rule import Rule, setting
 
@@ -87,9 +89,16 @@ class InputParameters:
     )
     scale_from: str = setting(
         "none",
-        "What makes lengths metres where the engine's are not: the topic odometry, or TF of "
-        "frames.odom, whose own source publishes it.",
-        choices=("none", "odometry", "tf"),
+        "What makes lengths metres: the topic odometry; tf, frames.odom as its own source "
+        "publishes it; height, the floor seen and the camera's height above it; the topic imu; or "
+        "auto, the first of imu, odometry, height and the engine that there is.",
+        choices=("none", "odometry", "tf", "height", "imu", "auto"),
+    )
+    camera_height: float = setting(
+        0.0,
+        "Metres of the first camera above the floor; 0 takes its z in frames.base.",
+        low=0.0,
+        high=100.0,
     )
     restart_after: float = setting(
         1.0, "Seconds that stamps must go back to count as a new start.", low=0.0, high=3600.0
@@ -245,6 +254,8 @@ class NodeConfig:
     mapping: MappingParameters = field(default_factory=MappingParameters)
     map: MapParameters = field(default_factory=MapParameters)
     output: OutputParameters = field(default_factory=OutputParameters)
+    grid: GridParameters = field(default_factory=GridParameters)
+    imu: ImuParameters = field(default_factory=ImuParameters)
 
     def in_tree(self) -> NodeConfig:
         """With the frames' names as they stand in TF."""

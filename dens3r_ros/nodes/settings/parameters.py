@@ -45,13 +45,17 @@ class Parameters:
         return {name: _plain(self._node.get_parameter(name).value) for name in self._rules}
 
     def _accept_whole_numbers(self) -> None:
-        """Take 2 for 2.0, which ROS refuses."""
+        """Take 2 for 2.0, and 0.01 for "0.01", which ROS refuses."""
         given = self._node._parameter_overrides
         for name, default, _ in parameter_table(self.config):
-            if isinstance(default, float) and name in given:
-                value = given[name].value
-                if isinstance(value, int) and not isinstance(value, bool):
-                    given[name] = Parameter(name, value=float(value))
+            if not isinstance(default, (float, str)) or name not in given:
+                continue
+            value = given[name].value
+            if isinstance(default, str) and isinstance(value, float):
+                given[name] = Parameter(name, value=repr(value))
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if isinstance(default, float) and whole:
+                given[name] = Parameter(name, value=float(value))
 
     def _warn_of_unknown(self) -> None:
         given = [

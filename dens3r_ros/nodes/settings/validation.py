@@ -64,6 +64,20 @@ def _contradictions(config: NodeConfig) -> Iterable[str]:
         yield "input.cameras: several cameras each need a name"
     if len(frames.base_from_camera) not in (1, 7):
         yield "frames.base_from_camera needs 7 numbers: x y z qx qy qz qw"
+    if len(config.imu.camera_from_imu) not in (1, 7):
+        yield "imu.camera_from_imu needs 7 numbers: x y z qx qy qz qw"
+    yield from _no_rotations("imu.camera_from_imu", config.imu.camera_from_imu)
+    try:
+        config.imu.offset_s  # noqa: B018
+    except ValueError:
+        yield f"imu.time_offset '{config.imu.time_offset}' is neither auto nor a number of seconds"
+    if config.grid.min_height >= config.grid.max_height:
+        yield f"grid.max_height {config.grid.max_height} is not above grid.min_height"
+    if config.input.scale_from == "height" and not (config.input.camera_height or frames.base):
+        yield (
+            "input.scale_from height needs the camera's height above the floor: give "
+            "input.camera_height, or frames.base, whose origin lies on the floor"
+        )
     if config.input.scale_from == "tf" and frames.tf_mode == "odom_and_map":
         yield (
             "input.scale_from tf reads frames.odom, which frames.tf_mode odom_and_map would "

@@ -29,8 +29,9 @@ COMMON: dict[str, tuple[str, str]] = {
 ROBOT: dict[str, tuple[str, str]] = {
     "base": ("", "Overrides frames.base: the body frame, for a camera that is part of a robot."),
     "tf_mode": ("", "Overrides frames.tf_mode: odom_and_map, map_to_odom, none."),
-    "scale_from": ("", "Overrides input.scale_from: none, odometry, tf."),
+    "scale_from": ("", "Overrides input.scale_from: none, odometry, tf, height, imu, auto."),
     "odometry": ("", "Topic of the robot's odometry, for scale_from:=odometry."),
+    "imu": ("", "Topic of the inertial sensor, for scale_from:=imu."),
     "prefix": ("", "Overrides frames.prefix, put before map, odom and base: robot1/."),
 }
 """Arguments of the launch files that may run on a robot."""

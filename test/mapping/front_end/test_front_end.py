@@ -144,6 +144,39 @@ def test_a_covered_lens_is_lost_and_found_again(stroll) -> None:
     assert errors(stroll, mapper).ate_sim3_m < 0.05
 
 
+class TrueGyroscope:
+    """Knows how the camera turned."""
+
+    def __init__(self, source) -> None:
+        self._R = {
+            source[i].stamp: source.truth(i).T_world_camera[:3, :3] for i in range(len(source))
+        }
+
+    def turn(self, begin: int, end: int) -> np.ndarray | None:
+        return self._R[begin].T @ self._R[end]
+
+
+def test_a_gyroscope_bridges_a_covered_lens_and_doubt_grows(stroll) -> None:
+    mapper = Mapper(Covered(stroll, long_side=160), SLOW, gyroscope=TrueGyroscope(stroll))
+    updates = []
+    for index in range(len(stroll)):
+        frame = stroll[index]
+        if 30 <= index < 36:
+            frame = replace(frame, image=np.zeros_like(frame.image))
+        updates.append(mapper.step(frame))
+    mapper.finish()
+    bridged = updates[30:36]
+    assert all(update.state is Tracking.TRACKING for update in bridged)
+    doubts = [float(np.trace(update.covariance)) for update in bridged]
+    assert all(before < after for before, after in pairwise(doubts))
+    for index in range(31, 36):
+        found = updates[30].T_odom_camera[:3, :3].T @ updates[index].T_odom_camera[:3, :3]
+        R = [stroll.truth(i).T_world_camera[:3, :3] for i in (30, index)]
+        assert np.allclose(found, R[0].T @ R[1], atol=0.01)
+    assert updates[-1].state is Tracking.TRACKING
+    assert errors(stroll, mapper).ate_sim3_m < 0.08
+
+
 class Held(OracleEngine):
     """Decodes only while it is let."""
 

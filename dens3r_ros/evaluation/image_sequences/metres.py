@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What makes a sequence's lengths metres, as in the node: its inertial sensor, or the height at
+which its camera is carried."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dens3r_ros.evaluation.metrics.trajectory import TrajectoryErrors, compare
+from dens3r_ros.imu import ImuRecording
+from dens3r_ros.mapping.inertial.inertial import Inertial
+from dens3r_ros.mapping.metric.height import HeightScale
+from dens3r_ros.mapping.update import Update
+from dens3r_ros.sources.source import Source
+
+
+class Metres:
+    """Learns from a run, frame by frame, what a length unit of `odom` is.
+
+    Readings are handed over as they would come, up to the frame that is looked at; the offset of
+    their stamps is found out. With `camera_height` (metres) the floor tells instead.
+    """
+
+    def __init__(self, source: Source, camera_height: float = 0.0) -> None:
+        recording: ImuRecording | None = getattr(source, "imu", None)
+        self._recording = None if camera_height else recording
+        self._height = camera_height
+        self._by_height = HeightScale()
+        self._given = 0
+        self.inertial: Inertial | None = None
+        if self._recording is not None:
+            self.inertial = Inertial(self._recording.noise, self._recording.T_camera_imu)
+        self._began: int | None = None
+        self._known_after: float | None = None
+        self._last: Update | None = None
+
+    @property
+    def source(self) -> str:
+        """ "imu", "height", or nothing."""
+        return "imu" if self.inertial is not None else "height" if self._height else ""
+
+    def before(self, stamp: int) -> None:
+        """A frame comes that was taken at a stamp in nanoseconds."""
+        self._began = stamp if self._began is None else self._began
+        if self.inertial is not None and self._recording is not None:
+            readings = self._recording.readings
+            end = int(np.searchsorted(readings.stamps, stamp, "right"))
+            self.inertial.buffer.extend(readings.part(slice(self._given, end)))
+            self._given = max(end, self._given)
+
+    def after(self, update: Update) -> None:
+        """What the mapper said of it."""
+        self._last = update
+        known = self.inertial is not None and self.inertial.learn(update)
+        if self._height:
+            known = self._by_height.add(update, self._height)
+        if known and self._began is not None:
+            self._known_after = (update.stamp - self._began) * 1e-9
+
+    def figures(
+        self, stamps: np.ndarray, found: np.ndarray, wanted: np.ndarray, free: TrajectoryErrors
+    ) -> dict[str, object]:
+        """What was learned, and the error in metres with it; nothing where nothing was asked."""
+        if not self.source:
+            return {}
+        scale = self._scale()
+        figures: dict[str, object] = {"scale_source": self.source if scale else "none"}
+        if scale is None:
+            return figures | {"scale_missing": self._missing()}
+        metric = found.copy()
+        metric[:, :3, 3] *= scale
+        figures["ate_se3_m"] = compare(stamps, metric, wanted).ate_se3_m
+        figures["scale"] = free.scale / scale
+        figures["scale_known_after_s"] = self._known_after
+        if self.inertial is not None and self.inertial.up_map is not None:
+            up = free.S_world_map[:3, :3] @ self.inertial.up_map
+            figures["gravity_deg"] = float(np.degrees(np.arccos(up[2] / np.linalg.norm(up))))
+        return figures
+
+    def _scale(self) -> float | None:
+        """Metres of one unit of `map`."""
+        of_odom = self._by_height.scale
+        if self.inertial is not None:
+            of_odom = self.inertial.scale
+        return None if of_odom is None or self._last is None else of_odom * self._last.scale
+
+    def _missing(self) -> str:
+        if self.inertial is not None:
+            return self.inertial.progress()
+        return self._by_height.progress()

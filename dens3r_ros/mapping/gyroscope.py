@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a camera is believed to have turned since its last frame, where a gyroscope felt it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from dens3r_ros.mapping.step import Step
+
+
+class Gyroscope(Protocol):
+    """Tells how the camera that owns `odom` turned."""
+
+    def turn(self, begin: int, end: int) -> np.ndarray | None:
+        """(3, 3) R_begin_end between two stamps in nanoseconds; None where that is not known."""
+        ...
+
+
+def turned_on(
+    gyroscope: Gyroscope | None, T_keyframe_before: np.ndarray, before: int | None, stamp: int
+) -> np.ndarray | None:
+    """T_keyframe_frame (4, 4) of a frame that has turned as was felt since the one before, and has
+    not moved; None where nothing was felt."""
+    if gyroscope is None or before is None or stamp <= before:
+        return None
+    R = gyroscope.turn(before, stamp)
+    if R is None:
+        return None
+    T = T_keyframe_before.copy()
+    T[:3, :3] = T[:3, :3] @ R
+    return T
+
+
+def start_of(step: Step, last: Step | None, gyroscope: Gyroscope | None) -> np.ndarray | None:
+    """T_keyframe_frame from which a frame is looked for; None where the camera was lost."""
+    if step.stream.lost:
+        return None
+    T = step.stream.T_keyframe_frame
+    if step.held or last is None or not step.owner:
+        return T
+    turned = turned_on(gyroscope, T, last.frame.stamp, step.frame.stamp)
+    return T if turned is None else turned

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""If these fail, a robot with an IMU drives by a wrong scale, up is not up, or a broken sensor is
+believed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from synthetic import UNIT, path, run, up, update
+
+from dens3r_ros.imu import ImuReadings
+from dens3r_ros.mapping.inertial.inertial import Inertial
+from dens3r_ros.scenes.inertial import Carried, carried_imu
+
+
+@pytest.fixture(scope="module")
+def walking():
+    walk = path("stop-and-go", 21, 600)
+    return walk, carried_imu(walk, Carried())
+
+
+def changed(recording, readings: ImuReadings):
+    return replace(recording, readings=readings)
+
+
+@pytest.fixture(scope="module")
+def learned(walking):
+    return run(*walking)
+
+
+def test_scale_gravity_biases_and_offset_are_found_within_seconds(walking, learned) -> None:
+    inertial, known = learned
+    assert known is not None and known < 20
+    assert inertial.scale == pytest.approx(UNIT, rel=0.02)
+    assert abs(np.log(inertial.scale / UNIT)) < 4 * inertial.sigma
+    assert np.degrees(np.arccos(inertial.up_map @ up())) < 0.5
+    assert inertial.offset_s == pytest.approx(0.006, abs=0.012)
+    assert "from imu" in inertial.progress()
+
+
+def test_the_gyroscope_tells_how_the_camera_turned(walking, learned) -> None:
+    walk, _ = walking
+    inertial, _ = learned
+    poses = walk.trajectory.poses()
+    begin, end = 500, 520
+    R = inertial.turn(round(begin * 1e9 / walk.rate), round(end * 1e9 / walk.rate))
+    truth = poses[begin][:3, :3].T @ poses[end][:3, :3]
+    assert np.degrees(np.arccos((np.trace(R.T @ truth) - 1) / 2)) < 0.3
+
+
+def test_readings_that_come_late_serve_as_well(walking) -> None:
+    inertial, known = run(*walking, late_s=0.2)
+    assert known is not None
+    assert inertial.scale == pytest.approx(UNIT, rel=0.02)
+    assert not inertial.fault
+
+
+def test_readings_stamped_late_are_noticed_or_set_right(walking) -> None:
+    walk, recording = walking
+    late = changed(
+        recording, replace(recording.readings, stamps=recording.readings.stamps + 200_000_000)
+    )
+    inertial, _ = run(walk, late)
+    assert inertial.offset_s == pytest.approx(0.206, abs=0.012)
+    told = Inertial(recording.noise, recording.T_camera_imu, offset_s=0.0)
+    inertial, known = run(walk, late, told)
+    assert known is None
+    assert "imu.time_offset" in inertial.fault
+
+
+def test_axes_that_are_swapped_are_noticed_and_left_out(walking) -> None:
+    walk, recording = walking
+    readings = recording.readings
+    swapped = replace(readings, turn=readings.turn[:, [1, 0, 2]] * (1, 1, -1))
+    inertial, known = run(walk, changed(recording, swapped))
+    assert known is None
+    assert "axes" in inertial.fault
+    assert inertial.turn(10**9, 2 * 10**9) is None
+
+
+def test_five_times_the_bias_is_borne(walking) -> None:
+    walk, recording = walking
+    readings, noise = recording.readings, recording.noise
+    biased = replace(
+        readings, turn=readings.turn + noise.turn_bias, force=readings.force + 2 * noise.force_bias
+    )
+    inertial, known = run(walk, changed(recording, biased))
+    assert known is not None
+    assert inertial.scale == pytest.approx(UNIT, rel=0.03)
+
+
+def test_a_sensor_that_stops_is_told_and_taken_up_again(walking) -> None:
+    walk, recording = walking
+    readings = recording.readings
+    inertial, _ = run(walk, changed(recording, readings.part(slice(0, 2000))))
+    assert "no reading for" in inertial.fault
+    assert inertial.turn(15 * 10**9, 16 * 10**9) is None
+    inertial.buffer.extend(readings.part(slice(2000, None)))
+    inertial.learn(update(int(readings.stamps[-1]), np.eye(4)))
+    assert not inertial.fault
+
+
+def test_saturated_readings_are_left_out(walking) -> None:
+    walk, recording = walking
+    noise = replace(recording.noise, force_range=float(np.abs(recording.readings.force).max()))
+    clipped = changed(recording, recording.readings)
+    inertial = Inertial(replace(noise, force_range=9.0), recording.T_camera_imu)
+    _, known = run(walk, clipped, inertial)
+    assert known is None
+
+
+def test_even_motion_gives_no_scale_but_says_what_is_missing() -> None:
+    walk = path("stop-and-go", 22, 450)
+    still = replace(walk, trajectory=replace(walk.trajectory, position=np.zeros((450, 3))))
+    inertial, known = run(still)
+    assert known is None
+    assert "waiting for imu" in inertial.progress()
+
+
+def test_time_that_goes_back_begins_anew(walking) -> None:
+    _, recording = walking
+    inertial = Inertial(recording.noise, recording.T_camera_imu)
+    inertial.buffer.extend(recording.readings.part(slice(0, 1000)))
+    inertial.buffer.extend(recording.readings.part(slice(0, 10)))
+    assert inertial.buffer.restarts == 1
+    assert len(inertial.buffer) == 10
