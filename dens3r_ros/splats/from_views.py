@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Splats of posed images with depth: usable at once, and where optimisation starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from dens3r_ros.geometry.normals import normals_from_points
+from dens3r_ros.geometry.quaternion import quaternion_from_rotation
+from dens3r_ros.geometry.rays import unproject
+from dens3r_ros.splats.harmonics import CONSTANT
+from dens3r_ros.splats.splats import Splats, no_splats
+from dens3r_ros.splats.view import View
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class SplatOptions:
+    """How splats are made of views.
+
+    min_confidence  points of less are left out; 1 is none
+    voxel           side of the cubes that one splat stands for, in the world's unit; where it is
+                    0, cubes are as wide as the finest pixel that sees them, to a power of two
+    """
+
+    min_confidence: float = 2.0
+    voxel: float = 0.0
+
+
+_WIDTH = 0.5
+"""Standard deviation of a disc within its plane, in pixels there."""
+_THICKNESS = 0.1
+"""Of a disc, to its width."""
+_GRAZING = 0.15
+"""Cosine between a surface and the ray to it below which depth is a smear between two things."""
+_MOST_OPAQUE = 0.99
+
+
+def splats_of_views(
+    views: Sequence[View],
+    frame: str = "map",
+    metric: bool = False,
+    options: SplatOptions | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Splats:
+    """One splat per cube that a sure point lies in: a disc along the surface, as wide as its pixel
+    there; colour of the pixel, opacity by its confidence. What moves is left out."""
+    options = options or SplatOptions()
+    parts = []
+    for n, view in enumerate(views):
+        part = _thinned(_discs(view, options), options.voxel)
+        parts.append(part)
+        progress(n + 1, len(views))
+    if not parts:
+        return no_splats()
+    whole = _Discs(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    return _splats(_thinned(whole, options.voxel), options.voxel, frame, metric)
+
+
+class _Discs(tuple):
+    """points (N, 3), normals (N, 3), rays (N, 3) to them, pixel (N,) widths, opacities (N,) and
+    colours (N, 3) 0 to 1, in the world."""
+
+    def __new__(cls, *arrays: np.ndarray) -> _Discs:
+        return super().__new__(cls, arrays)
+
+
+def _discs(view: View, options: SplatOptions) -> _Discs:
+    depth = np.nan_to_num(view.depth, nan=0.0, posinf=0.0).astype(np.float32)
+    points = unproject(torch.from_numpy(depth), view.camera)
+    normals, smooth = (array.numpy() for array in normals_from_points(points, radius=2))
+    placed = points.numpy()
+    rays = placed / np.linalg.norm(placed, axis=-1, keepdims=True).clip(1e-12)
+    kept = smooth & (depth > 0) & (np.abs((normals * rays).sum(-1)) > _GRAZING)
+    opacities = np.full(depth.shape, _MOST_OPAQUE, np.float32)
+    if view.confidence is not None:
+        kept &= view.confidence >= options.min_confidence
+        opacities = (1 - view.confidence.clip(1) ** -2.0).clip(0, _MOST_OPAQUE)
+    if view.moving is not None:
+        kept &= ~view.moving
+    T = view.T_world_camera
+    R = T[:3, :3].T.astype(np.float32)
+    return _Discs(
+        placed[kept] @ R + T[:3, 3].astype(np.float32),
+        normals[kept] @ R,
+        rays[kept] @ R,
+        depth[kept] / np.float32(np.sqrt(view.camera.fx * view.camera.fy)),
+        opacities[kept].astype(np.float32),
+        view.image[kept].astype(np.float32) / 255,
+    )
+
+
+def _thinned(discs: _Discs, voxel: float) -> _Discs:
+    """One of each cube: that of the finest pixel."""
+    points, pixels = discs[0], discs[3]
+    level = np.floor(np.log2(pixels.clip(1e-30))) if voxel <= 0 else np.zeros_like(pixels)
+    side = (2.0**level)[:, None] if voxel <= 0 else voxel
+    cells = np.concatenate([np.floor(points / side), level[:, None]], 1).astype(np.int64)
+    order = np.argsort(pixels, kind="stable")
+    first = np.unique(_keys(cells[order]), return_index=True)[1]
+    kept = np.sort(order[first])
+    return _Discs(*(array[kept] for array in discs))
+
+
+def _keys(cells: np.ndarray) -> np.ndarray:
+    """One number of each row; different rows of one map practically never share it."""
+    mixed = np.zeros(len(cells), np.uint64)
+    for column in cells.T.astype(np.uint64):
+        mixed = (mixed ^ column) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(32)
+    return mixed
+
+
+def _splats(discs: _Discs, voxel: float, frame: str, metric: bool) -> Splats:
+    points, normals, rays, pixels, opacities, shades = discs
+    facing = np.abs((normals * rays).sum(-1, keepdims=True)).clip(_GRAZING)
+    leaning = _unit(rays - (rays * normals).sum(-1, keepdims=True) * normals, normals)
+    axes = np.stack([leaning, np.cross(normals, leaning), normals], -1)
+    across = _WIDTH * np.maximum(pixels, voxel)[:, None]
+    # A pixel's patch of the surface is longer the more it leans away.
+    scales = np.concatenate([across / facing, across, _THICKNESS * across], 1)
+    turn = quaternion_from_rotation(torch.from_numpy(axes.astype(np.float64)))
+    return Splats(
+        points.astype(np.float32),
+        np.log(scales.clip(1e-30)).astype(np.float32),
+        turn.numpy().astype(np.float32),
+        opacities,
+        ((shades - 0.5) / CONSTANT).astype(np.float32)[:, None],
+        frame,
+        metric,
+    )
+
+
+def _unit(vectors: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """Unit vectors; where they vanish, any at right angles to the normal."""
+    aside = np.cross(normals, np.eye(3, dtype=np.float32)[np.abs(normals).argmin(-1)])
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    chosen = np.where(length > 1e-4, vectors, aside)
+    return chosen / np.linalg.norm(chosen, axis=-1, keepdims=True).clip(1e-12)
