@@ -170,6 +170,17 @@ def _torch(model: str, device: str, precision: str, max_side: int) -> Engine:
         return TorchEngine(network, config, name)
     if isinstance(network, ViewsNetwork):
         return ViewsEngine(network, config, name)
+    from dens3r_ros.engines.splatting import PairSplatting
+    from dens3r_ros.network.descendants.noposplat import NoPoSplat
+    from dens3r_ros.network.descendants.splatt3r import Splatt3R
+
+    if isinstance(network, Splatt3R):
+        return PairSplatting(network, config, name)
+    if isinstance(network, NoPoSplat):
+        raise ModelError(
+            f"{model} predicts splats and nothing that a map could be made of; load it with"
+            " engines.splatting.load_splatting"
+        )
     raise ModelError(
         f"{model} sees one image and knows nothing of motion: run it beside geometry, by engine"
         " hybrid"

@@ -122,7 +122,7 @@ def _round(
     exponents = polynomials[pairs]
     exponents[~there] = exponents.new_tensor([0, 0, 0, 0, 0, _NOWHERE])
     opacities = (exponents.reshape(-1, 6) @ monomials).reshape(*pairs.shape, -1).exp_()
-    torch.nn.functional.threshold_(opacities, FAINTEST, 0.0).clamp_(max=DENSEST)
+    torch.threshold_(opacities, FAINTEST, 0.0).clamp_(max=DENSEST)
     weights, left = torch.empty_like(opacities), light[tiles]
     for k in range(most):
         torch.mul(left, opacities[:, k], out=weights[:, k])

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -38,6 +38,8 @@ _THICKNESS = 0.1
 """Of a disc, to its width."""
 _GRAZING = 0.15
 """Cosine between a surface and the ray to it below which depth is a smear between two things."""
+_JUMP = 0.03
+"""Relative difference of neighbouring depths up to which they are one surface."""
 _MOST_OPAQUE = 0.99
 
 
@@ -58,25 +60,36 @@ def splats_of_views(
         progress(n + 1, len(views))
     if not parts:
         return no_splats()
-    whole = _Discs(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    names = [field.name for field in fields(_Discs)]
+    whole = _Discs(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
     return _splats(_thinned(whole, options.voxel), options.voxel, frame, metric)
 
 
-class _Discs(tuple):
-    """points (N, 3), normals (N, 3), rays (N, 3) to them, pixel (N,) widths, opacities (N,) and
-    colours (N, 3) 0 to 1, in the world."""
+@dataclass(frozen=True, eq=False)
+class _Discs:
+    """points, normals and unit rays to them (N, 3) in the world; widths of a pixel there and
+    opacities (N,); colours (N, 3) from 0 to 1."""
 
-    def __new__(cls, *arrays: np.ndarray) -> _Discs:
-        return super().__new__(cls, arrays)
+    points: np.ndarray
+    normals: np.ndarray
+    rays: np.ndarray
+    pixels: np.ndarray
+    opacities: np.ndarray
+    colours: np.ndarray
+
+    def chosen(self, indices: np.ndarray) -> _Discs:
+        return _Discs(*(array[indices] for array in vars(self).values()))
 
 
 def _discs(view: View, options: SplatOptions) -> _Discs:
     depth = np.nan_to_num(view.depth, nan=0.0, posinf=0.0).astype(np.float32)
     points = unproject(torch.from_numpy(depth), view.camera)
-    normals, smooth = (array.numpy() for array in normals_from_points(points, radius=2))
+    normals, smooth = (array.numpy() for array in normals_from_points(points))
     placed = points.numpy()
     rays = placed / np.linalg.norm(placed, axis=-1, keepdims=True).clip(1e-12)
-    kept = smooth & (depth > 0) & (np.abs((normals * rays).sum(-1)) > _GRAZING)
+    # Beside an edge the surface's direction is not known: there a disc faces the camera.
+    normals = np.where(smooth[..., None], normals, -rays)
+    kept = (smooth | _beside_edge(depth)) & (np.abs((normals * rays).sum(-1)) > _GRAZING)
     opacities = np.full(depth.shape, _MOST_OPAQUE, np.float32)
     if view.confidence is not None:
         kept &= view.confidence >= options.min_confidence
@@ -95,16 +108,27 @@ def _discs(view: View, options: SplatOptions) -> _Discs:
     )
 
 
+def _beside_edge(depth: np.ndarray) -> np.ndarray:
+    """(H, W) pixels that go on smoothly to one side at least, both across and down; what lies
+    between near and far, as networks smear edges, does to neither."""
+    inverse = np.divide(1, depth, out=np.zeros_like(depth), where=depth > 0)
+    good = depth > 0
+    for axis in (0, 1):
+        padded = np.pad(inverse, [(1, 1) if axis == n else (0, 0) for n in (0, 1)])
+        sides = [np.take(padded, range(k, k + depth.shape[axis]), axis) for k in (0, 2)]
+        good &= np.minimum(*(np.abs(side - inverse) for side in sides)) < _JUMP * inverse
+    return good
+
+
 def _thinned(discs: _Discs, voxel: float) -> _Discs:
     """One of each cube: that of the finest pixel."""
-    points, pixels = discs[0], discs[3]
+    points, pixels = discs.points, discs.pixels
     level = np.floor(np.log2(pixels.clip(1e-30))) if voxel <= 0 else np.zeros_like(pixels)
     side = (2.0**level)[:, None] if voxel <= 0 else voxel
     cells = np.concatenate([np.floor(points / side), level[:, None]], 1).astype(np.int64)
     order = np.argsort(pixels, kind="stable")
     first = np.unique(_keys(cells[order]), return_index=True)[1]
-    kept = np.sort(order[first])
-    return _Discs(*(array[kept] for array in discs))
+    return discs.chosen(np.sort(order[first]))
 
 
 def _keys(cells: np.ndarray) -> np.ndarray:
@@ -117,20 +141,20 @@ def _keys(cells: np.ndarray) -> np.ndarray:
 
 
 def _splats(discs: _Discs, voxel: float, frame: str, metric: bool) -> Splats:
-    points, normals, rays, pixels, opacities, shades = discs
+    normals, rays = discs.normals, discs.rays
     facing = np.abs((normals * rays).sum(-1, keepdims=True)).clip(_GRAZING)
     leaning = _unit(rays - (rays * normals).sum(-1, keepdims=True) * normals, normals)
     axes = np.stack([leaning, np.cross(normals, leaning), normals], -1)
-    across = _WIDTH * np.maximum(pixels, voxel)[:, None]
+    across = _WIDTH * np.maximum(discs.pixels, voxel)[:, None]
     # A pixel's patch of the surface is longer the more it leans away.
     scales = np.concatenate([across / facing, across, _THICKNESS * across], 1)
     turn = quaternion_from_rotation(torch.from_numpy(axes.astype(np.float64)))
     return Splats(
-        points.astype(np.float32),
+        discs.points.astype(np.float32),
         np.log(scales.clip(1e-30)).astype(np.float32),
         turn.numpy().astype(np.float32),
-        opacities,
-        ((shades - 0.5) / CONSTANT).astype(np.float32)[:, None],
+        discs.opacities,
+        ((discs.colours - 0.5) / CONSTANT).astype(np.float32)[:, None],
         frame,
         metric,
     )

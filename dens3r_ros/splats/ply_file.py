@@ -139,7 +139,7 @@ def _rows(header: list[str], body: bytes, name: str) -> np.ndarray:
             raise SplatsFileError(f"{name}: '{line}' is no property of a splat")
         fields.append((words[2], _TYPES[words[1]]))
     count, kind = int(header[elements[0]].split()[2]), np.dtype(fields)
-    if len(body) < count * kind.itemsize or 3 * MOST_COEFFICIENTS + 20 < len(fields):
+    if len(body) < count * kind.itemsize or len(fields) > 3 * MOST_COEFFICIENTS + 20:
         raise SplatsFileError(
             f"{name} is cut short: {len(body)} bytes of {count * kind.itemsize} are there"
         )

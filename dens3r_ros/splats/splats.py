@@ -63,4 +63,5 @@ class Splats:
 def no_splats(coefficients: int = 1) -> Splats:
     """None at all."""
     shapes = ((0, 3), (0, 3), (0, 4), (0,), (0, coefficients, 3))
-    return Splats(*(np.zeros(shape, np.float32) for shape in shapes))
+    means, log_scales, rotations, opacities, harmonics = (np.zeros(s, np.float32) for s in shapes)
+    return Splats(means, log_scales, rotations, opacities, harmonics)

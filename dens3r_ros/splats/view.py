@@ -18,7 +18,7 @@ class View:
     image           (H, W, 3) uint8 RGB, without distortion
     camera          of these pixels
     T_world_camera  (4, 4) float64, rigid
-    depth           (H, W) float32 along the optical axis in the world's unit; 0 or NaN where unknown
+    depth           (H, W) float32 along the optical axis in the world's unit; 0, NaN where unknown
     confidence      (H, W) float32, 1 (none) to infinity; None where the depth is the truth
     moving          (H, W) bool: what does not belong to the scene; None where nothing does so
     """

@@ -36,7 +36,7 @@ def scattered(
         return torch.randn(*shape, generator=random, dtype=torch.float64)
 
     depth = 2 + 2.5 * torch.rand(count, generator=random, dtype=torch.float64)
-    depth[:: 9] *= -1
+    depth[::9] *= -1
     means = torch.stack([0.5 * depth * normal(count), 0.4 * depth * normal(count), depth], -1)
     numbers = (
         means,
@@ -51,9 +51,7 @@ def scattered(
 def naive(gaussians: Gaussians, camera: Intrinsics, T_world_camera: np.ndarray) -> Tensor:
     """(H, W, 4): colour and light that passes, splat by splat over the whole image."""
     T = torch.linalg.inv(torch.as_tensor(T_world_camera)).to(gaussians.means)
-    y, x = torch.meshgrid(
-        torch.arange(camera.height), torch.arange(camera.width), indexing="ij"
-    )
+    y, x = torch.meshgrid(torch.arange(camera.height), torch.arange(camera.width), indexing="ij")
     colour = torch.zeros(camera.height, camera.width, 3, dtype=gaussians.means.dtype)
     light = torch.ones(camera.height, camera.width, dtype=gaussians.means.dtype)
     points = gaussians.means @ T[:3, :3].T + T[:3, 3]
@@ -86,7 +84,9 @@ def _ellipse(gaussians, n, point, camera, T) -> tuple[Tensor, Tensor]:
             (camera.fy, camera.cy, camera.height),
         )
     ]
-    across, down = (min(max(v / z, low), high) for v, (low, high) in zip((x, y), limits))
+    across, down = (
+        min(max(v / z, low), high) for v, (low, high) in zip((x, y), limits, strict=True)
+    )
     slope = torch.tensor(
         [[camera.fx / z, 0, -camera.fx * across / z], [0, camera.fy / z, -camera.fy * down / z]],
         dtype=point.dtype,

@@ -6,14 +6,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from drawn_splats import CAMERA, looking, naive, scattered
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.splats.gaussians import Gaussians
 from dens3r_ros.splats.rendering import render
-
-from drawn_splats import CAMERA, looking, naive, scattered
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
