@@ -25,7 +25,7 @@ class SplatOptions:
 
     min_confidence  points of less are left out; 1 is none
     voxel           side of the cubes that one splat stands for, in the world's unit; where it is
-                    0, cubes are as wide as the finest pixel that sees them, to a power of two
+                    0, they are about as wide as the finest pixel that sees them
     """
 
     min_confidence: float = 2.0
@@ -41,6 +41,8 @@ _GRAZING = 0.15
 _JUMP = 0.03
 """Relative difference of neighbouring depths up to which they are one surface."""
 _MOST_OPAQUE = 0.99
+_CUBE = 1.0
+"""Side of a cube that one splat stands for, in pixels there."""
 
 
 def splats_of_views(
@@ -122,17 +124,31 @@ def _beside_edge(depth: np.ndarray) -> np.ndarray:
 
 def _thinned(discs: _Discs, voxel: float) -> _Discs:
     """One of each cube: that of the finest pixel."""
-    points, pixels = discs.points, discs.pixels
-    level = np.floor(np.log2(pixels.clip(1e-30))) if voxel <= 0 else np.zeros_like(pixels)
-    side = (2.0**level)[:, None] if voxel <= 0 else voxel
-    cells = np.concatenate([np.floor(points / side), level[:, None]], 1).astype(np.int64)
-    order = np.argsort(pixels, kind="stable")
-    first = np.unique(_keys(cells[order]), return_index=True)[1]
+    if voxel <= 0:
+        return _thinned_by_pixels(discs)
+    order = np.argsort(discs.pixels, kind="stable")
+    first = np.unique(_keys(discs.points[order], voxel), return_index=True)[1]
     return discs.chosen(np.sort(order[first]))
 
 
-def _keys(cells: np.ndarray) -> np.ndarray:
-    """One number of each row; different rows of one map practically never share it."""
+def _thinned_by_pixels(discs: _Discs) -> _Discs:
+    """Cubes as wide as the pixel of each point, to a power of two; from the finest to the widest,
+    none where a finer one is already."""
+    levels = np.round(np.log2(discs.pixels.clip(1e-30))).astype(int)
+    kept = np.zeros(0, np.int64)
+    for level in np.unique(levels):
+        here = (levels == level).nonzero()[0]
+        here = np.concatenate([kept, here[np.argsort(discs.pixels[here], kind="stable")]])
+        keys = _keys(discs.points[here], _CUBE * 2.0**level)
+        first = np.unique(keys, return_index=True)[1]
+        first = first[first >= len(kept)]
+        kept = np.concatenate([kept, np.sort(here[first])])
+    return discs.chosen(np.sort(kept))
+
+
+def _keys(points: np.ndarray, side: float) -> np.ndarray:
+    """One number of each cube; different ones of one map practically never share it."""
+    cells = np.floor(points / side).astype(np.int64)
     mixed = np.zeros(len(cells), np.uint64)
     for column in cells.T.astype(np.uint64):
         mixed = (mixed ^ column) * np.uint64(0x9E3779B97F4A7C15)

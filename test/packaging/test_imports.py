@@ -33,7 +33,8 @@ BESIDE = ("scenes", "training", "evaluation", "reconstruction")
 FORBIDDEN = {
     "frame": {*ABOVE, *BESIDE, "sources", "model_store"},
     "image_header": {*ABOVE, *BESIDE, "sources", "model_store"},
-    "geometry": {*ABOVE, *BESIDE, "sources", "model_store"},
+    "geometry": {*ABOVE, *BESIDE, "sources", "model_store", "splats"},
+    "splats": {*ABOVE, *BESIDE, "sources", "model_store"},
     "network": {"cli", "nodes", "mapping", "engines", *BESIDE},
     "engines": {"cli", "nodes", "mapping", *BESIDE},
     "mapping": {"cli", "nodes", *BESIDE},
