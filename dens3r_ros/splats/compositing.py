@@ -41,7 +41,7 @@ def _polynomials(ellipses: Ellipses, touching: Touches, grid: Grid) -> Tensor:
     middle = torch.stack([column, row], -1) * SIDE + (SIDE - 1) / 2
     kind = ellipses.centres.dtype
     every = torch.cat([ellipses.centres, ellipses.conics, ellipses.log_opacity[:, None]], -1)
-    x, y, a, b, c, log_opacity = every.double()[touching.ellipses].unbind(-1)
+    x, y, a, b, c, log_opacity = every.double().index_select(0, touching.ellipses).unbind(-1)
     x, y = x - middle[:, 0], y - middle[:, 1]
     ax, by = a * x + b * y, b * x + c * y
     constant = log_opacity - 0.5 * (ax * x + by * y)

@@ -21,7 +21,7 @@ class Population:
             {"params": [leaf], "lr": rates[name], "name": name}
             for name, leaf in self._leaves.items()
         ]
-        self._adam = torch.optim.Adam(groups, eps=1e-15)
+        self._adam = torch.optim.Adam(groups, eps=1e-15, fused=True)
 
     def __len__(self) -> int:
         return len(self._leaves["means"])

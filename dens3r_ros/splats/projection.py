@@ -47,7 +47,7 @@ def projected(gaussians: Gaussians, camera: Intrinsics, T_camera_world: Tensor) 
     """The splats that may be seen by a camera; T_camera_world is (4, 4)."""
     R, shift = T_camera_world[:3, :3], T_camera_world[:3, 3]
     near = _in_front(gaussians, camera, R, shift)
-    seen = Gaussians(*(tensor[near] for tensor in gaussians.tensors().values()))
+    seen = Gaussians(*(tensor.index_select(0, near) for tensor in gaussians.tensors().values()))
     points = seen.means @ R.T + shift
     covariances = _covariances(seen, points, camera, R)
     directions = torch.nn.functional.normalize(seen.means + shift @ R, dim=-1)
