@@ -91,7 +91,7 @@ def _views(source: str, every: int, size: tuple[int, int] | None) -> list[View]:
 
 
 def _optimised(made: Splats, views: Sequence[View], steps: int, device: str) -> Splats:
-    from dens3r_ros.splats.optimisation import OptimisationConfig, optimised
+    from dens3r_ros.splats.optimising.optimisation import OptimisationConfig, optimised
 
     with following("optimising", steps) as tell:
         return optimised(made, views, OptimisationConfig(steps=steps, device=device), tell)

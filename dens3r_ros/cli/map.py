@@ -114,7 +114,7 @@ def _write_splats(
     from dens3r_ros.mapping.files.map_splats import splats_of_map, views_of_map
     from dens3r_ros.splats.files import write_splats
     from dens3r_ros.splats.from_views import SplatOptions
-    from dens3r_ros.splats.optimisation import OptimisationConfig, optimised
+    from dens3r_ros.splats.optimising.optimisation import OptimisationConfig, optimised
 
     with plain_errors():
         with following("splats") as tell:

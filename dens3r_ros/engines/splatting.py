@@ -68,9 +68,10 @@ class PairSplatting(TorchEngine):
     def __init__(
         self, network: Splatt3R, config: TorchConfig | None = None, model: str = ""
     ) -> None:
+        digest = fingerprint(network)
         super().__init__(network.network, config, model or network.FAMILY)
         self.whole = network.to(self.device).eval().requires_grad_(False)
-        self.info = replace(self.info, model_hash=fingerprint(network))
+        self.info = replace(self.info, model_hash=digest)
 
     def splats(self, features: Sequence[Features]) -> Splats:
         """Splats of two images."""

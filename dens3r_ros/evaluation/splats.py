@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from dens3r_ros.sources.source import Source, SourceError
+from dens3r_ros.splats.drawing.points import points_picture
+from dens3r_ros.splats.drawing.rendering import render
 from dens3r_ros.splats.gaussians import gaussians_of
-from dens3r_ros.splats.points import points_picture
 from dens3r_ros.splats.quality import psnr, ssim
-from dens3r_ros.splats.rendering import render
 from dens3r_ros.splats.splats import Splats
 from dens3r_ros.splats.view import View
 

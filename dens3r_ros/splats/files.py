@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dens3r_ros.splats.ply_file import SplatsFileError, ply_bytes, splats_of_ply
-from dens3r_ros.splats.splat_file import splat_bytes, splats_of_splat
+from dens3r_ros.splats.formats.ply_file import SplatsFileError, ply_bytes, splats_of_ply
+from dens3r_ros.splats.formats.splat_file import splat_bytes, splats_of_splat
 from dens3r_ros.splats.splats import Splats
 
 SUFFIXES = (".ply", ".splat", ".spz")

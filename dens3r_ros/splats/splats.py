@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +59,24 @@ class Splats:
     def degree(self) -> int:
         """Of the harmonics: 0 where colours are the same from everywhere."""
         return round(self.harmonics.shape[1] ** 0.5) - 1
+
+
+def joined_splats(parts: Sequence[Splats]) -> Splats:
+    """All of one frame and unit together, with as many harmonics as the part that has most."""
+    first, most = parts[0], max(part.harmonics.shape[1] for part in parts)
+
+    def padded(harmonics: np.ndarray) -> np.ndarray:
+        return np.pad(harmonics, [(0, 0), (0, most - harmonics.shape[1]), (0, 0)])
+
+    return Splats(
+        np.concatenate([part.means for part in parts]),
+        np.concatenate([part.log_scales for part in parts]),
+        np.concatenate([part.rotations for part in parts]),
+        np.concatenate([part.opacities for part in parts]),
+        np.concatenate([padded(part.harmonics) for part in parts]),
+        first.frame,
+        first.metric,
+    )
 
 
 def no_splats(coefficients: int = 1) -> Splats:

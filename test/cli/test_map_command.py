@@ -17,8 +17,8 @@ from dens3r_ros.mapping.config import GraphConfig, KeyframeConfig, MapperConfig
 from dens3r_ros.mapping.files.map_reading import read_map
 from dens3r_ros.mapping.files.map_splats import splats_of_map, views_of_map
 from dens3r_ros.mapping.mapper import Mapper
+from dens3r_ros.splats.drawing.rendering import picture
 from dens3r_ros.splats.files import read_splats
-from dens3r_ros.splats.rendering import picture
 
 CONFIG = MapperConfig(
     graph=GraphConfig(child_process=False), keyframes=KeyframeConfig(min_matched=0.8)

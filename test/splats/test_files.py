@@ -12,9 +12,9 @@ import torch
 from drawn_splats import scattered
 
 from dens3r_ros.splats.files import SpzUnavailable, read_splats, write_splats
+from dens3r_ros.splats.formats.ply_file import SplatsFileError
 from dens3r_ros.splats.gaussians import splats_of
 from dens3r_ros.splats.harmonics import CONSTANT
-from dens3r_ros.splats.ply_file import SplatsFileError
 from dens3r_ros.splats.splats import Splats, no_splats
 
 

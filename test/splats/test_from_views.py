@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from dens3r_ros.splats.drawing.projection import axes_of
+from dens3r_ros.splats.drawing.rendering import picture, render
 from dens3r_ros.splats.from_views import SplatOptions, splats_of_views
 from dens3r_ros.splats.gaussians import gaussians_of
-from dens3r_ros.splats.projection import axes_of
 from dens3r_ros.splats.quality import psnr, ssim
-from dens3r_ros.splats.rendering import picture, render
 from dens3r_ros.splats.view import View
 
 

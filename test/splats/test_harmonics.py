@@ -10,9 +10,9 @@ import pytest
 import torch
 from drawn_splats import CAMERA, looking, scattered
 
+from dens3r_ros.splats.drawing.rendering import render
 from dens3r_ros.splats.gaussians import gaussians_of, splats_of
 from dens3r_ros.splats.harmonics import CONSTANT, basis, colours, turned
-from dens3r_ros.splats.rendering import render
 from dens3r_ros.splats.transforming import transformed
 
 

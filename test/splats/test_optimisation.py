@@ -10,14 +10,14 @@ import pytest
 import torch
 from drawn_splats import CAMERA, looking, scattered
 
-from dens3r_ros.splats import optimisation
-from dens3r_ros.splats.exposure import Exposures
+from dens3r_ros.splats.drawing.rendering import render
 from dens3r_ros.splats.gaussians import Gaussians, gaussians_of, splats_of
-from dens3r_ros.splats.mcmc import DEAD, move_and_grow, shared_opacity, shared_scale
-from dens3r_ros.splats.optimisation import OptimisationConfig, optimised
-from dens3r_ros.splats.population import Population
+from dens3r_ros.splats.optimising import optimisation
+from dens3r_ros.splats.optimising.exposure import Exposures
+from dens3r_ros.splats.optimising.mcmc import DEAD, move_and_grow, shared_opacity, shared_scale
+from dens3r_ros.splats.optimising.optimisation import OptimisationConfig, optimised
+from dens3r_ros.splats.optimising.population import Population
 from dens3r_ros.splats.quality import psnr
-from dens3r_ros.splats.rendering import render
 from dens3r_ros.splats.splats import Splats
 from dens3r_ros.splats.view import View
 
@@ -161,7 +161,7 @@ def test_gsplat_draws_the_same() -> None:
     pytest.importorskip("gsplat", reason="gsplat is not installed")
     if not torch.cuda.is_available():
         pytest.skip("gsplat draws on CUDA alone, and there is no such device")
-    from dens3r_ros.splats.gsplat_renderer import render_with_gsplat
+    from dens3r_ros.splats.drawing.gsplat_renderer import render_with_gsplat
 
     gaussians = scattered(200, 6, degree=1, dtype=torch.float32)
     on_device = Gaussians(*(t.cuda() for t in gaussians.tensors().values()))

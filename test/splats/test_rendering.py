@@ -11,8 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.splats.drawing.rendering import render
 from dens3r_ros.splats.gaussians import Gaussians
-from dens3r_ros.splats.rendering import render
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])

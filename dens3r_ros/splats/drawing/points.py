@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.splats.drawing.projection import NEAR
 from dens3r_ros.splats.harmonics import CONSTANT
-from dens3r_ros.splats.projection import NEAR
 from dens3r_ros.splats.splats import Splats
 
 _WIDEST = 9

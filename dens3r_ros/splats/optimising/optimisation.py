@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dens3r_ros.splats.exposure import Exposures
+from dens3r_ros.splats.drawing.gsplat_renderer import gsplat_device, renderer_on
 from dens3r_ros.splats.gaussians import Gaussians, gaussians_of, splats_of
-from dens3r_ros.splats.gsplat_renderer import gsplat_device, renderer_on
-from dens3r_ros.splats.mcmc import move_and_grow, tremble
-from dens3r_ros.splats.population import Population
+from dens3r_ros.splats.optimising.exposure import Exposures
+from dens3r_ros.splats.optimising.gaps import with_gaps_filled
+from dens3r_ros.splats.optimising.mcmc import move_and_grow, tremble
+from dens3r_ros.splats.optimising.population import Population
 from dens3r_ros.splats.quality import ssim_map
 from dens3r_ros.splats.splats import Splats
 from dens3r_ros.splats.view import View
@@ -29,6 +30,7 @@ class OptimisationConfig:
     device      "auto" (CUDA where gsplat is installed), "cpu" or "cuda"
     ssim_share  of the loss; the rest is the absolute difference
     exposure    learn a gain and an offset of each image's colours
+    fill_gaps   begin with splats where views see none too, see `gaps`
     degree      of the harmonics: 0 leaves colours the same from everywhere
     means_rate  of learning, in median widths of a splat; falls to a hundredth
     scales_rate, rotations_rate, opacities_rate, colours_rate  of learning; finer harmonics learn a
@@ -46,6 +48,7 @@ class OptimisationConfig:
     device: str = "auto"
     ssim_share: float = 0.2
     exposure: bool = True
+    fill_gaps: bool = True
     degree: int = 0
     means_rate: float = 0.02
     scales_rate: float = 5e-3
@@ -105,6 +108,8 @@ class _Run:
         device = gsplat_device() if config.device == "auto" else torch.device(config.device)
         self._device, self._renderer = device, renderer_on(device)
         self._targets = [torch.from_numpy(view.image) for view in self._views]
+        if config.fill_gaps:
+            splats = with_gaps_filled(splats, self._views, self._renderer, device)
         start = with_degree(gaussians_of(splats, device), config.degree)
         self._width = float(start.log_scales.exp().median())
         self._most = round(config.most * len(splats))

@@ -10,8 +10,8 @@ import math
 import torch
 from torch import Tensor
 
-from dens3r_ros.splats.population import Population
-from dens3r_ros.splats.projection import axes_of
+from dens3r_ros.splats.drawing.projection import axes_of
+from dens3r_ros.splats.optimising.population import Population
 
 DEAD = 0.005
 """Opacity up to which a splat is dead."""

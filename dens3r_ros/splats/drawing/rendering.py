@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from dens3r_ros.geometry.camera import Intrinsics
-from dens3r_ros.splats.compositing import composited
+from dens3r_ros.splats.drawing.compositing import composited
+from dens3r_ros.splats.drawing.projection import projected
+from dens3r_ros.splats.drawing.tiles import Grid, touches
 from dens3r_ros.splats.gaussians import Gaussians, gaussians_of
-from dens3r_ros.splats.projection import projected
 from dens3r_ros.splats.splats import Splats
-from dens3r_ros.splats.tiles import Grid, touches
 
 Renderer = Callable[[Gaussians, Intrinsics, np.ndarray], tuple[Tensor, Tensor]]
 """Takes splats, a camera and T_world_camera to the two results of `render`."""

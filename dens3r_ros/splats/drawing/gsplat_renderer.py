@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.splats.drawing.projection import BLUR, NEAR
+from dens3r_ros.splats.drawing.rendering import Renderer, render
 from dens3r_ros.splats.gaussians import Gaussians
-from dens3r_ros.splats.projection import BLUR, NEAR
-from dens3r_ros.splats.rendering import Renderer, render
 
 
 def renderer_on(device: torch.device) -> Renderer:

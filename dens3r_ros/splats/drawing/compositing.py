@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dens3r_ros.splats.projection import FAINTEST, Ellipses
-from dens3r_ros.splats.tiles import SIDE, Grid, Touches
+from dens3r_ros.splats.drawing.projection import FAINTEST, Ellipses
+from dens3r_ros.splats.drawing.tiles import SIDE, Grid, Touches
 
 DENSEST = 0.999
 """Most opacity that a splat has at a pixel."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dens3r_ros.splats.formats.ply_file import SplatsFileError
 from dens3r_ros.splats.harmonics import CONSTANT
-from dens3r_ros.splats.ply_file import SplatsFileError
 from dens3r_ros.splats.splats import Splats
 
 _ROW = np.dtype([("mean", "<f4", 3), ("scale", "<f4", 3), ("rgba", "u1", 4), ("wxyz", "u1", 4)])
