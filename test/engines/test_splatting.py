@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from dens3r_ros.engines.loading import load_engine
+from dens3r_ros.engines.loading import load_engine, load_splatting
 from dens3r_ros.engines.protocol import Engine, Outputs
-from dens3r_ros.engines.splatting import FRAME, PairSplatting, SplattingEngine, load_splatting
+from dens3r_ros.engines.splatting.engine import FRAME, PairSplatting, SplattingEngine
 from dens3r_ros.engines.torch_engine import TorchConfig
 from dens3r_ros.evaluation.parity.fixture import Fixture
 from dens3r_ros.frame import Frame

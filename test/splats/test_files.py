@@ -12,7 +12,7 @@ import torch
 from drawn_splats import scattered
 
 from dens3r_ros.splats.files import SpzUnavailable, read_splats, write_splats
-from dens3r_ros.splats.formats.ply_file import SplatsFileError
+from dens3r_ros.splats.formats.ply_file import SplatsFileError, splats_of_ply
 from dens3r_ros.splats.gaussians import splats_of
 from dens3r_ros.splats.harmonics import CONSTANT
 from dens3r_ros.splats.splats import Splats, no_splats
@@ -41,7 +41,7 @@ def test_ply_keeps_every_number(tmp_path: Path, degree: int) -> None:
     assert (again.frame, again.metric) == ("map", True)
 
 
-@pytest.mark.parametrize("degree", [0, 1, 3])
+@pytest.mark.parametrize("degree", [1, 2, 3])
 def test_another_reader_finds_the_same_in_a_ply(tmp_path: Path, degree: int) -> None:
     splats = some(degree)
     write_splats(tmp_path / "a.ply", splats)
@@ -55,9 +55,14 @@ def test_another_reader_finds_the_same_in_a_splat(tmp_path: Path) -> None:
     splats = some(0)
     write_splats(tmp_path / "a.splat", splats)
     assert (tmp_path / "a.splat").stat().st_size == 32 * len(splats)
-    found = by_another_reader(tmp_path / "a.splat", "splat")
+    forge = pytest.importorskip("gaussforge", reason="gaussforge, another reader, is missing")
+    content = (tmp_path / "a.splat").read_bytes()
+    theirs = splats_of_ply(bytes(forge.GaussForge().convert(content, "splat", "ply")["data"]), "a")
     again = read_splats(tmp_path / "a.splat")
-    check_same(found, again, 0.02)
+    assert np.array_equal(theirs.means, again.means)
+    assert np.allclose(theirs.opacities, again.opacities, atol=0.005)
+    assert np.allclose(theirs.harmonics, again.harmonics, atol=0.02)
+    assert np.abs((theirs.rotations * again.rotations).sum(1)).min() > 0.999
     order = np.argsort(again.means[:, 0])
     mine = np.argsort(splats.means[:, 0])
     assert np.array_equal(again.means[order], splats.means[mine])

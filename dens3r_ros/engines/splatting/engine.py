@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -20,7 +19,6 @@ from dens3r_ros.engines.protocol import EngineInfo, Features
 from dens3r_ros.engines.torch_engine import TorchConfig, TorchEngine, sizing_of
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
-from dens3r_ros.model_store.manifest import ModelError
 from dens3r_ros.network.descendants.gaussians import PixelSplats
 from dens3r_ros.network.descendants.noposplat import NoPoSplat
 from dens3r_ros.network.descendants.splatt3r import Splatt3R
@@ -44,22 +42,6 @@ class SplattingEngine(Protocol):
     def splats(self, features: Sequence[Features]) -> Splats:
         """Splats of all pixels, in the optical frame of the first."""
         ...
-
-
-def load_splatting(
-    model: str, device: str = "auto", precision: str = "auto", max_side: int = 0
-) -> SplattingEngine:
-    """The engine of a Splatt3R or NoPoSplat: a path, or a name of `dens3r models list`; ModelError
-    where the model is something else."""
-    from dens3r_ros.engines.loading import load_any_network
-
-    choose_precision(precision, choose_device(device))
-    network, config = load_any_network(model), TorchConfig(device, precision, max_side)
-    if isinstance(network, Splatt3R):
-        return PairSplatting(network, config, Path(model).stem)
-    if isinstance(network, NoPoSplat):
-        return ViewSplatting(network, config, Path(model).stem)
-    raise ModelError(f"{model} predicts no splats; Splatt3R and NoPoSplat do")
 
 
 class PairSplatting(TorchEngine):
