@@ -41,7 +41,9 @@ def ply_bytes(splats: Splats) -> bytes:
         # Of each colour all coefficients one after the other.
         **_columns(
             _numbered("f_rest", 3 * (splats.harmonics.shape[1] - 1)),
-            splats.harmonics[:, 1:].swapaxes(1, 2).reshape(len(splats), -1),
+            splats.harmonics[:, 1:]
+            .swapaxes(1, 2)
+            .reshape(len(splats), 3 * (splats.harmonics.shape[1] - 1)),
         ),
         "opacity": np.log(opacities / (1 - opacities)),
         **_columns(_numbered("scale", 3), splats.log_scales),
