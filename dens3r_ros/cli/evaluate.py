@@ -18,6 +18,7 @@ from dens3r_ros.cli.evaluate_cloud import cloud
 from dens3r_ros.cli.evaluate_parity import parity
 from dens3r_ros.cli.evaluate_places import places
 from dens3r_ros.cli.evaluate_sequences import sequences
+from dens3r_ros.cli.splats.evaluate import splats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,7 @@ app.command()(places)
 app.command()(cloud)
 app.command()(alignment)
 app.command()(parity)
+app.command()(splats)
 
 
 @app.command()

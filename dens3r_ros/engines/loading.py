@@ -14,6 +14,7 @@ from dens3r_ros.model_store.manifest import ModelError, load_manifest, resolve_m
 
 if TYPE_CHECKING:
     from dens3r_ros.engines.remote.config import RemoteConfig
+    from dens3r_ros.engines.splatting.engine import SplattingEngine
     from dens3r_ros.network import Network
     from dens3r_ros.network.checkpoints.families import AnyNetwork
 
@@ -123,6 +124,26 @@ def load_monocular(
     return LookingAlone(load_engine(name, model, device, precision, size=size))
 
 
+def load_splatting(
+    model: str, device: str = "auto", precision: str = "auto", max_side: int = 0
+) -> SplattingEngine:
+    """The engine of a Splatt3R or NoPoSplat: a path, or a name of `dens3r models list`; ModelError
+    where the model is something else."""
+    from dens3r_ros.engines.precision import choose_device, choose_precision
+    from dens3r_ros.engines.splatting.engine import PairSplatting, ViewSplatting
+    from dens3r_ros.engines.torch_engine import TorchConfig
+    from dens3r_ros.network.descendants.noposplat import NoPoSplat
+    from dens3r_ros.network.descendants.splatt3r import Splatt3R
+
+    choose_precision(precision, choose_device(device))
+    network, config = load_any_network(model), TorchConfig(device, precision, max_side)
+    if isinstance(network, Splatt3R):
+        return PairSplatting(network, config, Path(model).stem)
+    if isinstance(network, NoPoSplat):
+        return ViewSplatting(network, config, Path(model).stem)
+    raise ModelError(f"{model} predicts no splats; Splatt3R and NoPoSplat do")
+
+
 def load_any_network(model: str) -> AnyNetwork:
     """The network of a path, of a name of `dens3r models list`, or `random:NAME`; float32, CPU."""
     from dens3r_ros.engines.random_weights import PREFIX, random_network
@@ -193,6 +214,17 @@ def _torch(model: str, device: str, precision: str, size: int) -> Engine:
         return TorchEngine(network, config, name)
     if isinstance(network, ViewsNetwork):
         return ViewsEngine(network, config, name)
+    from dens3r_ros.engines.splatting.engine import PairSplatting
+    from dens3r_ros.network.descendants.noposplat import NoPoSplat
+    from dens3r_ros.network.descendants.splatt3r import Splatt3R
+
+    if isinstance(network, Splatt3R):
+        return PairSplatting(network, config, name)
+    if isinstance(network, NoPoSplat):
+        raise ModelError(
+            f"{model} predicts splats and nothing that a map could be made of; load it with"
+            " engines.loading.load_splatting"
+        )
     raise ModelError(
         f"{model} sees one image and knows nothing of motion: run it beside geometry, by engine"
         " hybrid"
