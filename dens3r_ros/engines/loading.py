@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,14 @@ if TYPE_CHECKING:
     from dens3r_ros.network import Network
     from dens3r_ros.network.checkpoints.families import AnyNetwork
 
+logger = logging.getLogger(__name__)
+
 SHIPPED = "dens3r-tiny"
 """The network that the hybrid engine takes unless another one is named."""
+_NO_NETWORK = (
+    "as named; no model was, and none of single images lies on this machine, so the small"
+    f" {SHIPPED} tells depth: dens3r models list has better ones"
+)
 ENGINES = ("auto", "torch", "onnx", "geometric", "hybrid", "remote")
 
 FALLBACKS = ("", "geometric")
@@ -29,7 +36,8 @@ FALLBACKS = ("", "geometric")
 def choose_engine(name: str = "auto", model: str = "") -> Choice:
     """What runs for what a person named; ValueError with a sentence where that is nothing.
 
-    "auto" is the model named, else what `model_store.choice` finds.
+    "auto" is the model named, else what `model_store.choice` finds; "hybrid" without a model takes
+    that where it is one of single images, else the shipped network.
     """
     if ":" in name:
         return Choice(name, "", "as named")
@@ -37,13 +45,13 @@ def choose_engine(name: str = "auto", model: str = "") -> Choice:
         raise ValueError(f"engine {name!r} is none of {', '.join(ENGINES)}, module:factory")
     if name == "geometric":
         return Choice(name, "", "as named")
-    if name == "hybrid":
-        return Choice(name, model or SHIPPED, "as named")
     if name == "remote":
         return Choice(name, model, "as named")
     if model:
         return Choice(_kind(name, model), model, "as named")
     found = choose()
+    if name == "hybrid" and found.engine != "hybrid":
+        return Choice(name, SHIPPED, _NO_NETWORK)
     if name not in ("auto", found.engine):
         raise ValueError(f"engine {name} needs a model: a path, or a name of dens3r models list")
     return found
@@ -56,7 +64,23 @@ def _kind(name: str, model: str) -> str:
     if _is_export(model):
         return "onnx"
     known = load_manifest().get(model)
-    return "torch" if known is None else known.engine
+    if known is not None:
+        return known.engine
+    return "hybrid" if _sees_single_images(Path(model).expanduser()) else "torch"
+
+
+def _sees_single_images(path: Path) -> bool:
+    """Whether a file or folder is of a network that knows nothing of motion."""
+    if not path.exists():
+        return False
+    from dens3r_ros.network import WeightsError
+    from dens3r_ros.network.checkpoints.families import SINGLE_IMAGE
+    from dens3r_ros.network.checkpoints.read import read_weights
+
+    try:
+        return isinstance(read_weights(path).description, SINGLE_IMAGE)
+    except WeightsError:
+        return False  # Loading it will say what is wrong.
 
 
 def load_engine(
@@ -71,7 +95,7 @@ def load_engine(
 
     "torch" and "onnx" run `model`: a path, a name of `dens3r models list`, or `random:NAME` for a
     published network without its weights. "geometric" needs none. "hybrid" joins that with the
-    depth that `model` sees in single images, the shipped network unless one is named. "auto" is as
+    depth that `model` sees in single images. "auto" is as
     `choose_engine` has it. "module:factory" is called without arguments. `max_side` is the long
     side in pixels to work at, 0 the engine's own choice; `size` that of the images a network sees,
     0 for `max_side`. Of "hybrid" `max_side` is that of the geometric part alone. Errors are
@@ -83,6 +107,8 @@ def load_engine(
     if chosen.engine == "remote":
         raise ValueError("engine remote needs engine.address: grpc://host:port of its server")
     if chosen.engine == "hybrid":
+        if chosen.why == _NO_NETWORK:
+            logger.warning("engine hybrid, %s", _NO_NETWORK)
         return _hybrid(chosen.model, device, precision, max_side, size)
     if chosen.engine == "geometric":
         return _geometric(max_side)
