@@ -8,14 +8,17 @@ from typing import Annotated
 
 import typer
 
+from dens3r_ros.cli import bench_fleet
 from dens3r_ros.cli.common.errors import FAILED, plain_errors, stop
-from dens3r_ros.cli.common.files import STDOUT, JsonFile, write_json
+from dens3r_ros.cli.common.figures import write_figures
+from dens3r_ros.cli.common.files import JsonFile
 from dens3r_ros.cli.common.progress import following
 from dens3r_ros.cli.common.size import ImageSize, OwnImageSize, Size
 
 USUAL = Size(512, 384)
 OF_WINDOWS = Size(504, 378)
 app = typer.Typer(no_args_is_help=True, help="Measure what things cost on this machine.")
+app.command("fleet")(bench_fleet.fleet)
 
 
 @app.command()
@@ -56,18 +59,7 @@ def pair(
     )
     with following("bench pair"), plain_errors():
         figures = bench_pair(options, lambda line: typer.echo(line, err=True))
-    _write(figures, json)
-
-
-def _write(figures: dict[str, object], target: Path | None) -> None:
-    from json import dumps
-
-    if target != STDOUT:
-        for name, value in figures.items():
-            typer.echo(
-                f"{name:<28} {value:.4g}" if isinstance(value, float) else f"{name:<28} {value}"
-            )
-    write_json(dumps(figures, indent=2), target)
+    write_figures(figures, json)
 
 
 @app.command()
@@ -96,7 +88,7 @@ def window(
     options = WindowBenchOptions(model, device, precision, size.rows_first, views, rounds, threads)
     with following("bench window"), plain_errors():
         figures = bench_window(options, lambda line: typer.echo(line, err=True))
-    _write(figures, json)
+    write_figures(figures, json)
 
 
 @app.command()
@@ -124,7 +116,7 @@ def preprocess(
         chosen = [paths[index] for index in np.linspace(0, len(paths) - 1, count).astype(int)]
         pixels = [np.array(Image.open(path).convert("RGB")) for path in chosen]
         figures = bench_preprocess(load_named_network(model), pixels)
-    _write(figures, json)
+    write_figures(figures, json)
 
 
 @app.command()
@@ -142,7 +134,7 @@ def mapping(
 
     with following("bench mapping", frames) as tell:
         figures = bench_mapping(BenchSize(size.rows_first, frames), tell)
-    _write(figures, json)
+    write_figures(figures, json)
 
 
 @app.command()
@@ -197,7 +189,7 @@ def node(
     )
     with following("bench node"), plain_errors(BenchError, code=FAILED):
         figures = bench_node(options, lambda line: typer.echo(line, err=True))
-    _write(figures, json)
+    write_figures(figures, json)
 
 
 @app.command()
@@ -246,4 +238,4 @@ def live(
     except BenchError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
-    _write(figures, json)
+    write_figures(figures, json)

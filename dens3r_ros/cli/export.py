@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dens3r_ros.cli.common.errors import FAILED, plain_errors
+from dens3r_ros.cli.common.errors import FAILED, plain_errors, stop
 from dens3r_ros.cli.common.files import writable_folder
 from dens3r_ros.cli.common.progress import following
 from dens3r_ros.cli.common.size import OwnImageSize, Size
@@ -16,14 +16,35 @@ from dens3r_ros.cli.common.size import OwnImageSize, Size
 
 def export(
     model: Annotated[str, typer.Option(help="Path, name of `dens3r models list`, or random:NAME.")],
-    out: Annotated[Path, typer.Option(help="Folder to make; must be empty or absent.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to make; must be empty or absent.")
+    ] = None,
     precision: Annotated[str, typer.Option(help="Of the backbone: fp32 or fp16.")] = "fp32",
     size: OwnImageSize = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare with PyTorch; exit code 1 if too far off.")
     ] = False,
+    triton: Annotated[
+        Path | None,
+        typer.Option(help="Instead: Triton model repository to add the network to, as ONNX."),
+    ] = None,
+    served_as: Annotated[
+        str, typer.Option(help="The network's name in that repository.")
+    ] = "dens3r",
+    gpu: Annotated[bool, typer.Option("--gpu", help="There, an instance for every GPU.")] = False,
 ) -> None:
-    """Write encoder, decoder and heads of a network as ONNX files, for the onnx engine."""
+    """Write encoder, decoder and heads of a network as ONNX files, for the onnx engine.
+
+    With --triton DIR they become a new version of a model in a Triton model repository, whose
+    Python backend needs dens3r_ros with the extra onnx beside Triton.
+    """
+    if (out is None) == (triton is None):
+        stop("name one folder: --out for the onnx engine, or --triton for a model repository")
+    if triton is not None:
+        with following("export"), plain_errors():
+            _export_for_triton(model, triton, precision, size, served_as, gpu)
+        return
+    assert out is not None
     writable_folder(out.absolute().parent)
     with following("export"):
         with plain_errors():
@@ -43,6 +64,34 @@ def _export(model: str, out: Path, precision: str, size: Size | None) -> None:
     manifest = export_network(network, out, name, wanted, precision, typer.echo)
     height, width = manifest.size
     typer.echo(f"{out}: {len(manifest.parts)} files, {width}x{height}, {precision}")
+
+
+def _export_for_triton(
+    model: str, folder: Path, precision: str, size: Size | None, served_as: str, gpu: bool
+) -> None:
+    from dens3r_ros.engines.serving.repository import RepositoryConfig, write_repository
+
+    writable_folder(folder.absolute().parent)
+    config = RepositoryConfig(served_as, gpu=gpu)
+    made = write_repository(folder, config, lambda out: _network(model, out, precision, size))
+    typer.echo(f"{made}: run tritonserver --model-repository={folder}")
+
+
+def _network(model: str, out: Path, precision: str, size: Size | None) -> None:
+    """As ONNX; a network of many views, which has no export, as the checkpoint it is."""
+    import shutil
+
+    from dens3r_ros.engines.loading import load_any_network
+    from dens3r_ros.model_store.manifest import resolve_model
+    from dens3r_ros.network import Network
+
+    if isinstance(load_any_network(model), Network):
+        _export(model, out, precision, size)
+        return
+    path = resolve_model(model)
+    out.mkdir()
+    shutil.copy(path, out / path.name)
+    typer.echo(f"{model} looks at many views: its checkpoint is served by PyTorch")
 
 
 def verify_export(model: str, out: Path, precision: str) -> None:

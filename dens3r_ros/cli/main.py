@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from dens3r_ros.cli import bench, demo, doctor, evaluate, export, models, render, train
+from dens3r_ros.cli import bench, demo, doctor, evaluate, export, models, render, serve, train
 from dens3r_ros.cli import map as maps
 from dens3r_ros.cli.offline import reconstruct, view
 
@@ -24,5 +24,6 @@ app.add_typer(maps.app, name="map")
 app.add_typer(models.app, name="models")
 app.command("reconstruct")(reconstruct.reconstruct)
 app.command("render")(render.render)
+app.command("serve")(serve.serve)
 app.add_typer(train.app, name="train")
 app.command("view")(view.view)

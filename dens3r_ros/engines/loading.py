@@ -13,12 +13,16 @@ from dens3r_ros.model_store.choice import Choice, choose
 from dens3r_ros.model_store.manifest import ModelError, load_manifest, resolve_model
 
 if TYPE_CHECKING:
+    from dens3r_ros.engines.remote.config import RemoteConfig
     from dens3r_ros.network import Network
     from dens3r_ros.network.checkpoints.families import AnyNetwork
 
 SHIPPED = "dens3r-tiny"
 """The network that the hybrid engine takes unless another one is named."""
-ENGINES = ("auto", "torch", "onnx", "geometric", "hybrid")
+ENGINES = ("auto", "torch", "onnx", "geometric", "hybrid", "remote")
+
+FALLBACKS = ("", "geometric")
+"""What may help out while the server of engine remote is away."""
 
 
 def choose_engine(name: str = "auto", model: str = "") -> Choice:
@@ -34,6 +38,8 @@ def choose_engine(name: str = "auto", model: str = "") -> Choice:
         return Choice(name, "", "as named")
     if name == "hybrid":
         return Choice(name, model or SHIPPED, "as named")
+    if name == "remote":
+        return Choice(name, model, "as named")
     if model:
         return Choice(_kind(name, model), model, "as named")
     found = choose()
@@ -73,12 +79,26 @@ def load_engine(
     chosen = choose_engine(name, model)
     if ":" in chosen.engine:
         return _custom(chosen.engine)
+    if chosen.engine == "remote":
+        raise ValueError("engine remote needs engine.address: grpc://host:port of its server")
     if chosen.engine == "hybrid":
         return _hybrid(chosen.model, device, precision, max_side, size)
     if chosen.engine == "geometric":
         return _geometric(max_side)
     make = _onnx if chosen.engine == "onnx" else _torch
     return make(chosen.model, device, precision, size or max_side)
+
+
+def load_remote(config: RemoteConfig, fallback: str = "", max_side: int = 0) -> Engine:
+    """A network on a server; `fallback` "geometric" helps out while that is away. ValueErrors with
+    a sentence."""
+    from dens3r_ros.engines.remote.engine import connect
+    from dens3r_ros.engines.remote.fallback import FallbackEngine
+
+    if fallback not in FALLBACKS:
+        raise ValueError(f"engine.fallback {fallback!r} is none of {', '.join(FALLBACKS)}")
+    engine = connect(config)
+    return FallbackEngine(engine, _geometric(max_side)) if fallback else engine
 
 
 def load_monocular(

@@ -15,6 +15,10 @@ from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.network.prediction import PairPrediction
 
 
+class EngineAway(RuntimeError):
+    """An engine that runs elsewhere does not answer for now; the same may be asked again later."""
+
+
 @dataclass(frozen=True)
 class EngineInfo:
     """What an engine is and gives."""
@@ -105,6 +109,20 @@ class WarmingEngine(Engine, Protocol):
 
     def warm_up(self) -> None:
         """Run once on a blank frame."""
+        ...
+
+
+@runtime_checkable
+class DistantEngine(Engine, Protocol):
+    """An engine that runs elsewhere, and may be away: its calls then raise `EngineAway`."""
+
+    @property
+    def trouble(self) -> str:
+        """Why it does not answer, in a sentence; empty while it does."""
+        ...
+
+    def figures(self) -> dict[str, str]:
+        """What a person would like to know of the connection, by name."""
         ...
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -42,6 +43,17 @@ class Parts:
     places: PlaceIndex
     archive: KeyframeArchive
     leveller: Leveller
+
+
+@dataclass(eq=False)
+class _Left:
+    """What a new keyframe is not tied to yet."""
+
+    others: deque[Keyframe]
+    around: tuple[Keyframe, ...]
+    """Those that are seen beside each other."""
+    tied: list[Link] | None = None
+    """Links to it whose other way is not known; None before they are looked for."""
 
 
 class World:
@@ -103,24 +115,30 @@ class World:
         self._take_in(made)
         others = [other for other in around if other.id != keyframe.id]
         self._busy[made.id] = {keyframe.id, made.id, *(other.id for other in others)}
-        self.background.add(self._settle(made, keyframe, others))
+        seen = (keyframe, *others) if self.parts.config.graph.neighbours else ()
+        left = _Left(deque(others), seen)
+        self.background.add(
+            self._settle(made, keyframe, left), lambda: self._settle(made, keyframe, left)
+        )
 
-    def _settle(
-        self, made: Keyframe, keyframe: Keyframe, others: Sequence[Keyframe]
-    ) -> Iterator[None]:
-        """Tie a new keyframe to all it sees, and solve; yields after every piece of work."""
+    def _settle(self, made: Keyframe, keyframe: Keyframe, left: _Left) -> Iterator[None]:
+        """Tie a new keyframe to all it sees, and solve; yields after every piece of work. Begun
+        anew, it goes on with what is `left`."""
         yield from self._mature(keyframe)
         maker, graph = self.parts.maker, self.graph
-        around = (keyframe, *others) if self.parts.config.graph.neighbours else ()
-        tied = [one for one in self._links if one.j is made and one.i in around]
-        for forth in tied:
-            self._tie(maker.link_back(forth, graph, self._beside(forth.i, around)))
+        if left.tied is None:
+            left.tied = [one for one in self._links if one.j is made and one.i in left.around]
+        while left.tied:
+            forth = left.tied[0]
+            self._tie(maker.link_back(forth, graph, self._beside(forth.i, left.around)))
+            left.others = deque(other for other in left.others if other is not forth.i)
+            left.tied.pop(0)
             yield
-        for other in others:
-            if not any(one.i is other for one in tied):
-                beside = self._beside(other, around)
-                self._tie((yield from maker.link_both(made, other, graph, beside)))
-                yield
+        while left.others:
+            beside = self._beside(left.others[0], left.around)
+            self._tie((yield from maker.link_both(made, left.others[0], graph, beside)))
+            left.others.popleft()
+            yield
         yield from self.loops.close(made, graph)
         for known in (keyframe, made):
             maker.expect_scale(known, graph)

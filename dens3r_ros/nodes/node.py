@@ -129,7 +129,7 @@ class Dens3rNode(LifecycleNode):
         """Wait until the engine that the parameters name is loaded, or cannot be."""
         if self._loading is None and self._session is None and not self._settings.check():
             self._settings.locked = True
-            self._loading = begin_loading(self.config.engine)
+            self._loading = begin_loading(self.config.engine, self.config.remote)
         if self._loading is not None:
             # on_configure reads what has come of it.
             await settled(self, self._loading)
@@ -141,7 +141,8 @@ class Dens3rNode(LifecycleNode):
         if found:
             self.get_logger().error("cannot configure: " + "; ".join(found))
             return _FAILURE
-        loading, self._loading = self._loading or begin_loading(self.config.engine), None
+        loading = self._loading or begin_loading(self.config.engine, self.config.remote)
+        self._loading = None
         try:
             engine = loading.result()
             self._session = NodeSession(self, self.config.in_tree(), engine)

@@ -11,6 +11,7 @@ from rclpy.node import Node
 from dens3r_ros.mapping.update import Tracking
 from dens3r_ros.nodes.messages import interfaces
 from dens3r_ros.nodes.messages.qos import POSES_OUT
+from dens3r_ros.nodes.outputs.server_report import ServerLog, figures_of, trouble_of
 from dens3r_ros.nodes.session import NodeSession
 from dens3r_ros.nodes.status_message import status_message
 
@@ -22,6 +23,7 @@ class Reporting:
         self._node, self._session = node, session
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", POSES_OUT)
         self._complaint: str | None = None
+        self._server = ServerLog(node.get_logger())
         self._status = None
         if interfaces.messages is not None:
             self._status = node.create_publisher(interfaces.messages.Status, "~/status", POSES_OUT)
@@ -31,6 +33,7 @@ class Reporting:
         session = self._session
         self._warn_of_namesake()
         self._warn_of_transforms()
+        self._server.note(session.engine)
         # A player that knows the queue, as the bag stepper does, is silent while it is full.
         queued = session.config.input.policy == "every" and session.waiting()
         if session.intake is not None and not queued:
@@ -80,6 +83,8 @@ class Reporting:
         stalled = [s.topic for s in session.intake.cameras.values() if s.stalled]
         if stalled:
             return DiagnosticStatus.ERROR, "no images on " + ", ".join(stalled)
+        if trouble := trouble_of(session.engine):
+            return DiagnosticStatus.WARN, trouble
         if session.update is None:
             return DiagnosticStatus.WARN, "no image processed yet"
         if session.missing_transform is not None:
@@ -122,6 +127,7 @@ class Reporting:
             values["lengths"] = "metres" if metric else f"not metres: {session.metres.missing()}"
         if session.scale.active:
             values["scale"] = session.scale.progress()
+        values |= figures_of(session.engine)
         values |= {f"dropped: {k}": str(v) for k, v in counts.dropped.items()}
         for stage, (median, p95) in session.durations.percentiles().items():
             values[f"{stage} ms p50 / p95"] = f"{median:.1f} / {p95:.1f}"

@@ -12,6 +12,7 @@ from rclpy.node import Node
 from dens3r_ros.mapping.update import Tracking, Update
 from dens3r_ros.nodes.messages import interfaces
 from dens3r_ros.nodes.messages.packing import header_at
+from dens3r_ros.nodes.outputs.server_report import trouble_of
 from dens3r_ros.nodes.session import NodeSession
 
 
@@ -63,10 +64,10 @@ def _fill_tracking(message: Any, session: NodeSession) -> None:
     elif faults.of_image:
         message.tracking, message.reason = message.TRACKING_LOST, faults.of_image
     elif session.update is None:
-        message.tracking = message.TRACKING_INACTIVE
+        message.tracking, message.reason = message.TRACKING_INACTIVE, trouble_of(session.engine)
     else:
         message.tracking = states[session.update.state]
-        message.reason = session.update.reason or faults.text
+        message.reason = trouble_of(session.engine) or session.update.reason or faults.text
 
 
 def _fill_images(message: Any, session: NodeSession) -> None:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from dens3r_ros.engines.protocol import EngineAway
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.graph.graph import rigid
 from dens3r_ros.mapping.history.record import Record
@@ -136,7 +137,12 @@ class DecodingThread:
         """The session's answer; where it finds nothing, the frame before may be the keyframe that
         leads on."""
         take, earlier = self._session.take, request.earlier
-        update = take(request.frame, self._expected(request.record), request.leaving)
+        try:
+            update = take(request.frame, self._expected(request.record), request.leaving)
+        except EngineAway:
+            if earlier is not None:
+                self._session.world.records.append(earlier.record)
+            raise
         if earlier is None:
             return update
         if update.T_map_camera is not None:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from dens3r_ros.engines.protocol import DistantEngine, EngineAway
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.front_end.answer import LastAnswer, placed_update, unplaced_update
 from dens3r_ros.mapping.front_end.course import Course
@@ -58,6 +59,8 @@ class FrontEnd:
         self._lost = 0
         self._asked: _Asked | None = None
         self._last: Update | None = None
+        # A frame never waits for an engine that may be away.
+        self._distant = isinstance(session.parts.engine, DistantEngine)
 
     def step(self, frame: Frame) -> Update:
         """Place one frame."""
@@ -68,15 +71,15 @@ class FrontEnd:
         if decoded is not None:
             with watch.stage("take over"):
                 self._take_over(decoded)
-        if self._schedule.at_once:
+        if self._schedule.at_once and not self._distant:
             update = self._at_once(course, frame, "decoded at once")
-            if update.T_map_camera is not None:
+            if update is not None and update.T_map_camera is not None:
                 return update
         with watch.stage("follow"):
             found = course.place(frame)
-        if course.reference is not None and vanishing(course, found, self._schedule.lag):
+        if self._waits_for(course, found):
             update = self._at_once(course, frame, found)
-            if update.T_map_camera is not None:
+            if update is not None and update.T_map_camera is not None:
                 return update
             if isinstance(found, Placed):
                 # What was taken over meanwhile may stand by another keyframe.
@@ -87,8 +90,9 @@ class FrontEnd:
 
     def finish(self) -> None:
         """Take over what is under way, and do all work that waits."""
-        if self._decoder.waiting:
-            self._take_over(self._taken())
+        decoded = self._taken() if self._decoder.waiting else None
+        if decoded is not None:
+            self._take_over(decoded)
         self._ledger.settle()
         self.aside(self._session.finish).result()
 
@@ -116,15 +120,23 @@ class FrontEnd:
             self._courses[camera] = Course(owner, self._config.tracking, gyroscope)
         return self._courses[camera]
 
-    def _at_once(self, course: Course, frame: Frame, found: Placed | str) -> Update:
+    def _waits_for(self, course: Course, found: Placed | str) -> bool:
+        """Whether a frame should not be answered before it is decoded."""
+        known = course.reference is not None and not self._distant
+        return known and vanishing(course, found, self._schedule.lag)
+
+    def _at_once(self, course: Course, frame: Frame, found: Placed | str) -> Update | None:
         """Decode a frame and wait for it."""
         record = None
         if isinstance(found, Placed) and course.reference is not None:
             record = self._record(course.reference, frame, found)
-        if self._decoder.waiting:
-            self._take_over(self._taken())
+        under_way = self._taken() if self._decoder.waiting else None
+        if under_way is not None:
+            self._take_over(under_way)
         self._ask(course, frame, found, record)
         decoded = self._taken()
+        if decoded is None:
+            return None
         self._take_over(decoded)
         update, reference = decoded.update, course.reference
         if update.T_map_camera is None or reference is None:
@@ -168,14 +180,20 @@ class FrontEnd:
         self._asked = _Asked(frame, record, self._ledger.told)
         self._schedule.asked(course)
 
-    def _taken(self) -> Decoded:
-        """What was asked for; where there is only an error, the frame keeps the place it has."""
+    def _taken(self) -> Decoded | None:
+        """What was asked for; where there is only an error, the frame keeps the place it has.
+        Nothing where the engine is away: tracking goes on without."""
         try:
             return self._decoder.take()
-        except Exception:
-            if self._asked is not None and self._asked.record is not None:
-                self._ledger.add(self._asked.record)
-            raise
+        except Exception as error:
+            asked = self._asked
+            if asked is not None and asked.record is not None:
+                self._ledger.add(asked.record)
+            if not isinstance(error, EngineAway):
+                raise
+            if asked is not None and asked.record is None:
+                self._course(asked.frame.camera).unplaced.append(asked.frame)
+            return None
 
     def _take_over(self, decoded: Decoded) -> None:
         """Let every camera go on from what a decoding brought."""

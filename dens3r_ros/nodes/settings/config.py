@@ -10,7 +10,8 @@ from typing import Any
 
 from dens3r_ros.nodes.settings.floor_plan import GridParameters
 from dens3r_ros.nodes.settings.inertial import ImuParameters
-from dens3r_ros.nodes.settings.rules import Rule, setting
+from dens3r_ros.nodes.settings.remote import RemoteParameters
+from dens3r_ros.nodes.settings.rule import Rule, setting
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,9 @@ class EngineParameters:
 
     name: str = setting(
         "auto",
-        "auto, torch, onnx, geometric, hybrid, or module:factory. auto takes the model named, else "
-        "the one of `dens3r models use`, else the best on this machine, else geometric.",
+        "auto, torch, onnx, geometric, hybrid, remote, or module:factory. auto takes the model "
+        "named, else the one of `dens3r models use`, else the best on this machine, else "
+        "geometric.",
     )
     model: str = setting(
         "",
@@ -40,6 +42,14 @@ class EngineParameters:
     )
     max_side: int = setting(
         0, "Long side of images that geometry matches, pixels; 0 as they come.", low=0, high=4096
+    )
+    address: str = setting(
+        "",
+        "Of remote: grpc://host:port of a server that `dens3r serve` started, grpcs:// for TLS; "
+        "/NAME behind it where that serves the model under a name.",
+    )
+    fallback: str = setting(
+        "", "Of remote: what helps out while the server is away.", choices=("", "geometric")
     )
 
 
@@ -238,6 +248,7 @@ class NodeConfig:
 
     autostart: bool = setting(True, "Configure and activate at once, without a lifecycle manager.")
     engine: EngineParameters = field(default_factory=EngineParameters)
+    remote: RemoteParameters = field(default_factory=RemoteParameters)
     input: InputParameters = field(default_factory=InputParameters)
     frames: FrameParameters = field(default_factory=FrameParameters)
     mapping: MappingParameters = field(default_factory=MappingParameters)

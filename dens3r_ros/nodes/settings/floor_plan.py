@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dens3r_ros.nodes.settings.rules import setting
+from dens3r_ros.nodes.settings.rule import setting
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from dens3r_ros.imu import PRESETS, ImuNoise
-from dens3r_ros.nodes.settings.rules import setting
+from dens3r_ros.nodes.settings.rule import setting
 
 AUTO = "auto"
 

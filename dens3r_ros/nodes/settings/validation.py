@@ -9,10 +9,12 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from dens3r_ros.nodes.settings.config import NodeConfig, Rule, parameter_table
+from dens3r_ros.nodes.settings.config import NodeConfig, parameter_table
+from dens3r_ros.nodes.settings.remote import remote_config
+from dens3r_ros.nodes.settings.rule import Rule
 
 QUATERNION_ERROR = 0.01
-ENGINES = ("auto", "torch", "onnx", "geometric", "hybrid")
+ENGINES = ("auto", "torch", "onnx", "geometric", "hybrid", "remote")
 
 
 def problems(config: NodeConfig) -> list[str]:
@@ -88,6 +90,8 @@ def _contradictions(config: NodeConfig) -> Iterable[str]:
     yield from _no_rotations("frames.base_from_camera", frames.base_from_camera)
     yield from _no_rotations("input.extrinsics", config.input.extrinsics)
     yield from _engine_problems(config.engine.name)
+    if config.engine.name == "remote":
+        yield from _remote_problems(config)
 
 
 def _no_rotations(name: str, numbers: tuple[float, ...]) -> Iterable[str]:
@@ -106,6 +110,13 @@ def _engine_problems(name: str) -> Iterable[str]:
         yield f"engine.name '{name}' is none of {', '.join(ENGINES)} and not module:factory"
     elif not _importable(module):
         yield f"engine.name: no module '{module}' on this machine"
+
+
+def _remote_problems(config: NodeConfig) -> Iterable[str]:
+    try:
+        remote_config(config.engine, config.remote)
+    except ValueError as error:
+        yield str(error)
 
 
 def _importable(module: str) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a parameter is described: what it means, and which values it may have."""
+"""What a parameter means and which values it may have, kept with its default."""
 
 from __future__ import annotations
 

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Maps as few bytes, and back.
+
+Points travel as depth in float16 and as ray (x/z, y/z) in steps of 1/2048, or as x, y, z in float16
+where some lie beside or behind the camera; confidence as its logarithm and normals on an octahedron
+in 8 or 16 bits; all of that goes through PNG's filters, without further loss. Descriptors travel as
+float16. Anything else, and everything where `points` is "float32", travels as it is.
+`docs/start/server.md` states the errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+POINTS = ("float16", "float32")
+BITS = (8, 16)
+_RAY_STEP = 2.0**-11
+_STEEPEST = 15.0
+"""Largest x/z or y/z that 16 bits hold in these steps, with some reserve."""
+_LOG_STEP = {8: 1 / 32, 16: 1 / 4096}
+"""Of the logarithm of confidence, which reaches 8 and 16."""
+_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How exactly maps travel.
+
+    points  "float16", or "float32" for everything as it is
+    bits    of confidence and normals, 8 or 16
+    """
+
+    points: str = "float16"
+    bits: int = 8
+
+    def __post_init__(self) -> None:
+        if self.points not in POINTS or self.bits not in BITS:
+            raise ValueError(f"maps travel as {POINTS} and {BITS} bits, not as {self}")
+
+
+def pack(name: str, array: np.ndarray, packing: Packing) -> tuple[dict[str, Any], bytes]:
+    """One map (H, W, ...): what to know of it, and its bytes."""
+    how = _way(name, array, packing)
+    about = {"how": how, "shape": array.shape, "bits": packing.bits, "type": array.dtype.str}
+    return about, _WAYS[how][0](array, packing.bits)
+
+
+def unpack(about: Mapping[str, Any], data: bytes) -> np.ndarray:
+    """The map again; ValueError where the bytes are none."""
+    how, shape = about["how"], tuple(about["shape"])
+    if how == "raw":
+        return np.frombuffer(data, np.dtype(about["type"])).reshape(shape).copy()
+    return _WAYS[how][1](data, about["bits"], shape)
+
+
+def _way(name: str, array: np.ndarray, packing: Packing) -> str:
+    if packing.points == "float32" or array.dtype != np.float32:
+        return "raw"
+    if name.startswith("points"):
+        return "rays" if _before_camera(array) else "halves"
+    if name.startswith("confidence"):
+        return "logarithms"
+    if name.startswith("normals"):
+        return "octahedron"
+    return "halves" if name.startswith("descriptor") else "raw"
+
+
+def _before_camera(points: np.ndarray) -> bool:
+    """Whether every point can be said as depth and ray."""
+    z = points[..., 2]
+    if not np.isfinite(points).all() or z.min() < 1e-4 or z.max() > 6e4:
+        return False
+    return bool((np.abs(points[..., :2]).max(-1) < _STEEPEST * z).all())
+
+
+def _pack_raw(array: np.ndarray, bits: int) -> bytes:
+    return np.ascontiguousarray(array).tobytes()
+
+
+def _pack_halves(array: np.ndarray, bits: int) -> bytes:
+    largest = np.finfo(np.float16).max
+    return array.clip(-largest, largest).astype(np.float16).tobytes()
+
+
+def _unpack_halves(data: bytes, bits: int, shape: tuple[int, ...]) -> np.ndarray:
+    return np.frombuffer(data, np.float16).reshape(shape).astype(np.float32)
+
+
+def _pack_rays(points: np.ndarray, bits: int) -> bytes:
+    # Rays are of the depth that arrives, so that x and y err by the ray's step alone.
+    depth = points[..., 2].astype(np.float16)
+    z = depth.astype(np.float32)
+    planes = [depth.view(np.uint16)]
+    for axis in (0, 1):
+        planes.append((np.rint(points[..., axis] / z / _RAY_STEP) + 32768).astype(np.uint16))
+    return _png(np.vstack(planes))
+
+
+def _unpack_rays(data: bytes, bits: int, shape: tuple[int, ...]) -> np.ndarray:
+    height, width = shape[:2]
+    planes = _from_png(data, (3 * height, width), np.uint16)
+    z = planes[:height].view(np.float16).astype(np.float32)
+    points = np.empty((height, width, 3), np.float32)
+    for axis in (0, 1):
+        plane = planes[(axis + 1) * height : (axis + 2) * height]
+        points[..., axis] = (plane.astype(np.float32) - 32768) * np.float32(_RAY_STEP) * z
+    points[..., 2] = z
+    return points
+
+
+def _pack_logarithms(confidence: np.ndarray, bits: int) -> bytes:
+    steps = np.rint(np.log(np.maximum(confidence, 1)) / _LOG_STEP[bits])
+    return _png(steps.clip(0, 2**bits - 1).astype(_unsigned(bits)))
+
+
+def _unpack_logarithms(data: bytes, bits: int, shape: tuple[int, ...]) -> np.ndarray:
+    steps = _from_png(data, shape, _unsigned(bits)).astype(np.float32)
+    return np.exp(steps * np.float32(_LOG_STEP[bits]))
+
+
+def _pack_octahedron(normals: np.ndarray, bits: int) -> bytes:
+    flat = normals / np.maximum(np.abs(normals).sum(-1, keepdims=True), 1e-9)
+    x, y = flat[..., 0], flat[..., 1]
+    behind = flat[..., 2] < 0
+    folded = (1 - np.abs(y)) * _sign(x), (1 - np.abs(x)) * _sign(y)
+    planes = [np.where(behind, there, here) for there, here in zip(folded, (x, y), strict=True)]
+    whole = (2**bits - 2) / 2
+    return _png(np.rint((np.vstack(planes) + 1) * whole).astype(_unsigned(bits)))
+
+
+def _unpack_octahedron(data: bytes, bits: int, shape: tuple[int, ...]) -> np.ndarray:
+    height, width = shape[:2]
+    whole = np.float32((2**bits - 2) / 2)
+    planes = _from_png(data, (2 * height, width), _unsigned(bits)).astype(np.float32) / whole - 1
+    x, y = planes[:height], planes[height:]
+    z = 1 - np.abs(x) - np.abs(y)
+    over = np.maximum(-z, 0)
+    normals = np.dstack((x - over * _sign(x), y - over * _sign(y), z))
+    return normals / np.linalg.norm(normals, axis=-1, keepdims=True)
+
+
+def _sign(values: np.ndarray) -> np.ndarray:
+    return np.where(values < 0, np.float32(-1), np.float32(1))
+
+
+def _unsigned(bits: int) -> type:
+    return np.uint8 if bits == 8 else np.uint16
+
+
+def _png(plane: np.ndarray) -> bytes:
+    return cv2.imencode(".png", plane, _PNG)[1].tobytes()
+
+
+def _from_png(data: bytes, shape: tuple[int, ...], kind: type) -> np.ndarray:
+    plane = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if plane is None or plane.shape != tuple(shape) or plane.dtype != kind:
+        raise ValueError(f"{len(data)} bytes that came are no map of {tuple(shape)}")
+    return plane
+
+
+_WAYS: dict[str, tuple[Callable[..., bytes], Callable[..., np.ndarray]]] = {
+    "raw": (_pack_raw, unpack),
+    "halves": (_pack_halves, _unpack_halves),
+    "rays": (_pack_rays, _unpack_rays),
+    "logarithms": (_pack_logarithms, _unpack_logarithms),
+    "octahedron": (_pack_octahedron, _unpack_octahedron),
+}
