@@ -19,7 +19,7 @@ from dens3r_ros.mapping.files.map_target import check_target
 from dens3r_ros.mapping.files.saving import restored, to_save
 from dens3r_ros.mapping.front_end.front_end import FrontEnd
 from dens3r_ros.mapping.graph.graph import Edge
-from dens3r_ros.mapping.gyroscope import Gyroscope
+from dens3r_ros.mapping.inertial.gyroscope import Gyroscope
 from dens3r_ros.mapping.parts import usual_parts
 from dens3r_ros.mapping.reporting import keyframe_view
 from dens3r_ros.mapping.session import MappingSession

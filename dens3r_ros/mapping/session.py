@@ -11,8 +11,8 @@ from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.rotation import turn
 from dens3r_ros.mapping.going_on import go_on
-from dens3r_ros.mapping.gyroscope import Gyroscope, start_of
 from dens3r_ros.mapping.history.history import History
+from dens3r_ros.mapping.inertial.gyroscope import Gyroscope, start_of
 from dens3r_ros.mapping.joining import join
 from dens3r_ros.mapping.keyframes.company import Company
 from dens3r_ros.mapping.keyframes.initialiser import Initialiser, placed_waiting

@@ -13,7 +13,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from dens3r_ros.nodes.messages.packing import camera_info_message, header_at, image_message
 from dens3r_ros.nodes.messages.qos import images_in
 from dens3r_ros.nodes.messages.transforms import TransformPublisher, transform_at
-from dens3r_ros.nodes.simulated_imu import SimulatedImu
+from dens3r_ros.nodes.outputs.simulated_imu import SimulatedImu
 from dens3r_ros.nodes.starting.process import Stop, run_node
 from dens3r_ros.sources import SourceError, open_source
 

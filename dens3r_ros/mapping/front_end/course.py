@@ -15,7 +15,7 @@ from dens3r_ros.mapping.config import TrackingConfig
 from dens3r_ros.mapping.front_end.fast_tracker import Placed, place
 from dens3r_ros.mapping.front_end.motion import Motion
 from dens3r_ros.mapping.front_end.turning import turned
-from dens3r_ros.mapping.gyroscope import Gyroscope, turned_on
+from dens3r_ros.mapping.inertial.gyroscope import Gyroscope, turned_on
 from dens3r_ros.mapping.reference import Reference
 from dens3r_ros.mapping.tracking.agreement import swing
 

@@ -20,8 +20,8 @@ from dens3r_ros.mapping.front_end.ledger import Ledger
 from dens3r_ros.mapping.front_end.need import leaving, vanishing
 from dens3r_ros.mapping.front_end.schedule import DecodingSchedule
 from dens3r_ros.mapping.graph.graph import rigid
-from dens3r_ros.mapping.gyroscope import Gyroscope
 from dens3r_ros.mapping.history.record import Record
+from dens3r_ros.mapping.inertial.gyroscope import Gyroscope
 from dens3r_ros.mapping.odometry import Odometry
 from dens3r_ros.mapping.reference import Reference
 from dens3r_ros.mapping.session import MappingSession
@@ -81,6 +81,9 @@ class FrontEnd:
             update = self._at_once(course, frame, found)
             if update is not None and update.T_map_camera is not None:
                 return update
+            if isinstance(found, Placed):
+                # What was taken over meanwhile may stand by another keyframe.
+                found = replace(found, T_keyframe_frame=course.motion.T_keyframe_frame)
         else:
             self._note(course, frame, found)
         return self._answer(course, frame, found, decoded, watch)

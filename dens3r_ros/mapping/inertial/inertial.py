@@ -17,13 +17,15 @@ from dens3r_ros.mapping.update import Update
 
 _APART_S = 0.12
 """Seconds between the moments that are aligned: several in each step of a walker."""
-_SPAN_S = 20.0
+_SPAN_S = 40.0
 """Seconds that are aligned at once, at most; and at least before anything is said."""
 _LEAST_S = 4.0
-_EVERY_S = 2.0
+_EVERY_S = 2.5
 """Seconds between two attempts."""
 SURE = 0.012
 """Standard deviation of the logarithm of the scale with which it is believed."""
+SETTLED = 0.018
+"""The same once all that is aligned at once is there: more motion of this kind tells no more."""
 _MODEST = 2.0
 """By how much larger the deviations are than the equations say: they know nothing of biases that
 wander, nor of errors that frames share."""
@@ -256,7 +258,8 @@ class Inertial:
         if found is None:
             return False
         self._turn_bias = found.turn_bias
-        if before is None or _MODEST * found.sigma > SURE or not _steady(before, found):
+        limit = SURE if self._span() < 0.9 * _SPAN_S else SETTLED
+        if before is None or _MODEST * found.sigma > limit or not _steady(before, found):
             return False
         self.alignment = found
         return True
