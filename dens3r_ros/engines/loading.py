@@ -27,6 +27,9 @@ _NO_NETWORK = (
     "as named; no model was, and none of single images lies on this machine, so the small"
     f" {SHIPPED} tells depth: dens3r models list has better ones"
 )
+_ALIKE = 1.5
+"""Factor on the number of parameters within which a file is the model it is named after; published
+files hold some that nothing here uses."""
 ENGINES = ("auto", "torch", "onnx", "geometric", "hybrid", "remote")
 
 FALLBACKS = ("", "geometric")
@@ -177,7 +180,22 @@ def load_any_network(model: str) -> AnyNetwork:
 
     if model.startswith(PREFIX):
         return random_network(model.removeprefix(PREFIX))
-    return load_network(resolve_model(model))
+    network = load_network(resolve_model(model))
+    _check_as_named(model, network)
+    return network
+
+
+def _check_as_named(model: str, network: AnyNetwork) -> None:
+    """Refuse a file that lies where a much larger or smaller model of that name should."""
+    known = load_manifest().get(model)
+    if known is None or known.parameters is None:
+        return
+    count = network.info.parameters
+    if not 1 / _ALIKE < count / known.parameters < _ALIKE:
+        raise ModelError(
+            f"the file of {model} holds a network of {count / 1e6:.0f} million parameters, not of"
+            f" {known.parameters / 1e6:.0f}: another model; dens3r models fetch {model} brings it"
+        )
 
 
 def load_named_network(model: str) -> Network:

@@ -138,6 +138,13 @@ def test_weights_are_not_taken_for_an_export(weights: Path) -> None:
         load_engine("onnx", str(weights))
 
 
+def test_a_file_of_another_model_under_a_name_is_told(weights: Path, monkeypatch) -> None:
+    """A giant where small is named would take minutes to show that it is none."""
+    monkeypatch.setattr("dens3r_ros.engines.loading.resolve_model", lambda _: weights)
+    with pytest.raises(ValueError, match=r"file of da3-small holds .* not of 34: another model"):
+        load_engine("torch", "da3-small", device="cpu")
+
+
 def test_random_networks_have_the_published_sizes() -> None:
     known = {name: entry.parameters for name, entry in load_manifest().items()}
     for name, description in DESCRIPTIONS.items():
