@@ -15,7 +15,8 @@ from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.update import Tracking, Update
 
 CONFIG = MapperConfig(decoding=DecodingConfig(3, 2), graph=GraphConfig(child_process=False))
-AWAY = range(18, 34)
+BRIEFLY, LONG = range(18, 26), range(18, 34)
+"""While the view turns by 10 and by 19 degrees; what is beyond the keyframe's edge is unknown."""
 FRAMES = 48
 
 
@@ -67,15 +68,18 @@ def stroll(box_room, camera_pose):
     return box_room(np.array(steps), (168, 240))
 
 
-def test_tracking_goes_on_and_so_does_the_map_when_the_engine_is_back(stroll) -> None:
-    undisturbed = ate(stroll, walked(stroll, range(0))[1])
-    updates, mapper = walked(stroll, AWAY)
-    assert all(updates[n].state is Tracking.TRACKING for n in AWAY)
-    assert not any(updates[n].decoded for n in AWAY[3:])
-    assert any(update.decoded for update in updates[AWAY.stop + 1 : AWAY.stop + 8])
-    frames, error = ate(stroll, mapper)
-    assert frames == undisturbed[0] == FRAMES
-    assert error <= 1.3 * undisturbed[1] + 0.005
+@pytest.mark.parametrize("away", [BRIEFLY, LONG])
+def test_tracking_goes_on_and_so_does_the_map_when_the_engine_is_back(away, stroll) -> None:
+    updates, mapper = walked(stroll, away)
+    assert all(updates[n].state is Tracking.TRACKING for n in away)
+    assert not any(updates[n].decoded for n in away[3:])
+    assert any(update.decoded for update in updates[away.stop + 1 : away.stop + 8])
+    assert ate(stroll, mapper)[0] == FRAMES
+
+
+def test_a_short_absence_changes_the_way_little(stroll) -> None:
+    undisturbed = ate(stroll, walked(stroll, range(0))[1])[1]
+    assert ate(stroll, walked(stroll, BRIEFLY)[1])[1] <= 1.3 * undisturbed
 
 
 def test_a_map_begins_once_the_engine_is_there(stroll) -> None:
