@@ -34,6 +34,8 @@ class Counters:
     keyframes: int = 0
     keyframes_in_window: int = 0
     keyframes_in_archive: int = 0
+    pieces: int = 0
+    """Of the map, that nothing ties together yet; 1 where all of it is one."""
     edges: int = 0
     loops: int = 0
     loops_refused: int = 0
@@ -84,6 +86,8 @@ class Update:
     """What made z of `map` point up: "base", "floor" or "camera"; empty before it is known."""
     notice: str = ""
     """What went wrong beside the frame and was mended; said once."""
+    piece: int | None = None
+    """The piece of the map that the keyframe is of, named by the oldest of its keyframes."""
     decoded: bool = True
     """Whether a decoding, of this frame or an earlier one, was taken over with it."""
 
@@ -120,6 +124,8 @@ class KeyframeView:
     """Grows whenever pose or points change."""
     make: Callable[[], tuple[np.ndarray, np.ndarray, np.ndarray]]
     """Gives points, confidence and colours."""
+    piece: int = 0
+    """Of the map: keyframes of two pieces do not line up, however their poses look."""
 
     @cached_property
     def _made(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -55,6 +55,7 @@ def placed_update(
         T_map_camera=T_map_camera,
         covariance=found.covariance * units[:, None] * units,
         keyframe_id=reference.keyframe_id,
+        piece=reference.piece,
         scale=scale,
         maps=carried_maps(reference, T, frame.stamp, unit),
         intrinsics=at_input(reference.sight.camera, reference.sight.placement),
