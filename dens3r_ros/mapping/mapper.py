@@ -71,6 +71,14 @@ class Mapper:
         views += [keyframe_view(archive.shown(i), i, world.graph) for i in archive]
         return sorted(views, key=lambda view: view.id)
 
+    @property
+    def piece(self) -> int | None:
+        """The piece of the map that the camera that owns `odom` is in, or was in last; keyframes of
+        others do not line up with its. None before there is a map, or a place in a loaded one."""
+        session = self._quiet()
+        here = session.odometry.keyframe_id
+        return None if here is None else session.world.graph.pieces[here]
+
     def keyframe_poses(self) -> dict[int, np.ndarray]:
         """S_map_keyframe (4, 4) of every keyframe: its pose and the length of its unit."""
         return dict(self._quiet().world.graph.poses)

@@ -13,7 +13,7 @@ from dens3r_ros.mapping.odometry import Odometry, in_map
 from dens3r_ros.mapping.step import Step
 from dens3r_ros.mapping.tracking.cameras import camera_rays
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
-from dens3r_ros.mapping.update import Counters, KeyframeView, Tracking, Update
+from dens3r_ros.mapping.update import Counters, KeyframeView, Tracking, Update, place_reason
 from dens3r_ros.mapping.world import World
 
 
@@ -57,7 +57,7 @@ def report(
         intrinsics=stream.intrinsics,
         intrinsics_estimated=step.frame.intrinsics is None,
         matched=step.found.matched if step.found else float(tracked),
-        reason=step.reason,
+        reason=place_reason(totals.pieces) if tracked else step.reason,
         timings=dict(step.watch.milliseconds),
         computed=dict(step.watch.computed),
         counters=totals,

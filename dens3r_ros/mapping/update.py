@@ -42,6 +42,13 @@ class Counters:
     solves: int = 0
 
 
+def place_reason(pieces: int) -> str:
+    """What is to be said of a place in a map of so many pieces."""
+    if pieces < 2:
+        return ""
+    return f"in one of {pieces} pieces of the map, which nothing ties together yet"
+
+
 @dataclass(frozen=True, eq=False)
 class Update:
     """The answer to one frame; poses are camera-to-world, (4, 4) float64, rigid.
@@ -73,7 +80,8 @@ class Update:
     matched: float
     """Share of the keyframe's pixels that the frame still sees."""
     reason: str = ""
-    """Why the state is what it is, where that is not plain."""
+    """Why the state is what it is, where that is not plain; with a place, whether the map around
+    it is only a piece."""
     motion_seen: bool = True
     """Whether `odom` went on by what was seen of the motion since the last frame with a place, and
     not by what was expected of it."""

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from mapped_walks import INLINE, errors, oracle
 
-from dens3r_ros.mapping.config import DecodingConfig
+from dens3r_ros.mapping.config import DecodingConfig, GraphConfig
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.update import Tracking, Update
 
+BESIDE = GraphConfig(child_process=True)
 TRACKED = replace(INLINE, decoding=DecodingConfig(2, 1))
 
 
@@ -88,6 +89,17 @@ def test_what_cannot_be_joined_is_kept_and_saved_apart(carried_off, tmp_path) ->
     loaded.finish()
     assert update.state is Tracking.TRACKING
     assert len({view.piece for view in loaded.keyframes()}) == 1, "joined by the way walked since"
+
+
+def test_pieces_are_joined_alike_whether_a_process_of_its_own_solves_or_not(carried_off) -> None:
+    runs = [
+        stepped(carried_off, replace(INLINE, graph=graph))[1] for graph in (INLINE.graph, BESIDE)
+    ]
+    for mapper in runs:
+        mapper.close()
+    one, other = (mapper.keyframe_poses() for mapper in runs)
+    assert one.keys() == other.keys()
+    assert all(np.array_equal(one[i], other[i]) for i in one)
 
 
 def test_a_covered_lens_begins_nothing(carried_off) -> None:

@@ -22,6 +22,7 @@ _ROWS = {
     "loops": "loops",
     "wrong_loops": "of which wrong",
     "epochs": "epochs",
+    "pieces": "pieces of the map",
     "path_m": "path, m",
     "ate_sim3_m": "ATE after Sim(3), m",
     "end_error_m": "end seen from start off by, m",
