@@ -51,7 +51,17 @@ FORBIDDEN = {
 # Folders within a package, from below upwards: each imports only those before it. Folders that are
 # not named here, and the modules beside the folders, only must not import each other in circles.
 FOLDERS = {
-    "mapping": ("tracking", "graph", "history", "keyframes", "places", "archive", "files"),
+    "mapping": (
+        "tracking",
+        "graph",
+        "history",
+        "keyframes",
+        "places",
+        "archive",
+        "files",
+        "submaps",
+        "front_end",
+    ),
     "nodes": ("messages", "settings", "inputs", "outputs"),
     "scenes": ("looks", "rays", "worlds"),
     "evaluation": ("oracle", "metrics", "image_pairs", "image_sequences"),
