@@ -41,6 +41,9 @@ class PairTracks:
     b: ImageKey
     flow: np.ndarray
     confidence: np.ndarray
+    measured: bool = True
+    """Whether the engine compared the images there, and does not only believe the points to lie
+    so."""
 
     @property
     def spread(self) -> np.ndarray:
@@ -99,7 +102,7 @@ class TrackStore:
         arrays: dict[str, np.ndarray] = {}
         for number, one in enumerate(self._waiting):
             arrays |= {f"flow{number}": one.flow, f"confidence{number}": one.confidence}
-        names = json.dumps([(one.a, one.b) for one in self._waiting])
+        names = json.dumps([(one.a, one.b, one.measured) for one in self._waiting])
         path = self._folder / f"{self._next:06d}.npz"
         part = path.with_suffix(".part")
         with part.open("wb") as file:
@@ -121,9 +124,17 @@ class TrackStore:
         found: dict[tuple[ImageKey, ImageKey], Place] = {}
         for path in self._chunks():
             with np.load(path) as chunk:
-                for number, (a, b) in enumerate(json.loads(str(chunk["names"]))):
+                for number, (a, b, _) in enumerate(json.loads(str(chunk["names"]))):
                     found.setdefault(((a[0], a[1]), (b[0], b[1])), Place(path, number))
         return found
+
+    def measured(self) -> bool:
+        """Whether there are pairs that were compared on the images; of one engine all are alike."""
+        self.flush()
+        for path in self._chunks()[:1]:
+            with np.load(path) as chunk:
+                return bool(json.loads(str(chunk["names"]))[0][2])
+        return False
 
     @staticmethod
     def read(pair: tuple[ImageKey, ImageKey], place: Place) -> PairTracks:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,9 @@ class _OfPairs:
         for number, (a, b) in enumerate(pairs):
             found = _landing(prediction, number, a)
             if found is not None and _name(a) != _name(b):
-                self._note(pair_tracks(_name(a), _name(b), *found))
+                measured = prediction.pixels_b_in_a is not None
+                tracks = pair_tracks(_name(a), _name(b), *found)
+                self._note(replace(tracks, measured=measured))
         return prediction
 
 

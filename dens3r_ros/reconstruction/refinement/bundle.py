@@ -14,13 +14,14 @@ from scipy.sparse.linalg import spsolve
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.reconstruction.kept.pair_tracks import ImageKey
 from dens3r_ros.reconstruction.refinement.local_system import Local, local_cost, local_system
+from dens3r_ros.reconstruction.refinement.residuals import rays_of
 from dens3r_ros.reconstruction.refinement.sightings import Anchor
 
 _DENSE = 400
 """Keyframes up to which the reduced system is solved as a full matrix."""
 _FIXED = 1e12
 """Information that holds an unknown in place."""
-_ENOUGH = 2e-3
+_ENOUGH = 1e-4
 """Relative gain of a step below which it was the last one."""
 _FARTHEST = 1e-3
 """Inverse depth that is kept at least, as a share of the middle one."""
@@ -91,7 +92,7 @@ class Bundle:
     def solve(
         self,
         state: BundleState,
-        most_steps: int = 12,
+        most_steps: int = 25,
         ended: Callable[[int], bool] = lambda step: False,
     ) -> tuple[BundleState, BundleReport]:
         """Levenberg-Marquardt from `state`; `ended` hears of each step and may say it is enough."""
@@ -234,13 +235,6 @@ def _reduced(local: Local, is_shared: Sequence[bool], damping: float) -> _Reduce
 def scaled(camera: Intrinsics, factor: float) -> Intrinsics:
     """The camera with another focal length."""
     return replace(camera, fx=camera.fx * factor, fy=camera.fy * factor)
-
-
-def rays_of(pixels: np.ndarray, camera: Intrinsics) -> np.ndarray:
-    """(N, 3) rays with z = 1 through (N, 2) pixels."""
-    x = (pixels[:, 0] - camera.cx) / camera.fx
-    y = (pixels[:, 1] - camera.cy) / camera.fy
-    return np.stack((x, y, np.ones(len(pixels))), 1)
 
 
 def small_motion(tangent: np.ndarray) -> np.ndarray:

@@ -10,8 +10,7 @@ import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.reconstruction.kept.pair_tracks import STRIDE
-from dens3r_ros.reconstruction.refinement.bundle import rays_of
-from dens3r_ros.reconstruction.refinement.residuals import errors
+from dens3r_ros.reconstruction.refinement.residuals import errors, rays_of
 
 _ROUNDS = 6
 _FAR = 2.0

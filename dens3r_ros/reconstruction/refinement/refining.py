@@ -20,11 +20,18 @@ from dens3r_ros.reconstruction.kept.pair_tracks import ImageKey, TrackStore, sam
 from dens3r_ros.reconstruction.outputs.scene import ScenePoints
 from dens3r_ros.reconstruction.refinement.bundle import Bundle, BundleReport, BundleState, scaled
 from dens3r_ros.reconstruction.refinement.fusing import fuse_again, keep_confirmed
-from dens3r_ros.reconstruction.refinement.sightings import Anchor, Neighbourhood, gather
+from dens3r_ros.reconstruction.refinement.sightings import (
+    Anchor,
+    Neighbourhood,
+    agreeing,
+    gather,
+)
 from dens3r_ros.reconstruction.refinement.tracked_points import tracked_points
 
 FOCAL_SIGMA = 0.1
 """How unsure a lens is that was learned, as a logarithm of its focal length."""
+_ROUGH_STEPS = 8
+"""Steps with the pairs that mapping took, before others are held against the outcome."""
 _FEWEST = 3
 """Keyframes with tracks below which there is nothing to refine."""
 
@@ -59,14 +66,25 @@ def refine(
         return Refined(mapped, None, None, 1.0, 1.0)
     by_id = {i: key for key, i in around.keyframes.items()}
     keyframes = [by_id[i] for i in sorted(by_id)]
-    bundle = Bundle(anchors, keyframes, FOCAL_SIGMA if mapped.estimated else 0.0)
+    sigma = FOCAL_SIGMA if mapped.estimated else 0.0
+    bundle = Bundle(anchors, keyframes, sigma)
     start = _start(mapped, around, bundle.anchors)
+    if not store.measured():
+        # Points that are believed to lie somewhere are no measurement of where cameras stand.
+        points = tracked_points(bundle.anchors, start, around, files)
+        return Refined(mapped, points, None, 1.0, 1.0)
 
     def each(step: int) -> bool:
         tell(step, None, "bundle")
         return ended()
 
-    state, report = bundle.solve(start, ended=each)
+    state, first = bundle.solve(start, _ROUGH_STEPS, each)
+    around = agreeing(store, around, bundle.anchors, state.inverse, state.poses)
+    bundle = Bundle(gather(store, around, files, units, mapped.intrinsics), keyframes, sigma)
+    again = replace(_start(mapped, around, bundle.anchors), focal=state.focal)
+    again.poses.update(state.poses)
+    state, report = bundle.solve(again, ended=each)
+    report = replace(report, steps=first.steps + report.steps)
     state = _where_it_was(state, start)
     points = tracked_points(bundle.anchors, state, around, files)
     new_units, share = _fuse(bundle.anchors, state, units, files, mapped, around, tell)
@@ -90,7 +108,7 @@ def _start(mapped: Mapped, around: Neighbourhood, anchors: list[Anchor]) -> Bund
 def _where_it_was(state: BundleState, start: BundleState) -> BundleState:
     """The whole moved, turned and scaled as one back to where mapping had it: a bundle knows
     neither place nor unit."""
-    keys = list(state.poses)
+    keys = [key for key in state.poses if key in start.poses]
     now, then = (
         torch.from_numpy(np.array([one.poses[key][:3, 3] for key in keys]))
         for one in (state, start)
@@ -101,8 +119,8 @@ def _where_it_was(state: BundleState, start: BundleState) -> BundleState:
         return state
     scale = scale_of(S)
     poses = {}
-    for key in keys:
-        T = S @ state.poses[key]
+    for key, T_before in state.poses.items():
+        T = S @ T_before
         T[:3, :3] /= scale
         poses[key] = T
     return BundleState(poses, [inverse / scale for inverse in state.inverse], state.focal)

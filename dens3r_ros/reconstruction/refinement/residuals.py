@@ -86,3 +86,10 @@ def _by_point(points: np.ndarray, ahead: np.ndarray, camera: Intrinsics) -> np.n
 def _crossed(points: np.ndarray, by_point: np.ndarray, sign: int) -> np.ndarray:
     """by_point times the derivative of (sign) w x point by w: rows J . (w x p) = (p x J) . w."""
     return sign * np.cross(np.broadcast_to(points, by_point.shape), by_point)
+
+
+def rays_of(pixels: np.ndarray, camera: Intrinsics) -> np.ndarray:
+    """(N, 3) rays with z = 1 through (N, 2) pixels."""
+    x = (pixels[:, 0] - camera.cx) / camera.fx
+    y = (pixels[:, 1] - camera.cy) / camera.fy
+    return np.stack((x, y, np.ones(len(pixels))), 1)

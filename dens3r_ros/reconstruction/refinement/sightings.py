@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -21,9 +21,14 @@ from dens3r_ros.reconstruction.kept.pair_tracks import (
     sample_pixels,
     sampled,
 )
+from dens3r_ros.reconstruction.refinement.residuals import errors, rays_of
 
-FRAMES = 10
+FRAMES = 20
 """Most frames that are no keyframes, of each keyframe, those that see it from farthest aside."""
+_NEAR_PIXELS, _AGREEING, _FEWEST_SURE = 20.0, 0.5, 60
+"""A pair that mapping did not take is taken after all if of its sure tracks, so many at least, more
+than this share lies so near to where poses and depth have it: what drift leaves is larger than what
+a track errs by."""
 _BLOCK = 4
 """Samples each way of which the best textured one is taken for the bundle."""
 _PIXEL_ERROR = 1.5
@@ -104,6 +109,34 @@ def gather(
             _fill(anchor, pairs[key], around)
             found.append(anchor)
     return found
+
+
+def agreeing(
+    store: TrackStore,
+    around: Neighbourhood,
+    anchors: Sequence[Anchor],
+    inverse: Sequence[np.ndarray],
+    poses: Mapping[ImageKey, np.ndarray],
+) -> Neighbourhood:
+    """The same and those pairs of keyframes that mapping decoded but did not take, if what they
+    show agrees with poses (T_world_camera) and inverse depths of the anchors as they are now."""
+    known = {a.key: (a, q) for a, q in zip(anchors, inverse, strict=True)}
+    more = set(around.of)
+    for (a, b), place in store.places().items():
+        both = a in around.keyframes and b in known and a in poses and a[1] == b[1]
+        if not both or (a, b) in around.of:
+            continue
+        anchor, q = known[b]
+        pixels, weights = landing(TrackStore.read((a, b), place))
+        seen, sure = pixels.reshape(1, -1, 2)[:, anchor.chosen], weights.ravel()[anchor.chosen] > 0
+        T = np.linalg.inv(poses[a]) @ poses[b]
+        off, _, ahead = errors(
+            rays_of(anchor.pixels, anchor.camera), q, T[None], seen, anchor.camera
+        )
+        near = sure & ahead[0] & (np.linalg.norm(off[0], axis=-1) < _NEAR_PIXELS)
+        if sure.sum() >= _FEWEST_SURE and near.sum() > _AGREEING * sure.sum():
+            more.add((a, b))
+    return Neighbourhood(around.keyframes, frozenset(more))
 
 
 def landing(pair: PairTracks) -> tuple[np.ndarray, np.ndarray]:

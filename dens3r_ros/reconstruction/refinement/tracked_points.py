@@ -9,8 +9,8 @@ import numpy as np
 from dens3r_ros.engines.protocol import Placement
 from dens3r_ros.reconstruction.kept.keyframe_files import KeyframeFiles
 from dens3r_ros.reconstruction.outputs.scene import ScenePoints
-from dens3r_ros.reconstruction.refinement.bundle import BundleState, rays_of, scaled
-from dens3r_ros.reconstruction.refinement.residuals import errors
+from dens3r_ros.reconstruction.refinement.bundle import BundleState, scaled
+from dens3r_ros.reconstruction.refinement.residuals import errors, rays_of
 from dens3r_ros.reconstruction.refinement.sightings import Anchor, Neighbourhood
 
 _AGREE = 3.0

@@ -14,13 +14,12 @@ from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.reconstruction.refinement.bundle import (
     Bundle,
     BundleState,
-    rays_of,
     scaled,
     small_motion,
 )
 from dens3r_ros.reconstruction.refinement.consistency import agreement, confirmed
 from dens3r_ros.reconstruction.refinement.depth import triangulated
-from dens3r_ros.reconstruction.refinement.residuals import projected
+from dens3r_ros.reconstruction.refinement.residuals import projected, rays_of
 from dens3r_ros.reconstruction.refinement.sightings import Anchor
 
 CAMERA = Intrinsics(150, 150, 79.5, 59.5, 160, 120)
