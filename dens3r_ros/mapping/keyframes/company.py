@@ -124,7 +124,8 @@ def companions(
             if overlap >= _OVERLAP:
                 places[other.id] = overlap, S[:3, 3]
     taken = [np.zeros(3), T_keyframe_frame[:3, 3]]
-    depth, chosen = keyframe.canonical.median_depth, []
+    depth = keyframe.canonical.median_depth
+    chosen: list[Keyframe] = []
     while places and len(chosen) < most:
         worth = {
             i: overlap * min(1.0, _nearest(place, taken) / (_WIDE * depth))
