@@ -98,3 +98,15 @@ def test_maps_and_places_are_right_in_company(walk) -> None:
     for index, pose in enumerate(mapper.trajectory()):
         true = first @ walk.truth(index).T_world_camera
         assert start @ pose.T_map_camera == pytest.approx(true, abs=0.02)
+
+
+def test_a_place_is_recognised_with_the_context_of_its_neighbours(walk) -> None:
+    """The way there is a pair, so that being lost costs little; the way back sees more."""
+    engine = Counted(walk, long_side=160)
+    session = mapped(engine, walk)._session
+    features = engine.encode([walk[12]])[0]
+    view = next(iter(session.streams.values())).view(features)
+    engine.windows.clear()
+    recent = [keyframe.id for keyframe in session.world.window]
+    assert session.world.loops.relocalise(features, view, recent) is not None
+    assert engine.windows[0] == 2 and engine.windows[-1] == 4
