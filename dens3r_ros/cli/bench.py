@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from dens3r_ros.cli import bench_fleet
 from dens3r_ros.cli.common.errors import FAILED, plain_errors, stop
 from dens3r_ros.cli.common.figures import write_figures
 from dens3r_ros.cli.common.files import JsonFile
 from dens3r_ros.cli.common.progress import following
 from dens3r_ros.cli.common.size import ImageSize, OwnImageSize, Size
+from dens3r_ros.cli.servers import bench_fleet
 
 USUAL = Size(512, 384)
 OF_WINDOWS = Size(504, 378)

@@ -18,6 +18,7 @@ from dens3r_ros.cli.evaluate_cloud import cloud
 from dens3r_ros.cli.evaluate_parity import parity
 from dens3r_ros.cli.evaluate_places import places
 from dens3r_ros.cli.evaluate_sequences import sequences
+from dens3r_ros.cli.splats.evaluate import splats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,7 @@ app.command()(places)
 app.command()(cloud)
 app.command()(alignment)
 app.command()(parity)
+app.command()(splats)
 
 
 @app.command()
@@ -47,10 +49,11 @@ def pairs(
         str, typer.Option(help="Only procedural pairs whose views overlap so much, as LOW:HIGH.")
     ] = "0:1",
     engine: Annotated[
-        str, typer.Option(help="geometric, torch, onnx, constant, plane or module:factory.")
+        str, typer.Option(help="geometric, hybrid, torch, onnx, constant, plane or module:factory.")
     ] = "geometric",
     model: Annotated[
-        str, typer.Option(help="The network of torch or onnx: a path, or a name of `models list`.")
+        str,
+        typer.Option(help="Network of torch, onnx or hybrid: a path, or name of `models list`."),
     ] = "",
     max_side: Annotated[
         int, typer.Option(min=0, help="Long side to work at, in pixels; 0 is the engine's choice.")

@@ -19,10 +19,11 @@ def alignment(
         str, typer.Argument(help="A folder of images, a sequence, a video, or procedural:...")
     ],
     engine: Annotated[
-        str, typer.Option(help="oracle, geometric, torch, onnx or module:factory.")
+        str, typer.Option(help="oracle, geometric, hybrid, torch, onnx or module:factory.")
     ] = "geometric",
     model: Annotated[
-        str, typer.Option(help="The network of torch or onnx: a path, or a name of `models list`.")
+        str,
+        typer.Option(help="Network of torch, onnx or hybrid: a path, or name of `models list`."),
     ] = "",
     max_side: Annotated[
         int, typer.Option(min=0, help="Long side to work at, in pixels; 0 is the engine's choice.")

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import typer
 
-from dens3r_ros.cli import bench, demo, doctor, evaluate, export, models, render, serve, train
+from dens3r_ros.cli import bench, demo, doctor, evaluate, export, models, render, train
 from dens3r_ros.cli import map as maps
 from dens3r_ros.cli.offline import reconstruct, view
+from dens3r_ros.cli.servers import serve
 
 app = typer.Typer(
     name="dens3r",

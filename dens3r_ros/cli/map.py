@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`dens3r map`: what saved maps hold, and clouds and meshes of them."""
+"""`dens3r map`: what saved maps hold, and clouds, meshes and splats of them."""
 
 from __future__ import annotations
 
@@ -78,23 +78,45 @@ def export(
     max_range: Annotated[
         float, typer.Option(min=0.5, max=100, help="Metres from the camera that the plan believes.")
     ] = 6.0,
+    splats: Annotated[
+        Path | None,
+        typer.Option(
+            callback=writable, help="Write Gaussian splats to this file (.ply, .splat, .spz)."
+        ),
+    ] = None,
+    optimize: Annotated[
+        int,
+        typer.Option(min=0, help="Optimise the splats on the keyframes' images for so many steps."),
+    ] = 0,
     voxel: Annotated[
         float | None,
-        typer.Option(min=0, help="Side of the cubes that one point stands for, in the map's unit."),
+        typer.Option(
+            min=0,
+            help="Side of the cubes that one point stands for, in the map's unit; of splats as wide"
+            " as a pixel unless given.",
+        ),
     ] = None,
     min_confidence: Annotated[
         float, typer.Option(min=1, help="Points of less confidence are left out; 1 is none.")
     ] = 2.0,
 ) -> None:
-    """Write a map's surface as a cloud or a mesh, or what stands on its floor as a plan."""
-    if ply is None and mesh is None and grid is None:
+    """Write a map's surface as a cloud, a mesh or splats, or what stands on its floor as a plan."""
+    if ply is None and mesh is None and grid is None and splats is None:
         raise typer.BadParameter(
-            "name a file for the cloud (--ply), the mesh (--mesh) or the floor plan (--grid)"
+            "name a file for the cloud (--ply), the mesh (--mesh), splats (--splats) or the floor "
+            "plan (--grid)"
         )
     if grid is not None and grid.suffix not in (".yaml", ".yml"):
         raise typer.BadParameter(f"--grid writes a .yaml file, not {grid.name}")
     if min_height >= max_height:
         raise typer.BadParameter(f"--min-height {min_height} is not below --max-height")
+    if optimize and splats is None:
+        raise typer.BadParameter("--optimize works on splats: name a file for them (--splats)")
+    if splats is not None:
+        from dens3r_ros.splats.files import check_suffix
+
+        with plain_errors():
+            check_suffix(splats)
     from dens3r_ros.geometry.ply import write_ply
     from dens3r_ros.mapping.files.map_export import MeshUnavailable, cloud, usual_voxel, write_mesh
 
@@ -116,6 +138,8 @@ def export(
 
             band = GridConfig(resolution, min_height, max_height, max_range)
             _write_grid(grid, loaded, band, min_confidence, metres)
+    if splats is not None:
+        _write_splats(splats, loaded, voxel or 0.0, min_confidence, optimize)
 
 
 def _write_grid(
@@ -138,6 +162,24 @@ def _write_grid(
     free, occupied = ((plan.cells == kind).sum() for kind in (FREE, OCCUPIED))
     height, width = plan.cells.shape
     typer.echo(f"{path}: {width}x{height} cells, {free} free, {occupied} occupied", err=True)
+
+
+def _write_splats(
+    path: Path, loaded: LoadedMap, voxel: float, min_confidence: float, optimize: int
+) -> None:
+    from dens3r_ros.mapping.files.map_splats import splats_of_map, views_of_map
+    from dens3r_ros.splats.files import write_splats
+    from dens3r_ros.splats.from_views import SplatOptions
+    from dens3r_ros.splats.optimising.optimisation import OptimisationConfig, optimised
+
+    with plain_errors():
+        with following("splats") as tell:
+            made = splats_of_map(loaded, SplatOptions(min_confidence, voxel), tell)
+        if optimize:
+            with following("optimising splats", optimize) as tell:
+                made = optimised(made, views_of_map(loaded), OptimisationConfig(optimize), tell)
+        write_splats(path, made)
+    typer.echo(f"{path}: {len(made)} splats", err=True)
 
 
 def _loaded(path: Path) -> LoadedMap:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,21 @@ from dens3r_ros.model_store.manifest import ModelError, load_manifest, resolve_m
 
 if TYPE_CHECKING:
     from dens3r_ros.engines.remote.config import RemoteConfig
+    from dens3r_ros.engines.splatting.engine import SplattingEngine
     from dens3r_ros.network import Network
     from dens3r_ros.network.checkpoints.families import AnyNetwork
 
+logger = logging.getLogger(__name__)
+
 SHIPPED = "dens3r-tiny"
 """The network that the hybrid engine takes unless another one is named."""
+_NO_NETWORK = (
+    "as named; no model was, and none of single images lies on this machine, so the small"
+    f" {SHIPPED} tells depth: dens3r models list has better ones"
+)
+_ALIKE = 1.5
+"""Factor on the number of parameters within which a file is the model it is named after; published
+files hold some that nothing here uses."""
 ENGINES = ("auto", "torch", "onnx", "geometric", "hybrid", "remote")
 
 FALLBACKS = ("", "geometric")
@@ -28,7 +39,8 @@ FALLBACKS = ("", "geometric")
 def choose_engine(name: str = "auto", model: str = "") -> Choice:
     """What runs for what a person named; ValueError with a sentence where that is nothing.
 
-    "auto" is the model named, else what `model_store.choice` finds.
+    "auto" is the model named, else what `model_store.choice` finds; "hybrid" without a model takes
+    that where it is one of single images, else the shipped network.
     """
     if ":" in name:
         return Choice(name, "", "as named")
@@ -36,13 +48,13 @@ def choose_engine(name: str = "auto", model: str = "") -> Choice:
         raise ValueError(f"engine {name!r} is none of {', '.join(ENGINES)}, module:factory")
     if name == "geometric":
         return Choice(name, "", "as named")
-    if name == "hybrid":
-        return Choice(name, model or SHIPPED, "as named")
     if name == "remote":
         return Choice(name, model, "as named")
     if model:
         return Choice(_kind(name, model), model, "as named")
     found = choose()
+    if name == "hybrid" and found.engine != "hybrid":
+        return Choice(name, SHIPPED, _NO_NETWORK)
     if name not in ("auto", found.engine):
         raise ValueError(f"engine {name} needs a model: a path, or a name of dens3r models list")
     return found
@@ -55,7 +67,23 @@ def _kind(name: str, model: str) -> str:
     if _is_export(model):
         return "onnx"
     known = load_manifest().get(model)
-    return "torch" if known is None else known.engine
+    if known is not None:
+        return known.engine
+    return "hybrid" if _sees_single_images(Path(model).expanduser()) else "torch"
+
+
+def _sees_single_images(path: Path) -> bool:
+    """Whether a file or folder is of a network that knows nothing of motion."""
+    if not path.exists():
+        return False
+    from dens3r_ros.network import WeightsError
+    from dens3r_ros.network.checkpoints.families import SINGLE_IMAGE
+    from dens3r_ros.network.checkpoints.read import read_weights
+
+    try:
+        return isinstance(read_weights(path).description, SINGLE_IMAGE)
+    except WeightsError:
+        return False  # Loading it will say what is wrong.
 
 
 def load_engine(
@@ -70,7 +98,7 @@ def load_engine(
 
     "torch" and "onnx" run `model`: a path, a name of `dens3r models list`, or `random:NAME` for a
     published network without its weights. "geometric" needs none. "hybrid" joins that with the
-    depth that `model` sees in single images, the shipped network unless one is named. "auto" is as
+    depth that `model` sees in single images. "auto" is as
     `choose_engine` has it. "module:factory" is called without arguments. `max_side` is the long
     side in pixels to work at, 0 the engine's own choice; `size` that of the images a network sees,
     0 for `max_side`. Of "hybrid" `max_side` is that of the geometric part alone. Errors are
@@ -82,6 +110,8 @@ def load_engine(
     if chosen.engine == "remote":
         raise ValueError("engine remote needs engine.address: grpc://host:port of its server")
     if chosen.engine == "hybrid":
+        if chosen.why == _NO_NETWORK:
+            logger.warning("engine hybrid, %s", _NO_NETWORK)
         return _hybrid(chosen.model, device, precision, max_side, size)
     if chosen.engine == "geometric":
         return _geometric(max_side)
@@ -123,6 +153,26 @@ def load_monocular(
     return LookingAlone(load_engine(name, model, device, precision, size=size))
 
 
+def load_splatting(
+    model: str, device: str = "auto", precision: str = "auto", max_side: int = 0
+) -> SplattingEngine:
+    """The engine of a Splatt3R or NoPoSplat: a path, or a name of `dens3r models list`; ModelError
+    where the model is something else."""
+    from dens3r_ros.engines.precision import choose_device, choose_precision
+    from dens3r_ros.engines.splatting.engine import PairSplatting, ViewSplatting
+    from dens3r_ros.engines.torch_engine import TorchConfig
+    from dens3r_ros.network.descendants.noposplat import NoPoSplat
+    from dens3r_ros.network.descendants.splatt3r import Splatt3R
+
+    choose_precision(precision, choose_device(device))
+    network, config = load_any_network(model), TorchConfig(device, precision, max_side)
+    if isinstance(network, Splatt3R):
+        return PairSplatting(network, config, Path(model).stem)
+    if isinstance(network, NoPoSplat):
+        return ViewSplatting(network, config, Path(model).stem)
+    raise ModelError(f"{model} predicts no splats; Splatt3R and NoPoSplat do")
+
+
 def load_any_network(model: str) -> AnyNetwork:
     """The network of a path, of a name of `dens3r models list`, or `random:NAME`; float32, CPU."""
     from dens3r_ros.engines.random_weights import PREFIX, random_network
@@ -130,7 +180,22 @@ def load_any_network(model: str) -> AnyNetwork:
 
     if model.startswith(PREFIX):
         return random_network(model.removeprefix(PREFIX))
-    return load_network(resolve_model(model))
+    network = load_network(resolve_model(model))
+    _check_as_named(model, network)
+    return network
+
+
+def _check_as_named(model: str, network: AnyNetwork) -> None:
+    """Refuse a file that lies where a much larger or smaller model of that name should."""
+    known = load_manifest().get(model)
+    if known is None or known.parameters is None:
+        return
+    count = network.info.parameters
+    if not 1 / _ALIKE < count / known.parameters < _ALIKE:
+        raise ModelError(
+            f"the file of {model} holds a network of {count / 1e6:.0f} million parameters, not of"
+            f" {known.parameters / 1e6:.0f}: another model; dens3r models fetch {model} brings it"
+        )
 
 
 def load_named_network(model: str) -> Network:
@@ -193,6 +258,17 @@ def _torch(model: str, device: str, precision: str, size: int) -> Engine:
         return TorchEngine(network, config, name)
     if isinstance(network, ViewsNetwork):
         return ViewsEngine(network, config, name)
+    from dens3r_ros.engines.splatting.engine import PairSplatting
+    from dens3r_ros.network.descendants.noposplat import NoPoSplat
+    from dens3r_ros.network.descendants.splatt3r import Splatt3R
+
+    if isinstance(network, Splatt3R):
+        return PairSplatting(network, config, name)
+    if isinstance(network, NoPoSplat):
+        raise ModelError(
+            f"{model} predicts splats and nothing that a map could be made of; load it with"
+            " engines.loading.load_splatting"
+        )
     raise ModelError(
         f"{model} sees one image and knows nothing of motion: run it beside geometry, by engine"
         " hybrid"

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,10 +16,13 @@ from dens3r_ros.engines.precision import choose_device, choose_precision
 from dens3r_ros.engines.preprocess import Prepared, Sizing, checked_side, prepare
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.geometry.two_views.two_view_focal import assumed_focal
 from dens3r_ros.network.monocular.depth_anything import DepthAnythingNetwork, metres
 from dens3r_ros.network.monocular.moge.first import Moge1
 from dens3r_ros.network.monocular.moge.inference import infer
 from dens3r_ros.network.monocular.moge.second import Moge2
+
+logger = logging.getLogger(__name__)
 
 SingleViewNetwork = Moge1 | Moge2 | DepthAnythingNetwork
 _PATCH = 14
@@ -62,9 +67,11 @@ class SingleView:
         self._network = network.to(self._device).eval().requires_grad_(False)
         if kind == "cpu":
             use_onednn(self._network)
+        self._warned = False
 
     def predict(self, frame: Frame) -> MonocularPrediction:
-        """What the image shows; ValueError where metres need a camera that is not known."""
+        """What the image shows; where metres need a focal length that is not known, the usual one
+        is assumed, and the log says so once."""
         item = prepare(frame, self._sizing)
         pixels = torch.from_numpy(item.pixels)[None].to(self._device)
         images = pixels.permute(0, 3, 1, 2).to(torch.float32).div(255)
@@ -84,13 +91,21 @@ class SingleView:
         found = self._network(images)
         depth = found.depth
         if self.info.metric:
-            if item.intrinsics is None:
-                raise ValueError(
-                    f"{self.info.model} tells metres only of images whose focal length is known:"
-                    " give camera_info or another model"
-                )
-            depth = metres(depth, (item.intrinsics.fx + item.intrinsics.fy) / 2)
+            depth = metres(depth, self._focal(item))
         return _array(depth), _array(found.sky) < _SKY, None, None
+
+    def _focal(self, item: Prepared) -> float:
+        """In the network's pixels."""
+        if item.intrinsics is not None:
+            return (item.intrinsics.fx + item.intrinsics.fy) / 2
+        if not self._warned:
+            self._warned = True
+            logger.warning(
+                "%s tells metres by the focal length, which is not known yet: 60 degrees of view"
+                " are assumed, and lengths err as that does; camera_info makes them metres",
+                self.info.model,
+            )
+        return assumed_focal(item.placement.size)
 
     def _moge(
         self, images: Tensor, item: Prepared

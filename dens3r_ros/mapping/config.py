@@ -99,7 +99,7 @@ class GraphConfig:
 
     neighbours: int = 4
     """Window keyframes, the predecessor among them, that a new keyframe is linked to both ways;
-    with 0 its tracking alone ties it; 0 to 10."""
+    with 0 its tracking alone ties it; 0 to 10. The node asks for 3: each costs two decodings."""
     min_overlap: float = 0.15
     """Share of pixels matched both ways for an edge; 0 to 1."""
     apply_after: int = 2

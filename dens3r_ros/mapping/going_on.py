@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dens3r_ros.mapping.odometry import Odometry
+from dens3r_ros.mapping.odometry import APART, Odometry
 from dens3r_ros.mapping.step import Step
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.world import World
@@ -23,7 +23,10 @@ def go_on(odometry: Odometry, world: World, step: Step, keyframe: Keyframe) -> N
     refocused = before > 0 and abs(np.log(stream.focal / before)) > _REFOCUSED
     elsewhere = odometry.keyframe_id != keyframe.id
     if elsewhere:
-        S_map_old = world.pose(odometry.keyframe_id or 0)
+        old = odometry.keyframe_id or 0
+        S_map_old = world.pose(old)
+        if not world.graph.pieces.together(old, keyframe.id):
+            odometry.begin_epoch(APART)
         odometry.resume(keyframe.id, world.pose(keyframe.id), S_map_old)
     if elsewhere or refocused:
         odometry.expect(stamp, stream.T_keyframe_frame)

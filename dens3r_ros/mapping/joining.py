@@ -30,8 +30,10 @@ def join(
     The mounting alone serves where lengths are metres; otherwise the unit of the map is not known
     in metres, and the camera waits until it sees something of the map.
     """
+    assert owner.keyframe_id is not None
     recent = [keyframe.id for keyframe in world.window][::-1]
-    placed = world.loops.relocalise(step.features, step.view, recent[:3])
+    among = world.beside(owner.keyframe_id)
+    placed = world.loops.relocalise(step.features, step.view, recent[:3], among)
     if placed is not None:
         keyframe, found, seen = placed
         return world.bring_back(keyframe), seen, found

@@ -20,18 +20,15 @@ from dens3r_ros.mapping.files.saving import restored, to_save
 from dens3r_ros.mapping.front_end.front_end import FrontEnd
 from dens3r_ros.mapping.graph.graph import Edge
 from dens3r_ros.mapping.inertial.gyroscope import Gyroscope
+from dens3r_ros.mapping.odometry import Odometry
 from dens3r_ros.mapping.parts import usual_parts
 from dens3r_ros.mapping.reporting import keyframe_view
 from dens3r_ros.mapping.session import MappingSession
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
-from dens3r_ros.mapping.update import KeyframeView, TimedPose, Tracking, Update
+from dens3r_ros.mapping.update import KeyframeView, TimedPose, Update
 from dens3r_ros.mapping.world import Parts
 
 R = TypeVar("R")
-_LONG_LOST = 10
-"""Frames lost in a row after which a map that has hardly begun is begun anew."""
-_HARDLY_BEGUN = 30
-"""Most frames that have a place in such a map."""
 
 
 class Mapper:
@@ -53,28 +50,12 @@ class Mapper:
         self._make_parts = make_parts
         self._gyroscope = gyroscope
         self._front: FrontEnd | None = None
-        self._begin(
-            MappingSession(make_parts(engine, self.config), epoch=0),
-            from_file=False,
-            why="the first one",
-        )
+        self._begin(MappingSession(make_parts(engine, self.config), epoch=0), why="the first one")
         self.metric = self._session.parts.metric
 
     def step(self, frame: Frame) -> Update:
         """Take one frame in; frames of one camera come in the order of their stamps."""
-        update = self._session.take(frame) if self._front is None else self._front.step(frame)
-        if self._hopeless(update):
-            self.reset("the camera was lost for good before the map had well begun")
-        return update
-
-    def _hopeless(self, update: Update) -> bool:
-        """Whether the camera is long gone from a map too young to be worth coming back to."""
-        if update.state is Tracking.TRACKING:
-            self._lost_in_a_row = 0
-        elif update.state is not Tracking.INITIALISING and update.decoded:
-            self._lost_in_a_row += 1
-        young = update.counters.tracked <= _HARDLY_BEGUN and not self._from_file
-        return young and self._lost_in_a_row >= _LONG_LOST
+        return self._session.take(frame) if self._front is None else self._front.step(frame)
 
     def catch_up(self) -> None:
         """Do now what the latest frame left for the next `step` to begin with: keyframes are tied
@@ -99,6 +80,14 @@ class Mapper:
         """Those of the window, whole, as they are between two frames: not to be changed."""
         return list(self._quiet().world.window)
 
+    @property
+    def piece(self) -> int | None:
+        """The piece of the map that the camera that owns `odom` is in, or was in last; keyframes of
+        others do not line up with its. None before there is a map, or a place in a loaded one."""
+        session = self._quiet()
+        here = session.odometry.keyframe_id
+        return None if here is None else session.world.graph.pieces[here]
+
     def keyframe_poses(self) -> dict[int, np.ndarray]:
         """S_map_keyframe (4, 4) of every keyframe: its pose and the length of its unit."""
         return dict(self._quiet().world.graph.poses)
@@ -119,16 +108,14 @@ class Mapper:
         epoch = self.epoch + 1
         self.close()
         parts = self._make_parts(self.engine, self.config)
-        self._begin(MappingSession(parts, epoch), from_file=False, why=why)
+        self._begin(MappingSession(parts, epoch), why=why)
 
-    def _begin(self, session: MappingSession, from_file: bool, why: str) -> None:
+    def _begin(self, session: MappingSession, why: str) -> None:
         self._session = session
         session.gyroscope = self._gyroscope
         every = self.config.decoding.every
         self._front = None if every == 1 else FrontEnd(session, self._gyroscope)
         self._begun = session.odometry.epoch, why
-        self._lost_in_a_row = 0
-        self._from_file = from_file
 
     def _quiet(self) -> MappingSession:
         """The session, once nothing is under way in it, with all frames so far."""
@@ -150,15 +137,19 @@ class Mapper:
 
     @property
     def epoch(self) -> int:
-        """That of the next frame's update, unless the map's scale jumps before."""
-        odometry = self._session.odometry if self._front is None else self._front.odometry
-        return odometry.epoch
+        """That of the next frame's update, unless the map's scale jumps before or the camera begins
+        another piece of it."""
+        return self._odometry.epoch
+
+    @property
+    def _odometry(self) -> Odometry:
+        return self._session.odometry if self._front is None else self._front.odometry
 
     @property
     def why_epoch(self) -> str:
         """Why the present epoch began."""
         begun, why = self._begun
-        return why if begun == self.epoch else "a solve changed the map's scale at once"
+        return why if begun == self.epoch else self._odometry.why_epoch
 
     @property
     def levelled_by(self) -> str:
@@ -186,7 +177,7 @@ class Mapper:
         parts = self._make_parts(self.engine, self.config)
         session = restored(loaded, parts, self.epoch + 1)
         self.close()
-        self._begin(session, from_file=True, why=f"the map of {loaded.path} was loaded")
+        self._begin(session, why=f"the map of {loaded.path} was loaded")
         return len(loaded.keyframes)
 
     def close(self) -> None:

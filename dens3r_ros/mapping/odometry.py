@@ -8,6 +8,8 @@ import numpy as np
 from dens3r_ros.mapping.graph.graph import rigid, scale_of
 from dens3r_ros.mapping.tracking.camera_pace import MotionPace
 
+APART = "the camera is in another piece of the map, which nothing ties to the last one yet"
+"""Why an epoch begins with another piece."""
 _RESCALE = 0.05
 """Change of the current keyframe's scale by one solve beyond which a new epoch begins."""
 
@@ -22,6 +24,8 @@ class Odometry:
 
     def __init__(self, epoch: int = 0) -> None:
         self.epoch = epoch
+        self.why_epoch = ""
+        """Why the present epoch began, if it did here."""
         self.keyframe_id: int | None = None
         self.T_map_odom = np.eye(4)
         self.measured = True
@@ -94,6 +98,11 @@ class Odometry:
         self._unit *= scale_of(S_map_keyframe) / scale_of(S_map_old)
         self.keyframe_id = keyframe_id
 
+    def begin_epoch(self, why: str) -> None:
+        """What comes does not line up with what came."""
+        self.epoch += 1
+        self.why_epoch = why
+
     def correct(self, S_map_keyframe: np.ndarray, T_keyframe_frame: np.ndarray) -> bool:
         """Follow a solve by moving `odom` in `map`; whether the scale jumped, a new epoch.
 
@@ -102,7 +111,8 @@ class Odometry:
         """
         here, known = self.camera(T_keyframe_frame), scale_of(S_map_keyframe)
         jumped = bool(abs(np.log(known / self._unit)) > _RESCALE)
-        self.epoch += jumped
+        if jumped:
+            self.begin_epoch("a solve changed the map's scale at once")
         self._pace.lengthen(known / self._unit)
         self._unit = known
         self._anchor(here, T_keyframe_frame)

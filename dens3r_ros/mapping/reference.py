@@ -42,7 +42,7 @@ class Reference:
     """A keyframe and what lies around it, for one camera.
 
     T_keyframe_frame (4, 4) of the frame that was decoded last, and how it was seen; folds:
-    predictions that the keyframe is made of.
+    predictions that the keyframe is made of; piece of the map that it lies in.
     """
 
     landmarks: Landmarks
@@ -52,6 +52,7 @@ class Reference:
     T_keyframe_frame: np.ndarray
     sight: Sight
     folds: float
+    piece: int
 
     @property
     def keyframe_id(self) -> int:
@@ -78,6 +79,7 @@ def reference_of(stream: Stream, world: World, min_confidence: float) -> Referen
         T,
         stream.sight,
         canonical.folds,
+        world.graph.pieces[keyframe.id],
     )
 
 
@@ -85,9 +87,9 @@ def _around(
     keyframe: Keyframe, camera: Intrinsics, T_keyframe_frame: np.ndarray, world: World
 ) -> Iterable[tuple[Keyframe, np.ndarray]]:
     """Other keyframes of the window that see what the frame sees, best first."""
-    ranked = []
+    ranked, pieces = [], world.graph.pieces
     for other in world.window:
-        if other.id != keyframe.id:
+        if other.id != keyframe.id and pieces.together(other.id, keyframe.id):
             S = world.graph.relative(keyframe.id, other.id)
             S_other_frame = np.linalg.inv(S) @ T_keyframe_frame
             ranked.append((expected_overlap(other, camera, S_other_frame), other.id, other, S))

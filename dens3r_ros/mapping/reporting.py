@@ -13,7 +13,7 @@ from dens3r_ros.mapping.odometry import Odometry, in_map
 from dens3r_ros.mapping.step import Step
 from dens3r_ros.mapping.tracking.cameras import camera_rays
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
-from dens3r_ros.mapping.update import Counters, KeyframeView, Tracking, Update
+from dens3r_ros.mapping.update import Counters, KeyframeView, Tracking, Update, place_reason
 from dens3r_ros.mapping.world import World
 
 
@@ -49,6 +49,7 @@ def report(
         motion_seen=odometry.measured,
         keyframe_made=step.keyframe_made,
         keyframe_id=keyframe_id,
+        piece=None if keyframe_id is None else graph.pieces[keyframe_id],
         epoch=odometry.epoch,
         scale=scale,
         metric=world.parts.metric and world.parts.engine.info.metric,
@@ -56,7 +57,7 @@ def report(
         intrinsics=stream.intrinsics,
         intrinsics_estimated=step.frame.intrinsics is None,
         matched=step.found.matched if step.found else float(tracked),
-        reason=step.reason,
+        reason=place_reason(totals.pieces) if tracked else step.reason,
         timings=dict(step.watch.milliseconds),
         computed=dict(step.watch.computed),
         counters=totals,
@@ -75,6 +76,7 @@ def counters(world: World, frames: int, lost: int) -> Counters:
         keyframes=world.next_id,
         keyframes_in_window=len(world.window),
         keyframes_in_archive=len(world.parts.archive),
+        pieces=len(world.graph.pieces),
         edges=world.graph.edge_count,
         loops=world.loops.closed,
         loops_refused=world.loops.refused,
@@ -100,6 +102,7 @@ def keyframe_view(keyframe: Keyframe | Shown, keyframe_id: int, graph: PoseGraph
         camera=keyframe.camera_name,
         T_map_camera=rigid(S),
         intrinsics=keyframe.camera,
+        piece=graph.pieces[keyframe_id],
         in_window=isinstance(keyframe, Keyframe),
         loop_partners=graph.partners(keyframe_id),
         revision=keyframe.revision + graph.moves[keyframe_id],

@@ -15,13 +15,14 @@ from dens3r_ros.mapping.history.history import History
 from dens3r_ros.mapping.inertial.gyroscope import Gyroscope, start_of
 from dens3r_ros.mapping.joining import join
 from dens3r_ros.mapping.keyframes.company import Company
-from dens3r_ros.mapping.keyframes.initialiser import Initialiser, placed_waiting
+from dens3r_ros.mapping.keyframes.initialiser import First, Initialiser, placed_waiting
 from dens3r_ros.mapping.keyframes.linking import tracked_link
 from dens3r_ros.mapping.odometry import Odometry
 from dens3r_ros.mapping.reporting import counters, report
 from dens3r_ros.mapping.step import Step
 from dens3r_ros.mapping.stopwatch import Stopwatch
 from dens3r_ros.mapping.stream import Stream
+from dens3r_ros.mapping.submaps.beginning import SubmapBeginner, believed_place, leave_behind
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.lens import WIDE, learn_from_last_pair, learn_from_pair
 from dens3r_ros.mapping.tracking.observation import Observation, observe
@@ -47,6 +48,7 @@ class MappingSession:
         self._owner = parts.config.cameras.odometry
         self._initialiser = Initialiser(parts.engine, parts.maker, parts.config)
         self._company = Company(parts.engine, parts.config, parts.rigid, parts.maker)
+        self._beginner = SubmapBeginner(parts)
         self._number = self._worked = self._lost = 0
         self.held: frozenset[int] = frozenset()
         """Keyframes that frames are tracked against between decodings."""
@@ -74,12 +76,12 @@ class MappingSession:
         step = Step(frame, features, stream, watch, view, frame.camera == self._owner)
         step.held, step.leaving = stream.expect(expected), leaving
         with watch.stage("solve"):
-            if self.world.backend.apply(self._number):
+            if self.world.moved_lately() | self.world.backend.apply(self._number):
                 self._correct()
         if stream.keyframe_id is not None:
             self._follow(step, self.world.live(stream.keyframe_id))
         elif step.owner and self.world.next_id:
-            self._arrive(step)
+            self._look_for(step, [], "nothing in the loaded map looks like this yet")
         elif step.owner:
             self._start(step)
         else:
@@ -115,37 +117,27 @@ class MappingSession:
         """The first keyframe."""
         step.state = Tracking.INITIALISING
         with step.watch.stage("decode"):
-            first = self._initialiser.offer(step.features, step.view)
+            first = self._initialiser.offer(step.features, step.view, self.world.next_id)
         if isinstance(first, str):
             step.reason = first
-            return
-        S = np.eye(4)
-        seen = first.keyframe.canonical
-        S[:3, :3], self.levelled_by = self.parts.leveller(seen.points, seen.confidence)
-        self.world.begin(first.keyframe, S)
-        self.odometry.begin(first.keyframe.id, S)
-        step.made_keyframe(first.keyframe.id)
-        step.view = step.stream.learn(step.view, step.features, first.seen, first.keyframe)
-        if first.found is not None:
-            self.world.records.extend(placed_waiting(first, self._engine, self._config.tracking))
-            self._found(step, first.keyframe, first.seen, first.found)
         else:
-            step.saw(first.seen, None)
-            go_on(self.odometry, self.world, step, first.keyframe)
-            self._remember(step)
+            self._begin(step, first, self._level(first.keyframe))
 
-    def _arrive(self, step: Step) -> None:
-        """The first frames after a map was loaded find their place in it."""
-        step.state = Tracking.RELOCALISING
-        with step.watch.stage("relocalise"):
-            place = self.world.loops.relocalise(step.features, step.view, [])
-        if place is None:
-            self._lost += 1
-            step.reason = "nothing in the loaded map looks like this yet"
-            return
-        keyframe, found, seen = place
-        self.odometry.begin(keyframe.id, self.world.pose(keyframe.id))
-        self._found(step, self.world.bring_back(keyframe), seen, found)
+    def _begin(self, step: Step, first: First, S_map_keyframe: np.ndarray) -> None:
+        """Begin a piece of the map."""
+        keyframe = first.keyframe
+        self.world.begin(keyframe, S_map_keyframe)
+        step.made_keyframe(keyframe.id)
+        step.view = step.stream.learn(step.view, step.features, first.seen, keyframe)
+        self._found(step, keyframe, first.seen, first.found)
+        config, epoch = self._config.tracking, self.odometry.epoch
+        self.world.records.extend(placed_waiting(first, self._engine, config, epoch))
+
+    def _level(self, keyframe: Keyframe) -> np.ndarray:
+        """S_map_keyframe (4, 4) of the first keyframe, which is upright."""
+        S, canonical = np.eye(4), keyframe.canonical
+        S[:3, :3], self.levelled_by = self.parts.leveller(canonical.points, canonical.confidence)
+        return S
 
     def _join(self, step: Step) -> None:
         """A further camera enters the map of the first one."""
@@ -171,8 +163,11 @@ class MappingSession:
             found = self._tracked(seen, step.view, keyframe, start)
         if isinstance(found, Track):
             self._advance(step, keyframe, seen, found)
-        elif not self._rescue(step, keyframe):
-            self._lose(step, found)
+        elif not self._rescue(step, keyframe) and step.held:
+            step.reason = found
+        elif step.state is not Tracking.TRACKING:
+            recent = [keyframe.id for keyframe in self.world.window][-_RECENT:][::-1]
+            self._look_for(step, recent, found)
 
     def _tracked(
         self, seen: Observation, view: View, keyframe: Keyframe, start: np.ndarray | None
@@ -181,7 +176,6 @@ class MappingSession:
 
     def _advance(self, step: Step, keyframe: Keyframe, seen: Observation, found: Track) -> None:
         """The frame is placed: fuse it, and see whether it should be a keyframe."""
-        step.stream.lost = 0
         with step.watch.stage("fuse"):
             around = self.world.window, self.world.graph
             self._company.fold(step, keyframe, seen, found, *around)
@@ -215,31 +209,43 @@ class MappingSession:
         self._advance(step, late, seen, found)
         return True
 
-    def _lose(self, step: Step, reason: str) -> None:
-        """Look for the frame among all keyframes."""
-        stream = step.stream
-        if step.held:
-            step.reason = reason
-            return
+    def _look_for(self, step: Step, recent: list[int], reason: str) -> None:
+        """Look for a frame among all keyframes; where it is nowhere, another piece may begin."""
+        stream, world = step.stream, self.world
         stream.lost += 1
-        recent = [keyframe.id for keyframe in self.world.window][-_RECENT:][::-1]
+        near = {} if step.owner else {"among": world.beside(stream.keyframe_id or 0)}
         with step.watch.stage("relocalise"):
-            place = self.world.loops.relocalise(step.features, step.view, recent)
-        if place is None:
-            self._lost += 1
-            step.state = Tracking.LOST if stream.lost == 1 else Tracking.RELOCALISING
-            step.reason = reason
+            place = world.loops.relocalise(step.features, step.view, recent, **near)
+        if place is not None:
+            keyframe, found, seen = place
+            self._found(step, world.bring_back(keyframe), seen, found)
             return
-        stream.lost = 0
-        keyframe, found, seen = place
-        self._found(step, self.world.bring_back(keyframe), seen, found)
+        with step.watch.stage("begin"):
+            first = self._beginner.offer(step, world.next_id) if step.owner else reason
+        if not isinstance(first, str):
+            S = believed_place(first.keyframe, stream, world)
+            return self._begin(step, first, self._level(first.keyframe) if S is None else S)
+        self._lost += 1
+        known = stream.keyframe_id is not None
+        step.state = Tracking.LOST if known and stream.lost == 1 else Tracking.RELOCALISING
+        step.reason = reason
 
-    def _found(self, step: Step, keyframe: Keyframe, seen: Observation, found: Track) -> None:
+    def _found(
+        self, step: Step, keyframe: Keyframe, seen: Observation, found: Track | None
+    ) -> None:
+        """The frame has a place at a keyframe, or is it where it was tracked against nothing."""
         step.saw(seen, found)
-        step.stream.move_to(keyframe.id, found.T_keyframe_frame)
-        self._last[step.stream.name] = step
+        step.stream.lost = 0
+        step.stream.move_to(keyframe.id, np.eye(4) if found is None else found.T_keyframe_frame)
+        if found is not None:
+            self._last[step.stream.name] = step
         if step.owner:
+            self._beginner.found()
+            if self.odometry.keyframe_id is None:
+                self.odometry.begin(keyframe.id, self.world.pose(keyframe.id))
             go_on(self.odometry, self.world, step, keyframe)
+            for name in leave_behind(self.streams, step.stream, self.world):
+                self._last.pop(name, None)
         self._remember(step)
         self._correct()
 

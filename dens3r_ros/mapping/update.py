@@ -34,10 +34,19 @@ class Counters:
     keyframes: int = 0
     keyframes_in_window: int = 0
     keyframes_in_archive: int = 0
+    pieces: int = 0
+    """Of the map, that nothing ties together yet; 1 where all of it is one."""
     edges: int = 0
     loops: int = 0
     loops_refused: int = 0
     solves: int = 0
+
+
+def place_reason(pieces: int) -> str:
+    """What is to be said of a place in a map of so many pieces."""
+    if pieces < 2:
+        return ""
+    return f"in one of {pieces} pieces of the map, which nothing ties together yet"
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +80,8 @@ class Update:
     matched: float
     """Share of the keyframe's pixels that the frame still sees."""
     reason: str = ""
-    """Why the state is what it is, where that is not plain."""
+    """Why the state is what it is, where that is not plain; with a place, whether the map around
+    it is only a piece."""
     motion_seen: bool = True
     """Whether `odom` went on by what was seen of the motion since the last frame with a place, and
     not by what was expected of it."""
@@ -88,6 +98,8 @@ class Update:
     """Standard deviation of the logarithm of the length unit, where lengths became metres by
     something else than the engine; every length may be wrong by it, and the covariance is
     without."""
+    piece: int | None = None
+    """The piece of the map that the keyframe is of, named by the oldest of its keyframes."""
     decoded: bool = True
     """Whether a decoding, of this frame or an earlier one, was taken over with it."""
 
@@ -124,6 +136,8 @@ class KeyframeView:
     """Grows whenever pose or points change."""
     make: Callable[[], tuple[np.ndarray, np.ndarray, np.ndarray]]
     """Gives points, confidence and colours."""
+    piece: int = 0
+    """Of the map: keyframes of two pieces do not line up, however their poses look."""
 
     @cached_property
     def _made(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from dens3r_ros.engines.protocol import Engine, Features
 from dens3r_ros.mapping.archive.merging import merge_nodes, thin_edges
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.graph.backend import Backend
-from dens3r_ros.mapping.graph.graph import PoseGraph, rigid
+from dens3r_ros.mapping.graph.graph import Edge, PoseGraph, rigid
 from dens3r_ros.mapping.history.records import Records
 from dens3r_ros.mapping.interfaces import KeyframeArchive, Leveller
 from dens3r_ros.mapping.keyframes.background import BackgroundWork
@@ -78,6 +78,7 @@ class World:
             self.recall,
             self._neighbours,
         )
+        self._moved = False
         self.background = BackgroundWork()
         self._frame_number = 0
         self._links: list[Link] = []
@@ -94,7 +95,7 @@ class World:
         return self.graph.poses[keyframe_id]
 
     def begin(self, keyframe: Keyframe, S_map_keyframe: np.ndarray) -> None:
-        """Take in a keyframe that is tied to nothing."""
+        """Take in a keyframe that is tied to nothing: the map's first, or a further piece's."""
         self.backend.prepare()
         self.graph.add_keyframe(keyframe.id, S_map_keyframe)
         self.parts.maker.expect_scale(keyframe, self.graph)
@@ -110,7 +111,12 @@ class World:
         graph.add_keyframe(made.id, self.pose(keyframe.id) @ rigid(forth.edge.S_i_j))
         self._tie([forth, *beside])
         around = self.window.overlapping(
-            made, self.pose(made.id), graph, settings.neighbours, settings.min_overlap
+            made,
+            self.pose(made.id),
+            graph,
+            settings.neighbours,
+            settings.min_overlap,
+            graph.pieces[made.id],
         )
         self._take_in(made)
         others = [other for other in around if other.id != keyframe.id]
@@ -139,7 +145,9 @@ class World:
             self._tie((yield from maker.link_both(made, left.others[0], graph, beside)))
             left.others.popleft()
             yield
-        yield from self.loops.close(made, graph)
+        for edges in self.loops.close(made, graph):
+            self._close(edges)
+            yield
         for known in (keyframe, made):
             maker.expect_scale(known, graph)
         del self._busy[made.id]
@@ -163,6 +171,17 @@ class World:
         known = [self.recall(i) for i in list(near)[:most]]
         return self._beside(keyframe, [one for one in known if one is not None])
 
+    def _close(self, edges: Sequence[Edge]) -> None:
+        """Take in the edges of a loop, if there are any; those that join two pieces of the map
+        line these up first."""
+        for edge in edges[:1]:
+            if not self.graph.pieces.together(edge.i, edge.j):
+                # Solves that are under way know nothing of it.
+                self.backend.finish()
+                self.graph.line_up(edge)
+                self._moved = True
+        self.graph.add_edges(edges)
+
     def _tie(self, links: Sequence[Link]) -> None:
         self.graph.add_edges(link.edge for link in links)
         self._links += links
@@ -172,6 +191,11 @@ class World:
         self._frame_number = frame_number
         self.background.do_share()
 
+    def moved_lately(self) -> bool:
+        """Whether pieces of the map were lined up since this was last asked."""
+        moved, self._moved = self._moved, False
+        return moved
+
     def finish(self) -> None:
         """Do all that there is to do, and wait for the solves."""
         self.background.do_all()
@@ -180,8 +204,13 @@ class World:
     def older(self, made: Keyframe, S_map_made: np.ndarray, but: Keyframe) -> Keyframe | None:
         """A keyframe of the window, other than `but`, that sees almost the same as `made`."""
         least = self.parts.config.keyframes.reuse_overlap
-        alike = self.window.overlapping(made, S_map_made, self.graph, 2, least)
+        piece = self.graph.pieces[but.id]
+        alike = self.window.overlapping(made, S_map_made, self.graph, 2, least, piece)
         return next((keyframe for keyframe in alike if keyframe.id != but.id), None)
+
+    def beside(self, keyframe_id: int) -> Callable[[int], bool]:
+        """Tells whether another keyframe is of this one's piece of the map."""
+        return lambda other: self.graph.pieces.together(other, keyframe_id)
 
     def recall(self, keyframe_id: int) -> Keyframe | None:
         """A keyframe from the window or the archive."""
@@ -217,7 +246,7 @@ class World:
         archive = self.parts.archive
         if not len(archive):
             return
-        kept = {self.graph.anchor, *self._in_use()}.union(*self._busy.values())
+        kept = {*self.graph.anchors, *self._in_use()}.union(*self._busy.values())
         while pairs := archive.redundant(self.graph, kept):
             for gone, into in pairs:
                 S_into_gone = merge_nodes(self.graph, gone, into)

@@ -7,6 +7,7 @@ stairs       up a flight, round on the landing, down again, round in the hall
 stop-and-go  the hall, walking 3 s and standing 2 s by turns
 fast-turn    the hall, with a look back over the shoulder at 150 degrees a second every 5 s
 drive        along streets, round a block
+kidnapped    round in one room, 5 m in 2 s of darkness into another, round there, and back
 
 All at 30 frames a second and about 1 m/s (0.5 on stairs), but for the drive: 10 frames a second at
 10 m/s. Every frame depends on the seed and its number alone.
@@ -22,6 +23,7 @@ import torch
 
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.scenes import trajectory as t
+from dens3r_ros.scenes.kidnapping import dark_frames, darkness, kidnapped
 from dens3r_ros.scenes.looks.lens import LensEffects
 from dens3r_ros.scenes.rays.raycast import Views, visible_boxes
 from dens3r_ros.scenes.rays.render import render
@@ -62,6 +64,8 @@ class Walk:
     seed: int
     rate: float = t.RATE
     """Frames a second."""
+    dark: range = range(0)
+    """Frames that nothing is seen in."""
 
     def __len__(self) -> int:
         return len(self.trajectory)
@@ -70,6 +74,10 @@ class Walk:
         """The frame at `index`, alone."""
         T = self.trajectory.poses()[index]
         size = self.intrinsics.height, self.intrinsics.width
+        if index in self.dark:
+            nothing = np.zeros((*size, 3), np.float32)
+            dark = darkness(size, self.seed, index)
+            return WalkFrame(dark, nothing[..., 0], nothing, T)
         views = Views(
             torch.zeros(1, dtype=torch.int64),
             torch.from_numpy(self.intrinsics.K)[None],
@@ -243,6 +251,7 @@ _MAKE: dict[str, Callable[[int, int], tuple[Building, t.Trajectory]]] = {
     "stop-and-go": _stop_and_go,
     "fast-turn": _fast_turn,
     "drive": _drive,
+    "kidnapped": kidnapped,
 }
 WALKS = tuple(_MAKE)
 
@@ -266,4 +275,5 @@ def open_walk(
         float(focal), float(focal), 0.5 * (width - 1), 0.5 * (height - 1), width, height
     )
     rate = _DRIVE_RATE if kind == "drive" else t.RATE
-    return Walk(building, path, camera, seed, rate)
+    dark = dark_frames() if kind == "kidnapped" else range(0)
+    return Walk(building, path, camera, seed, rate, dark)

@@ -14,10 +14,17 @@ from typer.testing import CliRunner
 from dens3r_ros.cli.main import app
 from dens3r_ros.evaluation.oracle.oracle import OracleEngine
 from dens3r_ros.mapping.config import GraphConfig, KeyframeConfig, MapperConfig
+from dens3r_ros.mapping.files.map_reading import read_map
+from dens3r_ros.mapping.files.map_splats import splats_of_map, views_of_map
 from dens3r_ros.mapping.mapper import Mapper
+from dens3r_ros.splats.drawing.rendering import picture
+from dens3r_ros.splats.files import read_splats
 
 CONFIG = MapperConfig(
     graph=GraphConfig(child_process=False), keyframes=KeyframeConfig(min_matched=0.8)
+)
+EVERY_FRAME = MapperConfig(
+    graph=GraphConfig(child_process=False), keyframes=KeyframeConfig(min_matched=0.97)
 )
 
 
@@ -82,3 +89,48 @@ def test_a_floor_plan_is_written_for_nav2(saved, tmp_path) -> None:
     assert "free" in result.output
     assert dens3r("export", saved, "--grid", tmp_path / "room.txt").exit_code == 2
     assert dens3r("export", saved, "--grid", target, "--min-height", 3).exit_code == 2
+
+
+def test_exported_splats_show_the_room(saved, walk, tmp_path) -> None:
+    """From where the first image was taken they look like it."""
+    target = tmp_path / "room.ply"
+    ran = dens3r("export", saved, "--splats", target, "--optimize", 3, "--min-confidence", 1.5)
+    assert ran.exit_code == 0, ran.output
+    splats = read_splats(target)
+    assert splats.metric and len(splats) > 3000
+    loaded = read_map(saved)
+    first = views_of_map(loaded)[0]
+    shown = picture(splats, first.camera, first.T_world_camera)
+    assert np.corrcoef(shown.ravel(), first.image.ravel())[0, 1] > 0.7
+    assert len(splats_of_map(loaded)) > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--splats", "room.obj"], ".splat, .spz"),
+        (["--optimize", "5", "--ply", "a.ply"], "--splats"),
+        ([], "--splats"),
+    ],
+)
+def test_splats_that_cannot_be_are_told_before_work(saved, tmp_path, options, said) -> None:
+    named = [str(tmp_path / o) if "." in o else o for o in options]
+    ran = dens3r("export", saved, *named)
+    assert ran.exit_code == 2
+    assert said in " ".join(ran.output.split())
+
+
+def test_evaluate_says_how_near_splats_of_a_map_come(tmp_path, walk) -> None:
+    mapper = Mapper(OracleEngine(walk, long_side=160, metric=True), EVERY_FRAME)
+    for index in range(len(walk)):
+        mapper.step(walk[index])
+    path = tmp_path / "room.map"
+    mapper.save(path)
+    arguments = ["evaluate", "splats", str(path), "--optimize", "2", "--json", "-"]
+    ran = CliRunner().invoke(app, [*arguments, "--pictures", str(tmp_path / "seen")])
+    assert ran.exit_code == 0, ran.output
+    found = json.loads(ran.stdout)
+    assert found["left_out"] >= 1 and found["made_of"] > found["left_out"]
+    assert found["splats_psnr"] > found["points_psnr"] - 1
+    assert 8 < found["optimised_psnr"] < 40 and 0 < found["splats_ssim"] < 1
+    assert len(list((tmp_path / "seen").glob("*.png"))) == found["left_out"]

@@ -19,6 +19,12 @@ from dens3r_ros.engines.torch_engine import TorchEngine
 from dens3r_ros.frame import Frame
 from dens3r_ros.model_store.manifest import load_manifest
 from dens3r_ros.network import Network, save_network
+from dens3r_ros.network.monocular.depth_anything import (
+    DepthAnythingDescription,
+    DepthAnythingNetwork,
+)
+from dens3r_ros.network.multiview.description import DenseSize
+from dens3r_ros.network.parts.dinov2 import DinoSize
 
 
 @pytest.fixture
@@ -68,6 +74,8 @@ def test_anybodys_engine_is_taken() -> None:
         ("geometric", ("auto", "dens3r-tiny"), ("torch", "dens3r-tiny")),
         ("geometric", ("onnx", "folder"), ("onnx", "folder")),
         ("geometric", ("some:engine", ""), ("some:engine", "")),
+        ("geometric", ("hybrid", ""), ("hybrid", "dens3r-tiny")),
+        ("geometric", ("hybrid", "moge-2-vits-normal"), ("hybrid", "moge-2-vits-normal")),
     ],
 )
 def test_what_runs_where_nobody_chose_is_what_the_record_says(
@@ -78,6 +86,27 @@ def test_what_runs_where_nobody_chose_is_what_the_record_says(
     found = choose_engine(*named)
     assert (found.engine, found.model) == chosen and found.why
     assert isinstance(found, Choice)
+
+
+def test_that_the_small_network_stands_in_for_one_that_was_not_named_is_said(caplog) -> None:
+    """Else a user takes its rough depth for what the hybrid engine can do."""
+    load_engine("hybrid")
+    assert "none of single images" in caplog.text and "dens3r-tiny" in caplog.text
+
+
+def test_a_file_of_a_network_of_single_images_runs_beside_geometry(tmp_path: Path) -> None:
+    """It knows nothing of motion: by itself it would end in an error."""
+    description = DepthAnythingDescription(
+        encoder=DinoSize(64, 4, 4, 128, norm_epsilon=1e-5),
+        head=DenseSize((8, 12, 16, 24), 8),
+        hooks=(0, 1, 2, 3),
+        metric=False,
+    )
+    path = tmp_path / "seeing.safetensors"
+    save_network(DepthAnythingNetwork(description), path)
+    assert choose_engine("auto", str(path)).engine == "hybrid"
+    engine = load_engine("auto", str(path), device="cpu")
+    assert isinstance(engine, HybridEngine) and engine.info.model == "seeing"
 
 
 def test_a_device_that_is_not_there_is_told_before_the_network_is_read(monkeypatch) -> None:
@@ -107,6 +136,13 @@ def test_wrong_names_are_answered_in_a_sentence(name: str, model: str, says: str
 def test_weights_are_not_taken_for_an_export(weights: Path) -> None:
     with pytest.raises(ValueError, match=r"dens3r export --model .*small\.safetensors --out DIR"):
         load_engine("onnx", str(weights))
+
+
+def test_a_file_of_another_model_under_a_name_is_told(weights: Path, monkeypatch) -> None:
+    """A giant where small is named would take minutes to show that it is none."""
+    monkeypatch.setattr("dens3r_ros.engines.loading.resolve_model", lambda _: weights)
+    with pytest.raises(ValueError, match=r"file of da3-small holds .* not of 34: another model"):
+        load_engine("torch", "da3-small", device="cpu")
 
 
 def test_random_networks_have_the_published_sizes() -> None:

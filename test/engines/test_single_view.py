@@ -67,9 +67,14 @@ def test_metres_follow_the_focal_length() -> None:
     assert near.intrinsics is not None and near.depth.shape == near.placement.size
 
 
-def test_metres_of_an_unknown_camera_are_refused() -> None:
-    with pytest.raises(ValueError, match="focal length is known"):
-        depth_anything(metric=True).predict(frame())
+def test_of_an_unknown_camera_the_usual_view_is_assumed_and_that_is_said_once(caplog) -> None:
+    """Else every image would be a fault, or lengths would be called metres that are none."""
+    network = depth_anything(metric=True)
+    bare = network.predict(frame())
+    network.predict(frame())
+    usual = network.predict(frame(40 / np.tan(np.radians(30))))
+    assert np.allclose(bare.depth, usual.depth, rtol=0.02) and bare.intrinsics is None
+    assert len(caplog.records) == 1 and "camera_info" in caplog.text
 
 
 def test_depth_without_a_unit_needs_no_camera() -> None:

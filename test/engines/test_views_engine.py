@@ -102,6 +102,16 @@ def test_views_of_different_sizes_are_told(engine: ViewsEngine) -> None:
         engine.decode([(mixed[0], mixed[1])], Outputs())
 
 
+@pytest.mark.parametrize("size", [(61, 83), (75, 75), (97, 64)])
+def test_images_that_are_no_multiple_of_the_patch_are_cut(
+    engine: ViewsEngine, size: tuple[int, int]
+) -> None:
+    seen = engine.encode([frame(1, size)])
+    height, width = seen[0].placement.size
+    assert height % 14 == width % 14 == 0 and max(height, width) == 70
+    assert engine.decode_window(seen, Outputs()).views[0].points.shape == (height, width, 3)
+
+
 def test_one_view_alone_has_depth(engine: ViewsEngine) -> None:
     view = engine.decode_window(features(engine, 1), Outputs()).views[0]
     assert torch.isfinite(view.points).all() and bool((view.confidence >= 1).all())

@@ -78,21 +78,6 @@ def test_a_camera_carried_elsewhere_in_the_dark_is_found_where_it_is(box_room, c
     assert errors(room, mapper).ate_sim3_m < 0.1
 
 
-def test_a_map_that_has_hardly_begun_is_begun_anew_where_the_camera_went(
-    box_room, camera_pose
-) -> None:
-    """As a computer does that was busy when its camera was switched on."""
-    here = [camera_pose(0.05 * n, 0, -2, 0) for n in range(3)]
-    behind = [camera_pose(0.05 * n, 0, -2, 180) for n in range(14)]
-    room = box_room(np.array([*here, *behind]))
-    mapper = Mapper(oracle(room), INLINE)
-    updates = [mapper.step(room[index]) for index in range(len(room))]
-    lost = [update.state in (Tracking.LOST, Tracking.RELOCALISING) for update in updates]
-    assert lost == [False] * 3 + [True] * 10 + [False] * 4
-    assert updates[-1].epoch == updates[0].epoch + 1
-    assert [pose.stamp for pose in mapper.trajectory()] == [room[n].stamp for n in range(13, 17)]
-
-
 def test_a_robot_that_stood_still_keeps_its_map_while_somebody_stands_before_it(
     box_room, camera_pose
 ) -> None:

@@ -34,7 +34,8 @@ FORBIDDEN = {
     "frame": {*ABOVE, *BESIDE, "sources", "model_store"},
     "imu": {*ABOVE, *BESIDE, "sources", "model_store", "frame"},
     "image_header": {*ABOVE, *BESIDE, "sources", "model_store"},
-    "geometry": {*ABOVE, *BESIDE, "sources", "model_store"},
+    "geometry": {*ABOVE, *BESIDE, "sources", "model_store", "splats"},
+    "splats": {*ABOVE, *BESIDE, "sources", "model_store"},
     "network": {"cli", "nodes", "mapping", "engines", *BESIDE},
     "engines": {"cli", "nodes", "mapping", *BESIDE},
     "mapping": {"cli", "nodes", *BESIDE},
@@ -50,7 +51,17 @@ FORBIDDEN = {
 # Folders within a package, from below upwards: each imports only those before it. Folders that are
 # not named here, and the modules beside the folders, only must not import each other in circles.
 FOLDERS = {
-    "mapping": ("tracking", "graph", "history", "keyframes", "places", "archive", "files"),
+    "mapping": (
+        "tracking",
+        "graph",
+        "history",
+        "keyframes",
+        "places",
+        "archive",
+        "files",
+        "submaps",
+        "front_end",
+    ),
     "nodes": ("messages", "settings", "inputs", "outputs"),
     "scenes": ("looks", "rays", "worlds"),
     "evaluation": ("oracle", "metrics", "image_pairs", "image_sequences"),

@@ -10,7 +10,9 @@ from dens3r_ros.sources import Source, SourceError, open_source
 FRAMES = 900
 
 
-@pytest.fixture(scope="module", params=[kind for kind in WALKS if kind != "drive"])
+@pytest.fixture(
+    scope="module", params=[kind for kind in WALKS if kind not in ("drive", "kidnapped")]
+)
 def walk(request):
     return request.param, open_walk(request.param, seed=5, frames=FRAMES, width=64, height=48)
 
@@ -59,6 +61,29 @@ def test_a_drive_stays_on_its_streets_at_ten_metres_a_second():
         assert 0.4 < valid.mean() < 1.0, "streets below and sky above"
         assert frame.depth[valid].min() > 1.0, index
         assert frame.image.std() > 5, index
+
+
+def test_the_kidnapped_camera_is_carried_into_another_room_in_the_dark():
+    made = open_walk("kidnapped", seed=5, frames=900, width=64, height=48)
+    position = made.trajectory.position
+    speed = np.linalg.norm(np.diff(position, axis=0), axis=1) * made.rate
+    dark = made.dark
+    assert len(dark) == 2 * made.rate
+    assert position[dark.start, 1] > 1 and position[dark.stop, 1] < -1, "the wall is at 0"
+    assert 4.5 < speed[dark.start : dark.stop].sum() / made.rate < 5.5
+    lit = np.r_[speed[: dark.start], speed[dark.stop :]]
+    assert lit.max() < 1.6 and lit.mean() > 0.8
+    for index in (dark.start, dark.stop - 1):
+        frame = made.render(index)
+        assert frame.image.max() < 20 and not frame.depth.any()
+    for index in [*range(0, dark.start, 45), *range(dark.stop, 900, 45)]:
+        frame = made.render(index)
+        valid = frame.depth > 0
+        assert valid.mean() > 0.98 and frame.depth[valid].min() > 0.3, index
+        assert frame.image.std() > 5, index
+    lap = next(n for n in range(dark.stop, 900) if position[n, 1] > 0.5)
+    back = np.linalg.norm(position[lap:] - position[20], axis=1)
+    assert back.min() < 0.1, "it comes by the first place again"
 
 
 def test_stamps_follow_the_rate():

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,6 +58,9 @@ def serve(service: Service, config: ServerConfig, told: Callable[[str], None]) -
     if isinstance(service.engine, WarmingEngine):
         service.engine.warm_up()
     triton = Triton(config=_triton_config(config))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Supervisors send the latter, and shells let what they start behind ignore the former.
+        signal.signal(number, signal.default_int_handler)
     try:
         _bind(triton, service, config)
         triton.run()

@@ -211,9 +211,21 @@ def _counts(collected: _Collector, placed: int) -> dict[str, object]:
         "frames_without_truth": collected.skipped,
         "keyframes": last.keyframes,
         "loops": last.loops,
+        "pieces": last.pieces,
+        "pieces_at": _pieces_at(collected),
         "epochs": 1 + collected.updates[-1][1].epoch,
         "completeness": placed / len(collected.updates),
     }
+
+
+def _pieces_at(collected: _Collector) -> list[tuple[float, int]]:
+    """Seconds from the first image at which the map has come to be of so many pieces."""
+    first, told = collected.updates[0][1].stamp, list[tuple[float, int]]()
+    for _, update in collected.updates:
+        pieces = update.counters.pieces
+        if not told or told[-1][1] != pieces:
+            told.append(((update.stamp - first) * 1e-9, pieces))
+    return told
 
 
 def _trajectory_figures(errors: TrajectoryErrors) -> dict[str, object]:

@@ -24,6 +24,7 @@ _ROWS = {
     "loops": "loops",
     "wrong_loops": "of which wrong",
     "epochs": "epochs",
+    "pieces": "pieces of the map",
     "path_m": "path, m",
     "ate_sim3_m": "ATE after Sim(3), m",
     "ate_se3_m": "ATE after SE(3), m",

@@ -23,6 +23,8 @@ _AWAKE = 4
 """Revived keyframes that are remembered: neighbours ask for the same ones."""
 _ANGLE = np.deg2rad(20.0)
 """Turn that separates two views as much as a move by half their distance to the scene does."""
+_APART = 1e6
+"""How far apart views of two pieces of the map are taken to be, of which nobody knows."""
 
 
 def archive_bytes(keyframes: int, image: tuple[int, int], maps: tuple[int, int]) -> int:
@@ -97,7 +99,8 @@ class Archive:
         pairs: dict[int, int] = {}
         for a in np.argsort(distance[:, 1], kind="stable").tolist():
             b = int(nearest[a, 1]) if nearest[a, 1] != a else int(nearest[a, 0])
-            if len(pairs) == len(self) - limit + int(_SLACK * limit):
+            enough = len(pairs) == len(self) - limit + int(_SLACK * limit)
+            if enough or distance[a, 1] >= _APART:
                 break
             if a in pairs or b in pairs:
                 continue
@@ -114,12 +117,14 @@ class Archive:
         self.remove(gone)
 
     def _views(self, ids: Iterable[int], graph: PoseGraph) -> np.ndarray:
-        """(N, 6) where each keyframe stands and looks, such that what is near sees the same."""
+        """(N, 7) where each keyframe stands and looks, such that what is near sees the same; what
+        is of two pieces of the map is far apart."""
         poses = np.array([graph.poses[i] for i in ids])
         units = np.cbrt(np.linalg.det(poses[:, :3, :3]))
         depth = float(np.median(units * [self._depths[i] for i in ids]))
         looks = poses[:, :3, 2] / (units[:, None] * 2 * np.sin(_ANGLE / 2))
-        return np.concatenate((poses[:, :3, 3] / (0.5 * depth), looks), 1)
+        pieces = np.array([[graph.pieces[i]] for i in ids]) * _APART
+        return np.concatenate((poses[:, :3, 3] / (0.5 * depth), looks, pieces), 1)
 
     def _sureness(self, keyframe_id: int) -> float:
         stored = self._stored[keyframe_id]

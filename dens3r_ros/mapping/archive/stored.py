@@ -231,6 +231,13 @@ def _image(stored: Stored) -> np.ndarray:
     return image
 
 
+def whole_maps(stored: Stored) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """On the engine's pixels, those of `stored.camera`: (h, w, 3) uint8 RGB, and (h, w) float32
+    depth, 0 where unknown, and confidence, which lie between those kept where these are smooth."""
+    depth, weight = _grown(stored, stored.placement)
+    return resample(_image(stored), stored.placement), depth.astype(np.float32), 1 + weight
+
+
 def _texture(features: Features) -> Texture:
     image = resample(features.frame.image, features.placement)
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)

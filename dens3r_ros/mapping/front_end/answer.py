@@ -15,7 +15,7 @@ from dens3r_ros.mapping.front_end.fast_tracker import Placed
 from dens3r_ros.mapping.graph.graph import scale_of
 from dens3r_ros.mapping.odometry import Odometry, in_map
 from dens3r_ros.mapping.tracking.cameras import at_input
-from dens3r_ros.mapping.update import Counters, Tracking, Update
+from dens3r_ros.mapping.update import Counters, Tracking, Update, place_reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +51,12 @@ def placed_update(
     return replace(
         _plain(frame, odometry, standing),
         state=Tracking.TRACKING,
+        reason=place_reason(standing.counters.pieces),
         T_odom_camera=np.linalg.inv(odometry.T_map_odom) @ T_map_camera,
         T_map_camera=T_map_camera,
         covariance=found.covariance * units[:, None] * units,
         keyframe_id=reference.keyframe_id,
+        piece=reference.piece,
         scale=scale,
         maps=carried_maps(reference, T, frame.stamp, unit),
         intrinsics=at_input(reference.sight.camera, reference.sight.placement),

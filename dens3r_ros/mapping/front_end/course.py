@@ -27,6 +27,9 @@ _SHIFT, _TURN = 0.02, 0.03
 """Standard deviation of such a place: a share of the depth, beside the way itself, and radians."""
 _APART = 0.05
 """Radians by which tracking and decoding may differ about a view before tracking is corrected."""
+_NEAR = 0.1
+"""Radians by which the view may have swung since the last place for a camera that was lost to be
+believed again before a decoding has found it."""
 _KEPT = 30
 """Frames without a place that are kept, to be placed once it is known where they were."""
 
@@ -43,6 +46,9 @@ class Course:
     motion: Motion = field(default_factory=Motion)
     lost: int = 0
     """Frames since it was placed last."""
+    unsure: bool = False
+    """Whether it was lost since a decoding found it last: what looks like its keyframe may be
+    another place."""
     bridged: int = 0
     """Frames since it was placed by points last."""
     seen: int = 0
@@ -68,10 +74,15 @@ class Course:
             self._stand(frame, found)
             self.unplaced.clear()
         else:
-            self.lost += 1
-            self.motion.halt()
+            self.lose()
             self.unplaced.append(frame)
         return found
+
+    def lose(self) -> None:
+        """The camera has no place."""
+        self.lost += 1
+        self.unsure = True
+        self.motion.halt()
 
     def _stand(self, frame: Frame, found: Placed) -> None:
         self.motion.place(frame.stamp, found.T_keyframe_frame, found.found, found.beside)
@@ -85,6 +96,8 @@ class Course:
         grey = grey_of(frame, reference)
         expected, felt = self._expected(frame.stamp)
         found = place(grey, reference, self.motion, expected, self.config)
+        if self.unsure:
+            return self._believed(found)
         if isinstance(found, Placed) or self.motion.before is None:
             return found
         turn = turned_view(grey, reference, self.motion, expected)
@@ -105,6 +118,17 @@ class Course:
         expected = expected.copy()
         expected[:3, :3] = turned[:3, :3]
         return expected, True
+
+    def _believed(self, found: Placed | str) -> Placed | str:
+        """A place of a camera that was lost, if it is near the last one."""
+        if isinstance(found, str):
+            return found
+        assert self.reference is not None
+        here, last = (
+            np.linalg.inv(T) for T in (found.T_keyframe_frame, self.motion.T_keyframe_frame)
+        )
+        near = swing(here, last, self.reference.landmarks.depth) < _NEAR
+        return found if near else "waiting for a decoding that finds the camera"
 
     def _bridged(
         self, grey: np.ndarray, reference: Reference, T: np.ndarray, felt: int | None = None
@@ -144,6 +168,7 @@ class Course:
         seen = self.reference.landmarks.emptied(grey_of(frame, self.reference))
         self.lost = self.bridged = 0
         self.seen = frame.stamp
+        self.unsure = False
         self.motion.place(frame.stamp, self.reference.T_keyframe_frame, seen)
         self.unplaced.clear()
 

@@ -48,11 +48,12 @@ class DecodingRequest:
 @dataclass(frozen=True, eq=False)
 class Decoded:
     """What a decoding brought: the session's own update; per camera what it is tracked against
-    from here on; every keyframe's S_map_keyframe."""
+    from here on; every keyframe's S_map_keyframe, and its piece of the map."""
 
     update: Update
     references: Mapping[str, Reference | None]
     S_map: Mapping[int, np.ndarray]
+    pieces: Mapping[int, int]
     seconds: float
 
 
@@ -123,8 +124,8 @@ class DecodingThread:
         session.world.records.extend(request.placed)
         update = self._taken(request)
         references = self._references()
-        seconds = time.perf_counter() - began
-        return Decoded(update, references, dict(session.world.graph.poses), seconds)
+        graph, seconds = session.world.graph, time.perf_counter() - began
+        return Decoded(update, references, dict(graph.poses), graph.pieces.names(), seconds)
 
     def _references(self) -> dict[str, Reference | None]:
         """By camera, what its frames are tracked against until the next decoding."""
@@ -154,9 +155,12 @@ class DecodingThread:
         return take(request.frame, self._expected(request.record))
 
     def _expected(self, record: Record | None) -> np.ndarray | None:
-        """A frame's pose relative to the keyframe that its camera stands by now."""
+        """A frame's pose, if known, relative to the keyframe that its camera stands by now."""
         stream = None if record is None else self._session.streams.get(record.camera)
         if record is None or stream is None or stream.keyframe_id is None:
             return None
-        S = self._session.world.graph.relative(stream.keyframe_id, record.keyframe_id)
+        graph = self._session.world.graph
+        if not graph.pieces.together(stream.keyframe_id, record.keyframe_id):
+            return None
+        S = graph.relative(stream.keyframe_id, record.keyframe_id)
         return rigid(S @ record.T_keyframe_frame)

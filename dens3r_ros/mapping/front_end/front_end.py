@@ -22,7 +22,7 @@ from dens3r_ros.mapping.front_end.schedule import DecodingSchedule
 from dens3r_ros.mapping.graph.graph import rigid
 from dens3r_ros.mapping.history.record import Record
 from dens3r_ros.mapping.inertial.gyroscope import Gyroscope
-from dens3r_ros.mapping.odometry import Odometry
+from dens3r_ros.mapping.odometry import APART, Odometry
 from dens3r_ros.mapping.reference import Reference
 from dens3r_ros.mapping.session import MappingSession
 from dens3r_ros.mapping.stopwatch import Stopwatch
@@ -159,7 +159,7 @@ class FrontEnd:
         if isinstance(found, Placed) and course.reference is not None:
             record = self._record(course.reference, frame, found)
         if self._schedule.decodes(course, found, self._courses.values()):
-            self._ask(course, frame, found, record)
+            self._ask(course, frame, found, None if course.unsure else record)
         elif isinstance(found, Placed) and record is not None:
             self._ledger.note(frame, found, record)
 
@@ -205,21 +205,30 @@ class FrontEnd:
             self._ledger.add(asked.record)
         for name, reference in decoded.references.items():
             course = self._courses.get(name)
+            own = asked if name == asked.frame.camera else None
             if course is not None and reference is not None:
-                own = asked if name == asked.frame.camera else None
                 self._go_on(course, reference, decoded, own)
+            elif course is not None:
+                course.reference = None
 
     def _go_on(
         self, course: Course, reference: Reference, decoded: Decoded, asked: _Asked | None
     ) -> None:
         """One camera's part of it; `asked` if the frame was this camera's."""
         old, here = course.reference, course.motion.T_keyframe_frame
-        S_new_old = None
+        S_new_old, apart = None, False
         if old is not None:
             S_new = np.linalg.inv(reference.S_map_keyframe)
             S_new_old = S_new @ decoded.S_map[old.keyframe_id]
+            pieces = decoded.pieces
+            apart = pieces[old.keyframe_id] != pieces[reference.keyframe_id]
+        if apart and course.owner:
+            self.odometry.begin_epoch(APART)
         sure = asked is not None and decoded.update.T_map_camera is not None
-        if asked is not None and sure and (S_new_old is None or course.lost):
+        if asked is not None and not sure and course.unsure and not course.lost:
+            course.lose()
+        begins = S_new_old is None or course.unsure or apart
+        if asked is not None and sure and begins:
             for frame, found in course.resume(reference, asked.frame):
                 self._ledger.add(self._record(reference, frame, found))
         elif S_new_old is not None:

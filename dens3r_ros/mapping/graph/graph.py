@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from dens3r_ros.geometry import tangents
+from dens3r_ros.mapping.graph.pieces import Pieces
 
 _VISIBLE = 2e-3
 """Change of a pose, in map units and radians, that can be seen."""
@@ -54,13 +55,17 @@ class ScalePrior:
 @dataclass(frozen=True, eq=False)
 class GraphChanges:
     """What a solver does not know yet: new nodes, new or better edges by number, the numbers of
-    edges and the nodes that are gone, and new or better scale priors by node."""
+    edges and the nodes that are gone, and new or better scale priors by node; the nodes that were
+    moved beside it; and all nodes that hold a piece of the map in place: None where these are as
+    before, and the first node of all where there was none."""
 
     poses: dict[int, np.ndarray]
     edges: dict[int, Edge]
     gone_edges: tuple[int, ...] = ()
     gone: tuple[int, ...] = ()
     priors: Mapping[int, ScalePrior] = field(default_factory=dict)
+    moved: Mapping[int, np.ndarray] = field(default_factory=dict)
+    anchors: tuple[int, ...] | None = None
 
 
 class PoseGraph:
@@ -73,6 +78,7 @@ class PoseGraph:
         """How often each keyframe has moved so far that what shows it should follow."""
         self.priors: dict[int, ScalePrior] = {}
         """Of keyframes whose own image tells metres."""
+        self.pieces = Pieces()
         self._shown: dict[int, np.ndarray] = {}
         self._edges: dict[int, Edge] = {}
         self._of: dict[int, dict[int, Edge]] = {}
@@ -83,11 +89,12 @@ class PoseGraph:
         self._gone_edges: list[int] = []
         self._gone: list[int] = []
         self._new_priors: dict[int, ScalePrior] = {}
+        self._moved: dict[int, np.ndarray] = {}
 
     @property
-    def anchor(self) -> int:
-        """The keyframe that holds the map in place."""
-        return next(iter(self.poses))
+    def anchors(self) -> tuple[int, ...]:
+        """The keyframes that hold the pieces of the map in place."""
+        return tuple(self.pieces)
 
     @property
     def edges(self) -> list[Edge]:
@@ -104,6 +111,7 @@ class PoseGraph:
         self.poses[keyframe_id] = self._shown[keyframe_id] = S_map_keyframe
         self.moves[keyframe_id] = 0
         self._of[keyframe_id] = {}
+        self.pieces.add(keyframe_id)
         self._new_nodes.append(keyframe_id)
 
     def move(self, poses: Mapping[int, np.ndarray]) -> None:
@@ -124,6 +132,17 @@ class PoseGraph:
         for edge in edges:
             self._put(self._next, edge)
             self._next += 1
+            self.pieces.tie(edge.i, edge.j)
+
+    def line_up(self, edge: Edge) -> None:
+        """Move the younger of the two pieces that an edge is about to tie to where the edge sees
+        it; no solve may be under way."""
+        older, younger = sorted((self.pieces[edge.i], self.pieces[edge.j]))
+        C = self.poses[edge.i] @ edge.S_i_j @ np.linalg.inv(self.poses[edge.j])
+        C = C if self.pieces[edge.i] == older else np.linalg.inv(C)
+        moved = {node: C @ self.poses[node] for node in sorted(self.pieces.nodes(younger))}
+        self.move(moved)
+        self._moved.update(moved)
 
     def replace_edge(self, old: Edge, new: Edge) -> None:
         """Take a better measurement of the same edge, if that is still there."""
@@ -150,8 +169,9 @@ class PoseGraph:
             self.remove_edge(number)
         for known in (self.poses, self.moves, self._shown, self._of):
             del known[keyframe_id]  # type: ignore[attr-defined]
-        self.priors.pop(keyframe_id, None)
-        self._new_priors.pop(keyframe_id, None)
+        self.pieces.remove(keyframe_id)
+        for told in (self.priors, self._new_priors, self._moved):
+            told.pop(keyframe_id, None)  # type: ignore[attr-defined]
         if keyframe_id in self._new_nodes:
             self._new_nodes.remove(keyframe_id)
         else:
@@ -165,16 +185,17 @@ class PoseGraph:
         """What has changed since this was last asked."""
         poses = {i: self.poses[i] for i in self._new_nodes}
         gone = tuple(self._gone_edges), tuple(self._gone)
-        news = GraphChanges(poses, self._new_edges, *gone, self._new_priors)
+        priors, moved = self._new_priors, self._moved
+        news = GraphChanges(poses, self._new_edges, *gone, priors, moved, self.anchors)
         self._new_nodes, self._new_edges, self._gone_edges, self._gone = [], {}, [], []
-        self._new_priors = {}
+        self._new_priors, self._moved = {}, {}
         self._sent = self._next
         return news
 
     def take_all(self) -> GraphChanges:
         """The graph as it stands, for a solver that knows nothing of it."""
         self._new_nodes, self._new_edges = list(self.poses), dict(self._edges)
-        self._gone_edges, self._gone = [], []
+        self._gone_edges, self._gone, self._moved = [], [], {}
         return self.take_changes()
 
     def _put(self, number: int, edge: Edge) -> None:

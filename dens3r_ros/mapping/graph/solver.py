@@ -17,19 +17,24 @@ _OPEN = 1e4
 """The same of what a prior says nothing of."""
 
 
+_Name = int | tuple[int] | tuple[int, int]
+
+
 class Solver:
     """Poses of all keyframes from all edges; keeps graph and estimate between solves.
 
-    `metric` solves rigid poses, otherwise similarities, whose scale is that of the first keyframe's
-    unit, or, where keyframes bring scale priors, what all of these agree on best.
+    `metric` solves rigid poses, otherwise similarities, whose scale is that of a piece's first
+    keyframe's unit, or, where keyframes bring scale priors, what all of these agree on best.
     """
 
     def __init__(self, metric: bool) -> None:
         self._metric = metric
         self._graph = gtsam.NonlinearFactorGraph()
         self._values = gtsam.Values()
-        self._slots: dict[int | tuple[int], int] = {}
-        """Where every edge's factor lies, by its number, and every scale prior's, by (node,)."""
+        self._slots: dict[_Name, int] = {}
+        """Where every edge's factor lies, by its number, every scale prior's, by (node,), and what
+        holds a piece in place, by (node, 0)."""
+        self._anchors: frozenset[int] = frozenset()
         self._free: list[int] = []
 
     def add(self, news: GraphChanges) -> None:
@@ -41,21 +46,31 @@ class Solver:
                 self._let_go((keyframe_id,))
             self._values.erase(keyframe_id)
         for keyframe_id, S in news.poses.items():
-            if self._values.size() == 0:
-                self._graph.add(self._prior(keyframe_id, S, bool(news.priors)))
-            self._insert(keyframe_id, S)
+            self._values.insert(keyframe_id, self._value(S))
+        for keyframe_id in set(news.moved).difference(news.poses):
+            self._values.update(keyframe_id, self._value(news.moved[keyframe_id]))
+        if news.anchors is not None or not self._anchors:
+            self._hold(frozenset(news.anchors or list(news.poses)[:1]), bool(news.priors))
         for number, edge in news.edges.items():
             self._put(number, self._factor(edge))
         for keyframe_id, prior in ({} if self._metric else news.priors).items():
             self._put((keyframe_id,), self._scale_prior(keyframe_id, prior))
 
-    def _let_go(self, name: int | tuple[int]) -> None:
+    def _hold(self, anchors: frozenset[int], rescaled: bool) -> None:
+        """Let these nodes hold their pieces in place, where they are now, and no others."""
+        for keyframe_id in sorted(self._anchors - anchors):
+            self._let_go((keyframe_id, 0))
+        for keyframe_id in sorted(anchors - self._anchors):
+            self._put((keyframe_id, 0), self._prior(keyframe_id, rescaled))
+        self._anchors = anchors
+
+    def _let_go(self, name: _Name) -> None:
         slot = self._slots.pop(name)
         self._graph.remove(slot)
         self._free.append(slot)
 
-    def _put(self, number: int | tuple[int], factor: gtsam.NonlinearFactor) -> None:
-        """In the edge's own slot, else in one that is free, else in a new one."""
+    def _put(self, number: _Name, factor: gtsam.NonlinearFactor) -> None:
+        """In its own slot, else in one that is free, else in a new one."""
         if number not in self._slots and not self._free:
             self._slots[number] = self._graph.size()
             self._graph.add(factor)
@@ -75,17 +90,19 @@ class Solver:
             return {k: self._values.atPose3(k).matrix() for k in self._values.keys()}  # noqa: SIM118
         return {k: to_matrix(self._values.atSimilarity3(k)) for k in self._values.keys()}  # noqa: SIM118
 
-    def _insert(self, keyframe_id: int, S: np.ndarray) -> None:
-        self._values.insert(keyframe_id, gtsam.Pose3(S) if self._metric else to_gtsam(S))
+    def _value(self, S: np.ndarray) -> gtsam.Pose3 | gtsam.Similarity3:
+        return gtsam.Pose3(S) if self._metric else to_gtsam(S)
 
-    def _prior(self, keyframe_id: int, S: np.ndarray, rescaled: bool) -> gtsam.NonlinearFactor:
-        """What holds the first keyframe in place, but for its scale where others tell that."""
+    def _prior(self, keyframe_id: int, rescaled: bool) -> gtsam.NonlinearFactor:
+        """What holds a piece's first keyframe in place, but for its scale where others tell
+        that."""
         if self._metric:
             fixed = gtsam.noiseModel.Isotropic.Sigma(6, _FIXED)
-            return gtsam.PriorFactorPose3(keyframe_id, gtsam.Pose3(S), fixed)
+            return gtsam.PriorFactorPose3(keyframe_id, self._values.atPose3(keyframe_id), fixed)
         sigmas = np.array([_FIXED] * 6 + [_OPEN if rescaled else _FIXED])
         noise = gtsam.noiseModel.Diagonal.Sigmas(sigmas)
-        return gtsam.PriorFactorSimilarity3(keyframe_id, to_gtsam(S), noise)
+        believed = self._values.atSimilarity3(keyframe_id)
+        return gtsam.PriorFactorSimilarity3(keyframe_id, believed, noise)
 
     def _scale_prior(self, keyframe_id: int, prior: ScalePrior) -> gtsam.NonlinearFactor:
         """The scale is a component by itself of a similarity's logarithm; the rest is left open."""

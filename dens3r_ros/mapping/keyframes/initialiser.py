@@ -43,16 +43,20 @@ class First:
     """Older frames that can be placed against it too."""
 
 
-def placed_waiting(first: First, engine: Engine, config: TrackingConfig) -> Iterator[Record]:
-    """The frames that came before there was a keyframe, as far as they find a place."""
+def placed_waiting(
+    first: First, engine: Engine, config: TrackingConfig, epoch: int
+) -> Iterator[Record]:
+    """The frames that came before there was a keyframe, as far as they find a place, and the one
+    that has become it, unless that is the frame at hand."""
     keyframe = first.keyframe
-    yield Record.of(keyframe.features.frame, keyframe.id, np.eye(4), 0)
+    if first.found is not None:
+        yield Record.of(keyframe.features.frame, keyframe.id, np.eye(4), epoch)
     for waiting in first.waiting:
         seen = observe(engine, [(waiting.features, keyframe.features)])[0]
         found = track(seen, waiting.view, keyframe, None, config)
         if isinstance(found, Track):
             T = found.T_keyframe_frame
-            yield Record.of(waiting.features.frame, keyframe.id, T, 0)
+            yield Record.of(waiting.features.frame, keyframe.id, T, epoch)
 
 
 class Initialiser:
@@ -64,31 +68,37 @@ class Initialiser:
         self._config = config
         self._waiting: list[Waiting] = []
 
-    def offer(self, features: Features, view: View) -> First | str:
-        """Try to begin with a frame; a reason where that is not yet possible."""
+    def wait(self, features: Features, view: View) -> None:
+        """Only remember a frame, for when one is offered."""
+        self._waiting.append(Waiting(features, view))
+        del self._waiting[:-_MOST_WAITING]
+
+    def offer(self, features: Features, view: View, keyframe_id: int) -> First | str:
+        """Try to begin with a frame, and a keyframe of this id; a reason where that is not yet
+        possible."""
         if self._engine.info.monocular:
-            return self._alone(features, view)
+            return self._alone(features, view, keyframe_id)
         reason = "waiting for a second frame"
         if self._waiting:
-            first = self._with_parallax(features, view)
+            first = self._with_parallax(features, view, keyframe_id)
             if not isinstance(first, str):
                 self._waiting.clear()
                 return first
             reason = first
-        self._waiting.append(Waiting(features, view))
-        del self._waiting[:-_MOST_WAITING]
+        self.wait(features, view)
         return reason
 
-    def _alone(self, features: Features, view: View) -> First | str:
+    def _alone(self, features: Features, view: View, keyframe_id: int) -> First | str:
         seen = observe(self._engine, [(features, features)], normals=True)[0]
         known = self._known(seen.frame_confidence)
         if known < _MIN_KNOWN:
             return f"the engine is sure of the depth of only {known:.0%} of the first frame"
         points, confidence = seen.frame_points, seen.frame_confidence
-        made = self._maker.from_points(0, features, view, points, confidence, 1.0)
-        return First(made, seen, None, [])
+        made = self._maker.from_points(keyframe_id, features, view, points, confidence, 1.0)
+        waiting, self._waiting = self._waiting, []
+        return First(made, seen, None, waiting)
 
-    def _with_parallax(self, features: Features, view: View) -> First | str:
+    def _with_parallax(self, features: Features, view: View, keyframe_id: int) -> First | str:
         oldest = self._waiting[0]
         apart = observe(self._engine, [(oldest.features, features)])[0]
         known = self._known(apart.frame_confidence)
@@ -96,7 +106,12 @@ class Initialiser:
             self._give_up_on_lost(apart)
             return f"waiting for parallax: depth of {known:.0%} of the view is known"
         made = self._maker.from_points(
-            0, oldest.features, oldest.view, apart.frame_points, apart.frame_confidence, 1.0
+            keyframe_id,
+            oldest.features,
+            oldest.view,
+            apart.frame_points,
+            apart.frame_confidence,
+            1.0,
         )
         seen = observe(self._engine, [(features, oldest.features)], normals=True)[0]
         found = track(seen, view, made, None, self._config.tracking)
@@ -107,11 +122,12 @@ class Initialiser:
         return First(made, seen, found, self._waiting[1:])
 
     def _give_up_on_lost(self, apart: Observation) -> None:
-        """Start from a newer frame once the oldest has gone out of sight."""
+        """Start from a newer frame once the oldest has gone out of sight: the one half way, since a
+        camera may turn away from all of them."""
         if apart.pixels_confidence is None:
             return
         if self._known(apart.pixels_confidence) < self._config.loops.min_overlap:
-            del self._waiting[0]
+            del self._waiting[: (len(self._waiting) + 1) // 2]
 
     def _known(self, confidence: np.ndarray) -> float:
         return float((confidence > self._config.tracking.min_confidence).mean())

@@ -51,11 +51,13 @@ class Window:
         graph: PoseGraph,
         most: int,
         least: float,
+        piece: int,
     ) -> list[Keyframe]:
-        """Other keyframes that share at least `least` of their view with it, best first."""
+        """Other keyframes of its piece of the map that share at least `least` of their view with
+        it, best first."""
         shares: list[tuple[float, int]] = []
         for other in self._keyframes.values():
-            if other.id != keyframe.id:
+            if other.id != keyframe.id and graph.pieces[other.id] == piece:
                 S_other = np.linalg.inv(graph.poses[other.id]) @ S_map_keyframe
                 shares.append((_shared(other, keyframe, S_other, least), other.id))
         shares.sort(reverse=True)

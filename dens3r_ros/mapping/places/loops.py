@@ -13,6 +13,7 @@ from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.graph.graph import Edge, PoseGraph
 from dens3r_ros.mapping.keyframes.keyframing import KeyframeMaker
 from dens3r_ros.mapping.keyframes.linking import Link, agree, link
+from dens3r_ros.mapping.places.joins import JoinProposals
 from dens3r_ros.mapping.places.place_index import PlaceIndex
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.observation import Observation, observe, observe_together
@@ -48,6 +49,7 @@ class LoopCloser:
         self._places = places
         self._maker = maker
         self._recall, self._neighbours = recall, neighbours
+        self._joins = JoinProposals()
         self.closed = 0
         self.refused = 0
 
@@ -55,67 +57,83 @@ class LoopCloser:
         """Let a keyframe be found again."""
         self._places.add(keyframe.id, keyframe.features.frame.image)
 
-    def close(self, made: Keyframe, graph: PoseGraph) -> Iterator[None]:
-        """Find what loops a new keyframe closes, and add their edges; yields between decodings.
+    def close(self, made: Keyframe, graph: PoseGraph) -> Iterator[list[Edge]]:
+        """Find what loops a new keyframe closes; yields the edges of each, which may join two
+        pieces of the map, and none between decodings.
 
-        What is tied well already counts as found: another loop there would tell little.
+        What is tied well already counts as found: another loop there would tell little. Other
+        pieces of the map are looked for whatever is asked about loops.
         """
         settings = self._config.loops
-        if not settings.enabled or made.id % settings.interval:
-            return
         linked = {edge.i + edge.j - made.id for edge in graph.edges_of(made.id)}
         found = 0
-        for candidate in self._older(made, linked):
+        for candidate in self._candidates(made, linked, graph):
             if found == settings.enough:
                 return
             if _well_tied(made.id, candidate, graph):
                 found += 1
                 continue
-            yield
+            yield []
             edges = yield from self._checked(made, candidate, graph)
-            if edges is not None:
-                graph.add_edges(edges)
+            if edges:
+                yield edges
                 self.closed += 1
                 found += 1
 
     def _checked(
         self, made: Keyframe, candidate: int, graph: PoseGraph
-    ) -> Generator[None, None, list[Edge] | None]:
-        """A loop's edges, if there is one and the graph does not contradict."""
+    ) -> Generator[list[Edge], None, list[Edge]]:
+        """A loop's edges, if there is one and the graph does not contradict; those of an earlier
+        one as well where only both together join two pieces."""
         older = self._recall(candidate)
-        edges = None if older is None else (yield from self._verified(made, older))
-        if edges is None or candidate not in graph.poses:
-            return None
-        if contradiction(edges[0], graph) > self._config.loops.max_contradiction:
+        links = None if older is None else (yield from self._verified(made, older))
+        if links is None or candidate not in graph.poses:
+            return []
+        if not graph.pieces.together(made.id, candidate):
+            return self._joins.judge(*links, graph)
+        if contradiction(links[0].edge, graph) > self._config.loops.max_contradiction:
             self.refused += 1
-            return None
-        return edges
+            return []
+        return [link.edge for link in links]
 
     def relocalise(
-        self, features: Features, view: View, recent: Sequence[int]
+        self,
+        features: Features,
+        view: View,
+        recent: Sequence[int],
+        among: Callable[[int], bool] = lambda keyframe_id: True,
     ) -> tuple[Keyframe, Track, Observation] | None:
-        """The frame's place against a keyframe that looks like it, or one seen lately.
+        """The frame's place against a keyframe that looks like it, or one seen lately; of those
+        `among` which it is looked for.
 
         No more keyframes are tried than `loops.tried_when_lost`, so that being lost costs little.
         """
         most = self._config.loops.tried_when_lost
         similar = [i for i, _ in self._places.query(features.frame.image, most)]
         tried = dict.fromkeys([*recent[:1], *similar[:1], *recent, *similar])
-        for candidate in list(tried)[:most]:
+        for candidate in [i for i in tried if among(i)][:most]:
             keyframe = self._recall(candidate)
             found = None if keyframe is None else self._placed(features, view, keyframe)
             if keyframe is not None and found is not None:
                 return keyframe, *found
         return None
 
-    def _older(self, made: Keyframe, known: Collection[int]) -> list[int]:
-        """Keyframes that look like a new one, old enough and not yet linked to it, best first."""
+    def _candidates(self, made: Keyframe, known: Collection[int], graph: PoseGraph) -> list[int]:
+        """Keyframes that look like a new one and are not yet linked to it, best first: of its own
+        piece of the map those that are old enough, where loops are due."""
         settings = self._config.loops
+        due = settings.enabled and made.id % settings.interval == 0
+        if not due and len(graph.pieces) == 1:
+            return []
         more = settings.candidates + settings.min_gap + len(known)
-        found = self._places.alike(made.id, more)
-        newest = made.id - settings.min_gap
-        alike = [i for i, _ in found if i <= newest and i not in known]
-        return alike[: settings.candidates]
+        newest = made.id - settings.min_gap if due else -1
+        alike = [i for i, _ in self._places.alike(made.id, more) if i in graph.poses]
+        found = [
+            i
+            for i in alike
+            if i not in known and (i <= newest or not graph.pieces.together(i, made.id))
+        ]
+        return found[: settings.candidates]
 
     def _placed(
         self, features: Features, view: View, keyframe: Keyframe
@@ -136,19 +154,19 @@ class LoopCloser:
 
     def _verified(
         self, made: Keyframe, candidate: Keyframe
-    ) -> Generator[None, None, list[Edge] | None]:
+    ) -> Generator[list[Edge], None, tuple[Link, Link] | None]:
         """Both directions of a loop, if there is one; the way back only if the way there is."""
         there = observe(self._engine, [(made.features, candidate.features)])[0]
         forth = link(there, candidate, made, None, self._config, self._metric, loop=True)
         if isinstance(forth, str) or not self._enough(forth):
             return None
-        yield
+        yield []
         back = self._back(candidate, made.features)
         start = np.linalg.inv(forth.edge.S_i_j)
         home = link(back, made, candidate, start, self._config, self._metric, loop=True)
         if isinstance(home, str) or not self._convinces(forth, home, candidate):
             return None
-        return [forth.edge, home.edge]
+        return forth, home
 
     def _back(self, keyframe: Keyframe, features: Features) -> Observation:
         """The way back: the keyframe's view of a frame, with the context of its neighbours."""

@@ -20,6 +20,7 @@ from dens3r_ros.network.monocular.depth_anything import (
     DepthAnythingDescription,
     DepthAnythingNetwork,
 )
+from dens3r_ros.network.monocular.moge.description import Moge1Description, Moge2Description
 from dens3r_ros.network.multiview import any_view_keys
 from dens3r_ros.network.multiview.any_view import AnyViewNetwork
 from dens3r_ros.network.multiview.description import AnyViewDescription, VggtDescription
@@ -40,6 +41,8 @@ AnyNetwork = (
 )
 """A network of any family: it has `description`, `info`, `set_backbone_dtype`."""
 
+SINGLE_IMAGE = (DepthAnythingDescription, Moge1Description, Moge2Description)
+"""Descriptions of networks that see one image at a time."""
 
 FAMILIES = (
     NetworkFamily(

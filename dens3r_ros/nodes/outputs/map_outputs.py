@@ -102,8 +102,12 @@ class MapOutputs:
         outlet: Outlet,
     ) -> None:
         """Publish what has changed of the map as it stands at a stamp in nanoseconds, in the
-        mapper's unit x scale, which makes metres if `metric`."""
-        views = [replace(k, T_map_camera=self.level @ k.T_map_camera) for k in mapper.keyframes()]
+        mapper's unit x scale, which makes metres if `metric`: of pieces that nothing ties together
+        yet the one that the camera is in."""
+        piece = mapper.piece
+        own = [k for k in mapper.keyframes() if piece is None or k.piece == piece]
+        views = [replace(k, T_map_camera=self.level @ k.T_map_camera) for k in own]
+        around = {k.id for k in views}
         shown = [replace(k, T_map_camera=lengthened(k.T_map_camera, scale)) for k in views]
         output = config.output
         voxel = output.map_voxel if metric else self._share(output, views, epoch)
@@ -112,7 +116,7 @@ class MapOutputs:
         ties = (points, [(k.in_window, k.loop_partners) for k in views])
         self._points.show(points, lambda: self._cloud_message(views, stamp, limits), outlet)
         if self._path.publisher.get_subscription_count():
-            poses = self._thinned(mapper.trajectory())
+            poses = self._thinned([p for p in mapper.trajectory() if p.keyframe_id in around])
             way = (epoch, scale, [(p.stamp, p.T_map_camera.tobytes()) for p in poses])
             self._path.show(way, lambda: self._path_message(poses, stamp, scale), outlet)
         if metric:

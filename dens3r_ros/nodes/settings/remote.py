@@ -10,7 +10,6 @@ from dens3r_ros.nodes.settings.rule import setting
 
 if TYPE_CHECKING:
     from dens3r_ros.engines.remote.config import RemoteConfig
-    from dens3r_ros.nodes.settings.config import EngineParameters
 
 
 @dataclass(frozen=True)
@@ -40,14 +39,14 @@ class RemoteParameters:
     )
 
 
-def remote_config(engine: EngineParameters, remote: RemoteParameters) -> RemoteConfig:
+def remote_config(address: str, model: str, remote: RemoteParameters) -> RemoteConfig:
     """What the remote engine is told; ValueError with a sentence where that cannot be."""
     from dens3r_ros.engines.remote.config import RemoteConfig
     from dens3r_ros.engines.remote.packing import Packing
 
     return RemoteConfig(
-        address=engine.address,
-        model=engine.model,
+        address=address,
+        model=model,
         model_hash=remote.model_hash,
         timeout=remote.timeout,
         start_timeout=remote.start_timeout,

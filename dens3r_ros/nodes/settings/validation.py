@@ -114,7 +114,7 @@ def _engine_problems(name: str) -> Iterable[str]:
 
 def _remote_problems(config: NodeConfig) -> Iterable[str]:
     try:
-        remote_config(config.engine, config.remote)
+        remote_config(config.engine.address, config.engine.model, config.remote)
     except ValueError as error:
         yield str(error)
 

@@ -43,7 +43,7 @@ def _load(parameters: EngineParameters, remote: RemoteParameters) -> Engine:
     from dens3r_ros.engines.protocol import WarmingEngine
 
     if parameters.name == "remote":
-        config = remote_config(parameters, remote)
+        config = remote_config(parameters.address, parameters.model, remote)
         return load_remote(config, parameters.fallback, parameters.max_side)
     network = choose_engine(parameters.name, parameters.model).engine in ("torch", "onnx")
     engine = load_engine(

@@ -63,7 +63,12 @@ def build_hall(seed: int) -> Building:
         furnish(builder, stream, size, door, middle=False)
     light = indoor_light(stream, lamps[:, None], 1.6)
     light = replace(light, falloff=torch.full_like(light.falloff, 7.0))
-    return Building(_world(builder.finish(), light), *_no_rooms())
+    return building_of(builder.finish(), light)
+
+
+def building_of(shapes: Primitives, light: Light) -> Building:
+    """One of B = 1 whose shapes are always there."""
+    return Building(_world(shapes, light), *_no_rooms())
 
 
 def build_stairwell(seed: int) -> tuple[Building, Flight]:

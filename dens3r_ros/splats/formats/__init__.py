@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Splats as bytes, one module for each kind of file."""
