@@ -22,11 +22,11 @@ _SPAN_S = 40.0
 _LEAST_S = 4.0
 _EVERY_S = 2.5
 """Seconds between two attempts."""
-SURE = 0.012
+SURE = 0.018
 """Standard deviation of the logarithm of the scale with which it is believed."""
-SETTLED = 0.018
+SETTLED = 0.027
 """The same once all that is aligned at once is there: more motion of this kind tells no more."""
-_MODEST = 2.0
+_MODEST = 3.0
 """By how much larger the deviations are than the equations say: they know nothing of biases that
 wander, nor of errors that frames share."""
 _LIVELY = 0.25
