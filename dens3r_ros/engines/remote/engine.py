@@ -24,7 +24,7 @@ from dens3r_ros.engines.protocol import (
 )
 from dens3r_ros.engines.remote.config import RemoteConfig
 from dens3r_ros.engines.remote.health import Health
-from dens3r_ros.engines.remote.link import Link, until_answered
+from dens3r_ros.engines.remote.link import ServerLink, until_answered
 from dens3r_ros.engines.remote.packing import unpack
 from dens3r_ros.engines.remote.pictures import compress
 from dens3r_ros.engines.remote.wire import WIRE, Message, Picture, with_pictures
@@ -57,7 +57,7 @@ class RemoteEngine:
 
     def __init__(self, config: RemoteConfig) -> None:
         self.config = config
-        self._link = Link(config)
+        self._link = ServerLink(config)
         described = until_answered(self._describe, config.start_timeout, self._tell)
         self.sizing = _sizing(described["sizing"])
         self._there = EngineInfo(**described["info"])

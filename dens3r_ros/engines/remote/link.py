@@ -29,7 +29,7 @@ _OPTIONS = [
 NEEDED = "the remote engine needs grpcio and protobuf: pip install 'dens3r_ros[remote]'"
 
 
-class Link:
+class ServerLink:
     """One model of one server."""
 
     def __init__(self, config: RemoteConfig) -> None:
