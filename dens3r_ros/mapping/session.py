@@ -172,7 +172,9 @@ class MappingSession:
     def _tracked(
         self, seen: Observation, view: View, keyframe: Keyframe, start: np.ndarray | None
     ) -> Track | str:
-        return track(seen, view, keyframe, start, self._config.tracking, self.parts.rigid)
+        found = track(seen, view, keyframe, start, self._config.tracking, self.parts.rigid)
+        sure = isinstance(found, str) or start is not None or self.world.loops.believes(found)
+        return found if sure else f"what looks like keyframe {keyframe.id} may be another place"
 
     def _advance(self, step: Step, keyframe: Keyframe, seen: Observation, found: Track) -> None:
         """The frame is placed: fuse it, and see whether it should be a keyframe."""
@@ -216,19 +218,18 @@ class MappingSession:
         near = {} if step.owner else {"among": world.beside(stream.keyframe_id or 0)}
         with step.watch.stage("relocalise"):
             place = world.loops.relocalise(step.features, step.view, recent, **near)
+            searching = place is None and step.owner
+            first = self._beginner.offer(step, world.next_id) if searching else reason
         if place is not None:
             keyframe, found, seen = place
             self._found(step, world.bring_back(keyframe), seen, found)
             return
-        with step.watch.stage("begin"):
-            first = self._beginner.offer(step, world.next_id) if step.owner else reason
         if not isinstance(first, str):
             S = believed_place(first.keyframe, stream, world)
             return self._begin(step, first, self._level(first.keyframe) if S is None else S)
         self._lost += 1
-        known = stream.keyframe_id is not None
-        step.state = Tracking.LOST if known and stream.lost == 1 else Tracking.RELOCALISING
-        step.reason = reason
+        at_once = stream.lost == 1 and stream.keyframe_id is not None
+        step.state, step.reason = Tracking.LOST if at_once else Tracking.RELOCALISING, reason
 
     def _found(
         self, step: Step, keyframe: Keyframe, seen: Observation, found: Track | None

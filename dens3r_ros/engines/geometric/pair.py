@@ -10,6 +10,7 @@ import numpy as np
 from dens3r_ros.engines.geometric.confidence import depth_confidence, pixel_confidence
 from dens3r_ros.engines.geometric.correspondence import correspond
 from dens3r_ros.engines.geometric.depth import InverseDepth, inverse_depth, unknown_depth
+from dens3r_ros.engines.geometric.epipolar import strayed
 from dens3r_ros.engines.geometric.features import ImageFeatures
 from dens3r_ros.engines.geometric.motion import motion_between
 from dens3r_ros.engines.geometric.view import view_normals, view_points
@@ -51,7 +52,7 @@ def pair_maps(
         depth_a = depth_of_a(a, found.flow, likeliest)
     if likeliest and "b" in outputs.points + outputs.normals:
         depth_b = depth_of_b(b, found.flow, likeliest)
-    pixels_b_in_a, pixels_confidence = correspondences(found.flow)
+    pixels_b_in_a, pixels_confidence = correspondences(found.flow, likeliest)
     return PairMaps(
         points_a=view_points(depth_a.value, K_a, np.eye(4)) if "a" in outputs.points else None,
         points_b=view_points(depth_b.value, K_b, T_a_b) if "b" in outputs.points else None,
@@ -82,6 +83,13 @@ def _confidence(depth: InverseDepth) -> np.ndarray:
     return depth_confidence(depth.sigma / depth.value)
 
 
-def correspondences(flow: TwoWayFlow) -> tuple[np.ndarray, np.ndarray]:
-    """Where b's pixels lie in a, and the confidence of that."""
-    return landing(flow.backward), pixel_confidence(np.hypot(_FLOW_SIGMA, flow.backward_error))
+def correspondences(
+    flow: TwoWayFlow, motion: Likeliest | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where b's pixels lie in a, and the confidence of that; where the motion is known, what has
+    strayed from its epipolar line is not believed, however well it comes back to itself."""
+    landed = landing(flow.backward)
+    error = np.hypot(_FLOW_SIGMA, flow.backward_error)
+    if motion is not None:
+        error = np.hypot(error, strayed(landed, motion))
+    return landed, pixel_confidence(error)

@@ -118,6 +118,11 @@ class LoopCloser:
                 return keyframe, *found
         return None
 
+    def believes(self, found: Track) -> bool:
+        """Whether a place that nothing led to is seen well enough for one direction."""
+        settings = self._config.loops
+        return found.matched >= settings.min_overlap and found.inliers >= settings.min_inliers
+
     def _candidates(self, made: Keyframe, known: Collection[int], graph: PoseGraph) -> list[int]:
         """Keyframes that look like a new one and are not yet linked to it, best first: of its own
         piece of the map those that are old enough, where loops are due."""
@@ -139,12 +144,9 @@ class LoopCloser:
         self, features: Features, view: View, keyframe: Keyframe
     ) -> tuple[Track, Observation] | None:
         """Track without any expectation, believed only if the way back agrees."""
-        settings = self._config.loops
         seen = observe(self._engine, [(features, keyframe.features)], normals=True)[0]
         found = track(seen, view, keyframe, None, self._config.tracking, self._metric)
-        if isinstance(found, str):
-            return None
-        if found.matched < settings.min_overlap or found.inliers < settings.min_inliers:
+        if isinstance(found, str) or not self.believes(found):
             return None
         passing = self._maker.from_track(-1, features, view, seen, found, keyframe)
         back = self._back(keyframe, features)
@@ -181,12 +183,7 @@ class LoopCloser:
         return self._enough(forth) and self._enough(home) and agree(forth, home, depth)
 
     def _enough(self, found: Link | str) -> bool:
-        settings = self._config.loops
-        return (
-            isinstance(found, Link)
-            and found.track.matched >= settings.min_overlap
-            and found.track.inliers >= settings.min_inliers
-        )
+        return isinstance(found, Link) and self.believes(found.track)
 
 
 def _well_tied(made: int, candidate: int, graph: PoseGraph) -> bool:
