@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from dens3r_ros.engines.protocol import Engine, Features
+from dens3r_ros.evaluation.metrics.trajectory import compare
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.config import TrackingConfig
 from dens3r_ros.mapping.tracking.cameras import fit_camera, rays_at
@@ -78,3 +81,12 @@ def _shared_scale(before: Observation, after: Observation) -> float:
     earlier, later = before.keyframe_points[sure], after.frame_points[sure]
     spread = [np.median(np.linalg.norm(p - np.median(p, 0), axis=1)) for p in (earlier, later)]
     return float(spread[0] / max(spread[1], 1e-9))
+
+
+def chained_ate(chain: PairChain, true_poses: Mapping[int, np.ndarray]) -> float:
+    """Metres of absolute error, after Sim(3), of a chain's poses against those known by stamp."""
+    both = [(pose, true_poses[stamp]) for stamp, pose in chain.poses if stamp in true_poses]
+    stamps = np.arange(len(both), dtype=float)
+    return compare(
+        stamps, np.array([pose for pose, _ in both]), np.array([truth for _, truth in both])
+    ).ate_sim3_m

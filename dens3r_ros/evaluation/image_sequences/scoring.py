@@ -10,7 +10,7 @@ import numpy as np
 
 from dens3r_ros.engines.hybrid import HybridEngine
 from dens3r_ros.engines.protocol import Engine
-from dens3r_ros.evaluation.image_sequences.chaining import PairChain
+from dens3r_ros.evaluation.image_sequences.chaining import PairChain, chained_ate
 from dens3r_ros.evaluation.image_sequences.metres import Metres
 from dens3r_ros.evaluation.metrics.closing import end_error, wrong_loops
 from dens3r_ros.evaluation.metrics.revisits import Visit, second_pass
@@ -184,7 +184,7 @@ def _measured(
     figures |= _second_pass(source, mapper, collected, errors, options)
     figures["calibrated"] = options.calibrated
     if chain is not None:
-        figures["ate_chained_m"] = _chained(chain, true_poses)
+        figures["ate_chained_m"] = chained_ate(chain, true_poses)
     oracle = _oracle(engine)
     if oracle is not None:
         figures["oracle"] = oracle.description()
@@ -298,11 +298,3 @@ def _costs(collected: _Collector) -> dict[str, object]:
     mean = {s: float(np.mean([timing.get(s, 0.0) for timing in timings])) for s in stages}
     whole = sum(mean.values())
     return {"frames_per_second": 1000 / whole if whole else float("nan"), "ms_per_frame": mean}
-
-
-def _chained(chain: PairChain, true_poses: Mapping[int, np.ndarray]) -> float:
-    both = [(pose, true_poses[stamp]) for stamp, pose in chain.poses if stamp in true_poses]
-    stamps = np.arange(len(both), dtype=float)
-    return compare(
-        stamps, np.array([pose for pose, _ in both]), np.array([truth for _, truth in both])
-    ).ate_sim3_m
