@@ -28,7 +28,7 @@ def picked(points: np.ndarray, origin: np.ndarray, direction: np.ndarray) -> int
 
 def inside(points: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """(N,) whether points lie in a box."""
-    return ((points >= low) & (points <= high)).all(1)
+    return np.asarray(((points >= low) & (points <= high)).all(1))
 
 
 def box_edges(low: np.ndarray, high: np.ndarray) -> np.ndarray:

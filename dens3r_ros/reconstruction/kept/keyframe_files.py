@@ -79,12 +79,12 @@ class KeyframeFiles:
         with np.load(self._maps / f"{keyframe_id:06d}.npz") as arrays:
             placement = [tuple(side) for side in arrays["placement"].reshape(-1, 2).tolist()]
             original, resized, corner, size = placement
-            camera = arrays["camera"].tolist()
+            fx, fy, cx, cy, width, height = arrays["camera"].tolist()
             return KeyframeMaps(
                 arrays["depth"],
                 arrays["confidence"].astype(np.float32),
                 arrays["colours"],
-                Intrinsics(*camera[:4], int(camera[4]), int(camera[5])),
+                Intrinsics(fx, fy, cx, cy, int(width), int(height)),
                 Placement(original, resized, corner[0], corner[1], size),
             )
 

@@ -41,7 +41,7 @@ class PhotoFolder:
             raise SourceError(f"None of the {len(self._files)} images can be read: {first}")
         self.size = Counter(sizes.values()).most_common(1)[0][0]
         self.notes = self._settle_sizes(sizes)
-        self.total = len(self._files)
+        self.total: int | None = len(self._files)
         self.intrinsics, self.rough_lens = self._lens(folder, sizes)
 
     def frames(self, wanted: Wanted) -> Iterator[tuple[int, Frame | Unreadable]]:

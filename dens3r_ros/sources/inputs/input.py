@@ -56,7 +56,8 @@ class SourceInput:
     """Any source of frames that can be read in its order."""
 
     def __init__(self, source: Source, notes: tuple[str, ...] = ()) -> None:
-        self.name, self.total = source.name, len(source)
+        self.name = source.name
+        self.total: int | None = len(source)
         self.notes, self.rough_lens = notes, False
         self._source = source
 

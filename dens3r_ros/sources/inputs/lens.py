@@ -52,7 +52,8 @@ class _Plain:
 
     def apply(self, frame: Frame) -> Frame:
         height, width = frame.size
-        return replace(frame, intrinsics=Intrinsics(*self._numbers, width, height))
+        fx, fy, cx, cy = self._numbers
+        return replace(frame, intrinsics=Intrinsics(fx, fy, cx, cy, width, height))
 
 
 class _Calibrated:
