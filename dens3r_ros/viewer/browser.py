@@ -194,7 +194,7 @@ class Browser:
     def _add_cutting(self) -> None:
         gui, low, high = self.server.gui, self._low, self._high
         with gui.add_folder("cut a box", expand_by_default=False):
-            sliders = [
+            sliders: list[Any] = [
                 gui.add_multi_slider(
                     axis,
                     float(low[n]),

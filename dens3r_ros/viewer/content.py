@@ -115,10 +115,10 @@ def _keyframes(loaded: LoadedMap) -> list[ShownKeyframe]:
     for one in loaded.keyframes:
         stored = one.stored
         encoded = np.frombuffer(stored.jpeg, np.uint8)
-        image = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
-        if image is None:
-            raise ValueError(f"the image of keyframe {stored.id} cannot be decoded")
-        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+        if decoded is None:
+            raise ValueError(f"{loaded.path}: the image of keyframe {stored.id} is no JPEG")
+        image = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
         height, width = image.shape[:2]
         scale = min(1.0, _SIDE / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))

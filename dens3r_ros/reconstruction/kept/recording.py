@@ -34,10 +34,7 @@ def recorded(engine: Engine, note: Note) -> Engine:
 class _OfPairs:
     def __init__(self, engine: Engine, note: Note) -> None:
         self._engine, self._note = engine, note
-
-    @property
-    def info(self) -> EngineInfo:
-        return self._engine.info
+        self.info: EngineInfo = engine.info
 
     def __getattr__(self, name: str) -> Any:
         """Whatever else the engine can do."""

@@ -39,6 +39,7 @@ def write_mesh(
     unless that is 0; how many it has."""
     import open3d
 
+    library: Any = open3d
     volume = _volume(open3d, voxel)
     for number, (keyframe, view) in enumerate(scene.views()):
         _integrate(open3d, volume, view, keyframe.T_world_camera, scene.least_confidence, voxel)
@@ -52,7 +53,7 @@ def write_mesh(
         mesh.remove_unreferenced_vertices()
     mesh.compute_vertex_normals()
     for path in paths:
-        if not open3d.io.write_triangle_mesh(str(path), mesh):
+        if not library.io.write_triangle_mesh(str(path), mesh):
             raise OSError(f"open3d could not write {path}")
     return len(mesh.triangles)
 

@@ -25,7 +25,7 @@ const canvas = document.getElementById("view"), context = canvas.getContext("2d"
 const width = canvas.width, height = canvas.height;
 const image = context.createImageData(width, height);
 const pixels = new Uint32Array(image.data.buffer), depths = new Float32Array(width * height);
-const home = {turn: 0.6, tilt: 0.9, zoom: 1.0, x: 0, y: 0};
+const home = {turn: 0.6, tilt: 0.9, zoom: 1.6, x: 0, y: 0};
 let look = {...home};
 const centred = (all) => Float32Array.from(all, (v, n) => (v / @MOST@ - 0.5) * size[n % 3]);
 const cloud = centred(positions), path = centred(track);
@@ -43,7 +43,7 @@ function placed(source, n, out) {
 function draw() {
   pixels.fill(0xff1a1410);
   depths.fill(Infinity);
-  const at = [0, 0, 0], big = look.zoom > 1.6 ? 3 : 2;
+  const at = [0, 0, 0], big = look.zoom > 2 ? 3 : 2;
   for (let n = 0; n < cloud.length; n += 3) {
     placed(cloud, n, at);
     if (at[2] < reach * 0.05) continue;

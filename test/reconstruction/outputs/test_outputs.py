@@ -88,7 +88,7 @@ def test_the_mesh_in_trimesh(made: Any, S_room_scene: Any, in_room: Any) -> None
         mesh = trimesh.load(made.out / name, force="mesh")
         assert len(mesh.faces) > 1000
         assert np.median(in_room(np.asarray(mesh.vertices), S_room_scene)) < 0.08
-        assert len(np.unique(mesh.visual.to_color().vertex_colors[:, :3], axis=0)) > 100
+        assert len(np.unique(mesh.visual.vertex_colors[:, :3], axis=0)) > 100
 
 
 @pytest.mark.parametrize("kind", ["txt", "bin"])
