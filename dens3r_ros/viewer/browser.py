@@ -61,7 +61,7 @@ class Browser:
         if len(content.way) > 1:
             segments = np.stack((content.way[:-1], content.way[1:]), 1).astype(np.float32)
             scene.add_line_segments("/way", segments, _WAY, thickness=self._dot)
-        self._mesh = self._splats = None
+        self._mesh = None
         if content.mesh is not None:
             import trimesh
 
