@@ -9,7 +9,6 @@ import numpy as np
 
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
-from dens3r_ros.geometry.rotation import turn
 from dens3r_ros.mapping.going_on import go_on
 from dens3r_ros.mapping.history.history import History
 from dens3r_ros.mapping.inertial.gyroscope import Gyroscope, start_of
@@ -17,6 +16,7 @@ from dens3r_ros.mapping.joining import join
 from dens3r_ros.mapping.keyframes.company import Company
 from dens3r_ros.mapping.keyframes.initialiser import First, Initialiser, placed_waiting
 from dens3r_ros.mapping.keyframes.linking import tracked_link
+from dens3r_ros.mapping.keyframes.window import left
 from dens3r_ros.mapping.odometry import Odometry
 from dens3r_ros.mapping.reporting import counters, report
 from dens3r_ros.mapping.step import Step
@@ -59,9 +59,8 @@ class MappingSession:
     def take(
         self, frame: Frame, expected: np.ndarray | None = None, leaving: bool = False
     ) -> Update:
-        """Place one frame; `expected` is where it is relative to its camera's keyframe,
-        T_keyframe_frame, if tracking knows it already; `leaving`: another keyframe would serve
-        better."""
+        """Place one frame, at T_keyframe_frame `expected` where tracking knows it already;
+        `leaving`: another keyframe would serve better."""
         watch = Stopwatch()
         with watch.stage("background"):
             self.catch_up()
@@ -109,9 +108,7 @@ class MappingSession:
     def expect_lens(self, name: str, camera: Intrinsics, whole: Intrinsics | None) -> None:
         """What lens a camera had: of the engine's pixels, and of the image's if surely known."""
         stream = self.streams.setdefault(name, Stream(name))
-        stream.estimate.add(camera)
-        if self._engine.info.guided and whole is not None:
-            stream.lens.known = whole
+        stream.expect_lens(camera, whole if self._engine.info.guided else None)
 
     def _start(self, step: Step) -> None:
         """The first keyframe."""
@@ -183,7 +180,7 @@ class MappingSession:
             self._company.fold(step, keyframe, seen, found, *around)
         step.stream.consistency.add(keyframe.id, found.difference)
         self._found(step, keyframe, seen, found)
-        if step.leaving or self._leaves(found):
+        if step.leaving or left(found, self._config.keyframes):
             with step.watch.stage("keyframe"):
                 self._change_keyframe(step, keyframe, seen, found)
         if self._learns(step, keyframe) and not step.view.calibrated and found.parallax > WIDE:
@@ -250,11 +247,6 @@ class MappingSession:
         self._remember(step)
         self._correct()
 
-    def _leaves(self, found: Track) -> bool:
-        """Whether the frame has moved so far that another keyframe serves better."""
-        turned, limits = turn(found.T_keyframe_frame[:3, :3]), self._config.keyframes
-        return found.matched < limits.min_matched or np.rad2deg(turned) > limits.max_rotation_deg
-
     def _change_keyframe(
         self, step: Step, keyframe: Keyframe, seen: Observation, found: Track
     ) -> None:
@@ -285,7 +277,7 @@ class MappingSession:
         start = S_older_keyframe @ T_keyframe_frame
         start[:3, :3] /= np.cbrt(np.linalg.det(start[:3, :3]))
         found = self._tracked(seen, step.view, older, start)
-        if isinstance(found, str) or self._leaves(found):
+        if isinstance(found, str) or left(found, self._config.keyframes):
             return False
         T = found.T_keyframe_frame
         if step.owner:

@@ -61,6 +61,12 @@ class Stream:
         self.T_keyframe_frame, self.lost = T_keyframe_frame, 0
         return True
 
+    def expect_lens(self, camera: Intrinsics, whole: Intrinsics | None) -> None:
+        """The lens was this: of the engine's pixels, and of the image's where that is given."""
+        self.estimate.add(camera)
+        if whole is not None:
+            self.lens.known = whole
+
     def camera_for(self, features: Features) -> tuple[Intrinsics, bool]:
         """The camera of the engine's pixels, and whether pixels are pinned to its rays."""
         if features.intrinsics is not None:

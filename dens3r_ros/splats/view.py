@@ -12,7 +12,7 @@ from dens3r_ros.geometry.camera import Intrinsics
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class PosedView:
     """One image; all maps are on its pixels.
 
     image           (H, W, 3) uint8 RGB, without distortion
@@ -30,7 +30,7 @@ class View:
     confidence: np.ndarray | None = None
     moving: np.ndarray | None = None
 
-    def resized(self, width: int, height: int) -> View:
+    def resized(self, width: int, height: int) -> PosedView:
         """The same on width x height pixels."""
         size = (width, height)
         if size == (self.camera.width, self.camera.height):

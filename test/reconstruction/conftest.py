@@ -14,8 +14,8 @@ import pytest
 
 from dens3r_ros.evaluation.oracle.oracle import OracleEngine
 from dens3r_ros.mapping.config import GraphConfig, KeyframeConfig, MapperConfig
-from dens3r_ros.reconstruction.pipeline.options import Asked, Options
-from dens3r_ros.reconstruction.pipeline.run import Finished, Reconstruction
+from dens3r_ros.reconstruction.pipeline.options import Options, ReconstructOptions
+from dens3r_ros.reconstruction.pipeline.run import FinishedRun, Reconstruction
 from dens3r_ros.sources.inputs.input import SourceInput
 
 MAPPER = MapperConfig(
@@ -35,14 +35,14 @@ class Made:
 
     out: Path
     room: Any
-    finished: Finished
+    finished: FinishedRun
 
 
 @pytest.fixture(scope="session")
-def reconstruct() -> Callable[..., Finished]:
+def reconstruct() -> Callable[..., FinishedRun]:
     """Reconstructs a source into a folder."""
 
-    def run(source: Any, out: Path, engine: Any = None, **options: Any) -> Finished:
+    def run(source: Any, out: Path, engine: Any = None, **options: Any) -> FinishedRun:
         stop, watchers = options.pop("stop", None), options.pop("watchers", ())
         engine = engine or OracleEngine(source, long_side=160, metric=True)
         wanted = Options(out, options.pop("mapper", MAPPER), **options)
@@ -58,12 +58,12 @@ def mapper_settings() -> MapperConfig:
 
 
 @pytest.fixture(scope="session")
-def made(walk: Any, reconstruct: Callable[..., Finished], tmp_path_factory: Any) -> Made:
+def made(walk: Any, reconstruct: Callable[..., FinishedRun], tmp_path_factory: Any) -> Made:
     """The walk through the box room, whose lengths are metres."""
     out = tmp_path_factory.mktemp("reconstruction") / "room"
     pytest.importorskip("open3d", reason="needs open3d")
     pytest.importorskip("rosbags", reason="needs rosbags")
-    asked = Asked(depth=True, normals=True, mesh=True, mcap=True)
+    asked = ReconstructOptions(depth=True, normals=True, mesh=True, mcap=True)
     return Made(out, walk, reconstruct(walk, out, asked=asked))
 
 

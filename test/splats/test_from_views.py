@@ -15,20 +15,20 @@ from dens3r_ros.splats.drawing.rendering import picture, render
 from dens3r_ros.splats.from_views import SplatOptions, splats_of_views
 from dens3r_ros.splats.gaussians import gaussians_of
 from dens3r_ros.splats.quality import psnr, ssim
-from dens3r_ros.splats.view import View
+from dens3r_ros.splats.view import PosedView
 
 
-def views(source, indices) -> list[View]:
+def views(source, indices) -> list[PosedView]:
     found = []
     for index in indices:
         truth = source.truth(index)
         frame = source[index]
-        found.append(View(frame.image, frame.intrinsics, truth.T_world_camera, truth.depth))
+        found.append(PosedView(frame.image, frame.intrinsics, truth.T_world_camera, truth.depth))
     return found
 
 
 @pytest.fixture(scope="module")
-def three(walk) -> list[View]:
+def three(walk) -> list[PosedView]:
     return views(walk, (0, 3, 6))
 
 

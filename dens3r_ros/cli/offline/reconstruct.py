@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dens3r_ros.engines.protocol import Engine
     from dens3r_ros.nodes.settings.config import NodeConfig
     from dens3r_ros.reconstruction.pipeline.options import Options
-    from dens3r_ros.reconstruction.pipeline.run import Finished
+    from dens3r_ros.reconstruction.pipeline.run import FinishedRun
     from dens3r_ros.sources.inputs import Input
 
 GEOMETRIC_SIDE = 512
@@ -114,7 +114,7 @@ def reconstruct(
     that the node loads, and report.html, which shows and tells the rest. Ctrl-C finishes with the
     images so far.
     """
-    from dens3r_ros.reconstruction.pipeline.options import MODES, Asked, Picks
+    from dens3r_ros.reconstruction.pipeline.options import MODES, Picks, ReconstructOptions
     from dens3r_ros.reconstruction.pipeline.photos import refuse_photos
 
     if mode not in MODES:
@@ -124,7 +124,7 @@ def reconstruct(
             refuse_photos()
         parameters = _parameters(config, engine, model)
         opened = _opened(inputs, fps, topic, intrinsics)
-        asked = Asked(save_depth, save_normals, mesh, splats, mcap, mesh_faces, voxel)
+        asked = ReconstructOptions(save_depth, save_normals, mesh, splats, mcap, mesh_faces, voxel)
         folder_rate = fps and all(Path(one).is_dir() for one in inputs)
         picks = Picks(every, 0.0 if folder_rate else fps, start, end)
         options = _options(out, parameters, picks, asked, mode, live, resume)
@@ -161,9 +161,9 @@ def _parameters(config: Path | None, engine: str, model: str) -> NodeConfig:
 
 def _opened(names: list[str], fps: float, topic: str, intrinsics: str) -> list[Input]:
     from dens3r_ros.sources.inputs.lens import with_lens
-    from dens3r_ros.sources.inputs.opening import Asked, open_inputs
+    from dens3r_ros.sources.inputs.opening import InputOptions, open_inputs
 
-    found = open_inputs(names, Asked(fps or 30.0, topic))
+    found = open_inputs(names, InputOptions(fps or 30.0, topic))
     return [with_lens(one, intrinsics) for one in found] if intrinsics else found
 
 
@@ -211,19 +211,19 @@ def _run(
     options: Options,
     viewer: str,
     settings: dict[str, Any],
-) -> tuple[Finished, bool]:
+) -> tuple[FinishedRun, bool]:
     """What was made, and whether of all images."""
     from dens3r_ros.reconstruction.pipeline.checkpoint import CannotResume
     from dens3r_ros.reconstruction.pipeline.reading import described
     from dens3r_ros.reconstruction.pipeline.run import NothingMapped, Reconstruction
-    from dens3r_ros.reconstruction.pipeline.stopping import Stop, on_interrupt
+    from dens3r_ros.reconstruction.pipeline.stopping import StopRequest, on_interrupt
 
     def say(text: str) -> None:
         typer.echo(text, err=True)
 
     for line in described(inputs):
         say(line)
-    asked_to_stop, watchers = Stop(), _watchers(viewer)
+    asked_to_stop, watchers = StopRequest(), _watchers(viewer)
     try:
         with on_interrupt(asked_to_stop, say), plain_errors(CannotResume):
             work = Reconstruction(
@@ -249,7 +249,7 @@ def _watchers(viewer: str) -> tuple[Any, ...]:
         return (open_stream(viewer),)
 
 
-def _report(finished: Finished, out: Path) -> None:
+def _report(finished: FinishedRun, out: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 

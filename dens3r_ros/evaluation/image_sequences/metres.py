@@ -14,7 +14,7 @@ from dens3r_ros.mapping.update import Update
 from dens3r_ros.sources.source import Source
 
 
-class Metres:
+class MetricScores:
     """Learns from a run, frame by frame, what a length unit of `odom` is.
 
     Readings are handed over as they would come, up to the frame that is looked at; the offset of

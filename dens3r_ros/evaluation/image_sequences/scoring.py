@@ -11,7 +11,7 @@ import numpy as np
 from dens3r_ros.engines.hybrid import HybridEngine
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.evaluation.image_sequences.chaining import PairChain, chained_ate
-from dens3r_ros.evaluation.image_sequences.metres import Metres
+from dens3r_ros.evaluation.image_sequences.metres import MetricScores
 from dens3r_ros.evaluation.metrics.closing import end_error, wrong_loops
 from dens3r_ros.evaluation.metrics.revisits import Visit, second_pass
 from dens3r_ros.evaluation.metrics.surface import (
@@ -100,7 +100,7 @@ def evaluate_sequence(
     indices = range(0, len(source), options.every)
     collected = _Collector()
     chain = PairChain(engine) if options.chained else None
-    metres = Metres(source, options.camera_height)
+    metres = MetricScores(source, options.camera_height)
     with Mapper(engine, config, gyroscope=metres.inertial) as mapper:
         for index, frame in _frames(source, indices, options):
             if _oracle(engine) and not _known(source.truth(index)):
@@ -162,7 +162,7 @@ def _measured(
     options: SequenceOptions,
     collected: _Collector,
     chain: PairChain | None,
-    metres: Metres,
+    metres: MetricScores,
 ) -> Measured:
     placed, true_poses = mapper.trajectory(), collected.true_poses
     both = [pose for pose in placed if pose.stamp in true_poses]

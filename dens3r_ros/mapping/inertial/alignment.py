@@ -17,7 +17,7 @@ import numpy as np
 from scipy.linalg import solveh_banded
 from scipy.spatial.transform import Rotation
 
-from dens3r_ros.mapping.inertial.preintegration import GRAVITY, Motion
+from dens3r_ros.mapping.inertial.preintegration import GRAVITY, FeltMotion
 
 _ROUNDS = 4
 _TURN_ROUNDS = 2
@@ -30,7 +30,7 @@ _DRIFT = 0.3
 
 
 @dataclass(frozen=True, eq=False)
-class Alignment:
+class InertialAlignment:
     """scale: metres of one unit of the map; sigma: standard deviation of its logarithm; up (3,) in
     the map, and its standard deviation in radians; turn_bias (3,) rad/s and force_bias (3,) m/s^2,
     the former beside the one that the motions were integrated with; noise: standard deviation
@@ -47,8 +47,8 @@ class Alignment:
 
 
 def align(
-    poses: np.ndarray, motions: Sequence[Motion], T_camera_imu: np.ndarray, bias_sigma: float
-) -> Alignment | None:
+    poses: np.ndarray, motions: Sequence[FeltMotion], T_camera_imu: np.ndarray, bias_sigma: float
+) -> InertialAlignment | None:
     """From T_map_camera (N, 4, 4) at N moments and the N - 1 motions between; None where nothing
     fits."""
     chain = chained(poses[:, :3, :3] @ T_camera_imu[:3, :3], motions)
@@ -67,7 +67,7 @@ def align(
         noise = max(solved.noise, 1e-6)
     assert solved is not None
     scale = 1.0 / rho
-    return Alignment(
+    return InertialAlignment(
         scale,
         float(np.sqrt(solved.covariance[0, 0])) * scale,
         -down,
@@ -90,7 +90,7 @@ class Chain:
     covariance: np.ndarray
 
 
-def chained(seen: np.ndarray, motions: Sequence[Motion]) -> Chain:
+def chained(seen: np.ndarray, motions: Sequence[FeltMotion]) -> Chain:
     """Turned from moment to moment as the gyroscope felt, less the bias with which that agrees best
     with what the camera saw, R_map_imu (N, 3, 3), as a whole: over seconds it is far smoother."""
     bias, covariance = np.zeros(3), np.eye(3)
@@ -109,7 +109,7 @@ def chained(seen: np.ndarray, motions: Sequence[Motion]) -> Chain:
     return Chain(R, R[0] @ A, bias, covariance)
 
 
-def _turned(motions: Sequence[Motion], bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _turned(motions: Sequence[FeltMotion], bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(N, 3, 3) turns from the first moment on with another bias, and how they turn with it."""
     R, A = [np.eye(3)], [np.zeros((3, 3))]
     for motion in motions:
@@ -133,7 +133,7 @@ def _apart(seen: np.ndarray, R: np.ndarray) -> np.ndarray:
     return Rotation.from_matrix(seen @ R.transpose(0, 2, 1)).as_rotvec()
 
 
-def _felt_up(R: np.ndarray, motions: Sequence[Motion]) -> np.ndarray:
+def _felt_up(R: np.ndarray, motions: Sequence[FeltMotion]) -> np.ndarray:
     """(3,) the direction of the mean force in the map."""
     total = sum(R[i] @ motion.velocity for i, motion in enumerate(motions))
     return np.asarray(total / np.linalg.norm(total))
@@ -157,7 +157,7 @@ class _Problem:
         chain: Chain,
         seen: np.ndarray,
         arms: np.ndarray,
-        motions: Sequence[Motion],
+        motions: Sequence[FeltMotion],
         down: np.ndarray,
         rho: float,
         noise: float,
@@ -180,7 +180,7 @@ class _Problem:
         self._tied[:, :3, 0] -= weight * self._arms
         self._shared[0, 0] += weight * (self._arms**2).sum()
 
-    def _add_motions(self, chain: Chain, motions: Sequence[Motion], rho: float) -> None:
+    def _add_motions(self, chain: Chain, motions: Sequence[FeltMotion], rho: float) -> None:
         """Position and velocity go on as was felt."""
         J = self._derivatives(chain, motions)
         turn = np.zeros((len(motions), 6, 6))
@@ -197,7 +197,7 @@ class _Problem:
         self._tied[:-1] += H[:, here, :_SHARED]
         self._tied[1:] += H[:, there, :_SHARED]
 
-    def _derivatives(self, chain: Chain, motions: Sequence[Motion]) -> np.ndarray:
+    def _derivatives(self, chain: Chain, motions: Sequence[FeltMotion]) -> np.ndarray:
         """(N - 1, 6, 21): of what does not fit, by what is shared and by both ends' states."""
         R = chain.R[:-1]
         dt = np.array([motion.seconds for motion in motions])

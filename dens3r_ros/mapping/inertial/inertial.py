@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dens3r_ros.imu import ImuNoise, ImuReadings
-from dens3r_ros.mapping.inertial.alignment import Alignment, align
+from dens3r_ros.mapping.inertial.alignment import InertialAlignment, align
 from dens3r_ros.mapping.inertial.buffer import ImuBuffer, turned
-from dens3r_ros.mapping.inertial.preintegration import Motion, Preintegrator
+from dens3r_ros.mapping.inertial.preintegration import FeltMotion, Preintegrator
 from dens3r_ros.mapping.inertial.timing import Timing
 from dens3r_ros.mapping.update import Update
 
@@ -64,7 +64,7 @@ class Inertial:
         self.buffer = ImuBuffer()
         self.T_camera_imu = T_camera_imu
         self.offset_s = offset_s
-        self.alignment: Alignment | None = None
+        self.alignment: InertialAlignment | None = None
         """Of the present epoch, once it is believed."""
         self.fault = ""
         """Why the readings are left out, in a sentence; empty where they are not."""
@@ -75,7 +75,7 @@ class Inertial:
         self._timing = Timing()
         self._integrator = Preintegrator(self.noise)
         self._epoch = -1
-        self._tried: Alignment | None = None
+        self._tried: InertialAlignment | None = None
         self._restarts = 0
         self._begin_epoch(-1)
 
@@ -163,7 +163,7 @@ class Inertial:
         self._early: deque[_Sight] = deque(maxlen=_EARLY)
         """Frames that wait for the offset."""
         self._moments: deque[_Sight] = deque()
-        self._motions: deque[Motion] = deque()
+        self._motions: deque[FeltMotion] = deque()
         self._next_attempt = 0
 
     def _watch(self, stamp: int) -> None:
@@ -276,7 +276,7 @@ class Inertial:
         return float(sizes.std()) if len(sizes) else 0.0
 
 
-def _steady(before: Alignment, found: Alignment) -> bool:
+def _steady(before: InertialAlignment, found: InertialAlignment) -> bool:
     """Whether two attempts in a row say the same, as far as the first could know."""
     apart = abs(np.log(found.scale / before.scale))
     return bool(apart < 3 * _MODEST * max(before.sigma, found.sigma))

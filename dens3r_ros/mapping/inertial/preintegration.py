@@ -18,7 +18,7 @@ _INTEGRATION = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
+class FeltMotion:
     """From the first moment to the last, in the first one's sensor frame, less gravity: R (3, 3),
     velocity (3,) m/s and position (3,) m gained; by_bias (6, 3): how position and velocity change
     with the force's bias; covariance (6, 6) of position and velocity; `seconds` between."""
@@ -45,7 +45,7 @@ class Preintegrator:
         ):
             getattr(self._parameters, setter)(np.eye(3) * sigma**2)
 
-    def over(self, readings: ImuReadings, turn_bias: np.ndarray) -> Motion:
+    def over(self, readings: ImuReadings, turn_bias: np.ndarray) -> FeltMotion:
         """The motion from the first reading to the last."""
         none = np.zeros(3)
         bias = gtsam.imuBias.ConstantBias(none, turn_bias)
@@ -59,7 +59,7 @@ class Preintegrator:
             np.stack([self._gained(sums, e, turn_bias) for e in _STEP * np.eye(3)], -1)
             - self._gained(sums, none, turn_bias)[:, None]
         )
-        return Motion(
+        return FeltMotion(
             sums.deltaRij().matrix(),
             sums.deltaPij(),
             sums.deltaVij(),

@@ -32,7 +32,7 @@ _APART_S = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class OffsetFit:
     """How the turns that were seen and those that were felt agree: `offset_s`; `unexplained`: share
     of what was seen that the readings leave open, with the mounting that was told; `best`: the same
     with the mounting R_camera_imu (3, 3) that fits best."""
@@ -52,7 +52,7 @@ class Fit:
         """Whether they tell of something else."""
         return self.unexplained > _CONTRADICTS
 
-    def betters(self, told: Fit) -> bool:
+    def betters(self, told: OffsetFit) -> bool:
         """Whether another offset than what was told makes far more sense of the readings."""
         apart = abs(self.offset_s - told.offset_s) > _APART_S
         return self.good and apart and self.unexplained < 0.5 * told.unexplained
@@ -98,7 +98,7 @@ class Timing:
 
     def compare(
         self, readings: ImuReadings, R_camera_imu: np.ndarray, offset_s: float | None
-    ) -> Fit | None:
+    ) -> OffsetFit | None:
         """Compare with readings that reach from before the first turn to after the last; without
         `offset_s` that is looked for too. None where the camera hardly turned."""
         self._since = 0
@@ -164,9 +164,9 @@ def _agreement(seen: np.ndarray, felt: np.ndarray) -> float:
     return float(s.sum() / np.sqrt((felt**2).sum() * (seen**2).sum() + 1e-18))
 
 
-def _fit(seen: np.ndarray, felt: np.ndarray, offset: float, R: np.ndarray) -> Fit:
+def _fit(seen: np.ndarray, felt: np.ndarray, offset: float, R: np.ndarray) -> OffsetFit:
     U, _, Vt = np.linalg.svd(seen.T @ felt)
     mounted = U @ np.diag([1.0, 1.0, np.sign(np.linalg.det(U @ Vt))]) @ Vt
     whole = (seen**2).sum()
     told, best = (((seen - felt @ M.T) ** 2).sum() / whole for M in (R, mounted))
-    return Fit(offset, float(told), float(best), mounted)
+    return OffsetFit(offset, float(told), float(best), mounted)

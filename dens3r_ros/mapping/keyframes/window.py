@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from dens3r_ros.geometry.rotation import turn
+from dens3r_ros.mapping.config import KeyframeConfig
 from dens3r_ros.mapping.graph.graph import PoseGraph
 from dens3r_ros.mapping.keyframes.linking import expected_overlap
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
+from dens3r_ros.mapping.tracking.track import Track
 
 
 class Window:
@@ -70,3 +73,9 @@ def _shared(a: Keyframe, b: Keyframe, S_a_b: np.ndarray, least: float) -> float:
     if forth < least:
         return forth
     return min(forth, expected_overlap(b, a.camera, np.linalg.inv(S_a_b)))
+
+
+def left(found: Track, limits: KeyframeConfig) -> bool:
+    """Whether a frame has moved so far that another keyframe serves better."""
+    turned = np.rad2deg(turn(found.T_keyframe_frame[:3, :3]))
+    return bool(found.matched < limits.min_matched or turned > limits.max_rotation_deg)

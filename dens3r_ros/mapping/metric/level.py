@@ -11,7 +11,7 @@ from dens3r_ros.mapping.update import Update
 
 
 @dataclass(frozen=True, eq=False)
-class Level:
+class GroundLevel:
     """T_level_map and T_level_odom (4, 4), pure turns."""
 
     map: np.ndarray = field(default_factory=lambda: np.eye(4))
@@ -32,15 +32,15 @@ class Level:
         )
 
 
-LEVEL = Level()
+LEVEL = GroundLevel()
 """Turns nothing."""
 
 
-def level_of(up_map: np.ndarray | None, up_odom: np.ndarray) -> Level:
+def level_of(up_map: np.ndarray | None, up_odom: np.ndarray) -> GroundLevel:
     """With what is up (3,) in both frames; as little as that takes."""
     if up_map is None:
         return LEVEL
-    return Level(_upright(up_map), _upright(up_odom), True)
+    return GroundLevel(_upright(up_map), _upright(up_odom), True)
 
 
 def _upright(up: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from rclpy.node import Node
 
 from dens3r_ros.mapping.inertial.inertial import Inertial
 from dens3r_ros.mapping.metric.height import HeightScale
-from dens3r_ros.mapping.metric.level import LEVEL, Level, level_of
+from dens3r_ros.mapping.metric.level import LEVEL, GroundLevel, level_of
 from dens3r_ros.mapping.update import Update
 from dens3r_ros.nodes.inputs.extrinsics import Extrinsics
 from dens3r_ros.nodes.inputs.imu import ImuInput
@@ -30,7 +30,7 @@ class Held:
     source: str
     metres: float
     sigma: float
-    level: Level = LEVEL
+    level: GroundLevel = LEVEL
 
 
 class MetricScale:
@@ -69,7 +69,7 @@ class MetricScale:
         return 1.0 if self.held is None else self.held.metres
 
     @property
-    def level(self) -> Level:
+    def level(self) -> GroundLevel:
         """What makes z of the mapper's frames point up."""
         return LEVEL if self.held is None else self.held.level
 

@@ -14,7 +14,7 @@ from dens3r_ros.mapping.update import TimedPose
 
 
 @dataclass
-class Tally:
+class RunTally:
     """What came in and what became of it; whole numbers and seconds add up over runs that go on.
 
     dropped: images that were not read, by reason; lost: frames that found no place, by reason.
@@ -49,7 +49,7 @@ class Mapped:
     saved: SavedMap
     intrinsics: dict[str, Intrinsics]
     estimated: frozenset[str]
-    tally: Tally
+    tally: RunTally
 
     @property
     def poses(self) -> dict[int, np.ndarray]:

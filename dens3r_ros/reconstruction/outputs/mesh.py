@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dens3r_ros.reconstruction.outputs.scene import Scene, View
+from dens3r_ros.reconstruction.outputs.scene import Scene, SceneView
 
 _VOXELS = 200
 """Of them one after the other reach as far as the typical depth."""
@@ -71,7 +71,12 @@ def _volume(open3d: Any, voxel: float) -> Any:
 
 
 def _integrate(
-    open3d: Any, volume: Any, view: View, T_world_camera: np.ndarray, least: float, voxel: float
+    open3d: Any,
+    volume: Any,
+    view: SceneView,
+    T_world_camera: np.ndarray,
+    least: float,
+    voxel: float,
 ) -> None:
     core, Image = open3d.core, open3d.t.geometry.Image
     depth = np.where(view.good(least, view.normals()), view.depth, 0)

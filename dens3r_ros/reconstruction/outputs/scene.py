@@ -20,7 +20,7 @@ _GRAZING = 0.15
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class SceneView:
     """A keyframe's maps in the scene's unit.
 
     depth (h, w) float32 along the optical axis, 0 where unknown; confidence (h, w) float32, 1
@@ -61,7 +61,7 @@ class SceneKeyframe:
     T_world_camera: np.ndarray
     image: Path
     intrinsics: Intrinsics
-    read: Callable[[], View]
+    read: Callable[[], SceneView]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +95,7 @@ class Scene:
         """What lengths are in, in words."""
         return "metres" if self.metric else "a free unit"
 
-    def views(self) -> Iterator[tuple[SceneKeyframe, View]]:
+    def views(self) -> Iterator[tuple[SceneKeyframe, SceneView]]:
         """Each keyframe with its maps, one at a time."""
         for keyframe in self.keyframes:
             yield keyframe, keyframe.read()

@@ -12,7 +12,7 @@ from typing import Any
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.files.map_file import write_map
 from dens3r_ros.mapping.files.map_reading import read_map
-from dens3r_ros.reconstruction.kept.mapped import Tally
+from dens3r_ros.reconstruction.kept.mapped import RunTally
 from dens3r_ros.reconstruction.pipeline.mapping_run import MappingRun
 
 _EVERY_S = 20.0
@@ -25,7 +25,7 @@ class CannotResume(ValueError):
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunProgress:
     """How far a run is: the input that is read and the next image of it; `asked` says what was
     asked for, which must be the same when it goes on."""
 
@@ -35,7 +35,7 @@ class Progress:
     origin: int | None = None
     offset: int = 0
     last_stamp: int = 0
-    tally: Tally = field(default_factory=Tally)
+    tally: RunTally = field(default_factory=RunTally)
 
 
 class Checkpoints:
@@ -50,7 +50,7 @@ class Checkpoints:
         """Whether it is time to write."""
         return time.monotonic() >= self._due
 
-    def write(self, run: MappingRun, progress: Progress) -> None:
+    def write(self, run: MappingRun, progress: RunProgress) -> None:
         """Write map, keyframes, tracks, and how far they reach."""
         began = time.monotonic()
         snapshot = run.mapper.snapshot()
@@ -67,10 +67,10 @@ class Checkpoints:
         took = time.monotonic() - began
         self._due = time.monotonic() + max(_EVERY_S, _SHARE * took)
 
-    def resume(self, run: MappingRun, asked: dict[str, Any]) -> Progress:
+    def resume(self, run: MappingRun, asked: dict[str, Any]) -> RunProgress:
         """Let `run` go on from here; CannotResume where there is nothing, or something else."""
         if not self._progress.is_file():
-            return Progress(asked)
+            return RunProgress(asked)
         told = json.loads(self._progress.read_text())
         if told["asked"] != asked:
             changed = [k for k in asked if told["asked"].get(k) != asked[k]]
@@ -80,9 +80,9 @@ class Checkpoints:
             )
         lenses = {name: Intrinsics(**lens) for name, lens in told.pop("intrinsics").items()}
         run.go_on(read_map(self._map), lenses, set(told.pop("estimated")))
-        tally = Tally(**told.pop("tally"))
+        tally = RunTally(**told.pop("tally"))
         run.tally = tally
-        return Progress(**told, tally=tally)
+        return RunProgress(**told, tally=tally)
 
     def clear(self) -> None:
         """Forget what was written."""

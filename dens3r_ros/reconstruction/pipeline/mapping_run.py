@@ -18,13 +18,13 @@ from dens3r_ros.mapping.parts import usual_parts
 from dens3r_ros.mapping.update import Tracking, Update
 from dens3r_ros.mapping.world import Parts
 from dens3r_ros.reconstruction.kept.keyframe_files import KeyframeFiles, WritingArchive
-from dens3r_ros.reconstruction.kept.mapped import Mapped, Tally
+from dens3r_ros.reconstruction.kept.mapped import Mapped, RunTally
 from dens3r_ros.reconstruction.kept.pair_tracks import TrackStore
 from dens3r_ros.reconstruction.kept.recording import recorded
 from dens3r_ros.sources.inputs import Unreadable
 
 
-class Watcher(Protocol):
+class RunWatcher(Protocol):
     """Looks at every frame as it is placed, as a viewer does or what writes depth."""
 
     def __call__(self, frame: Frame, update: Update, mapper: Mapper) -> None:
@@ -41,8 +41,8 @@ class MappingRun:
         config: MapperConfig,
         files: KeyframeFiles,
         tracks: TrackStore | None,
-        tally: Tally,
-        watchers: tuple[Watcher, ...] = (),
+        tally: RunTally,
+        watchers: tuple[RunWatcher, ...] = (),
     ) -> None:
         self._files, self._tracks, self._watchers = files, tracks, watchers
         self.tally = tally

@@ -28,7 +28,7 @@ class Picks:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReconstructOptions:
     """Which of the outputs that take time or room are wanted.
 
     mesh_faces: triangles that the mesh is thinned to, 0 none; cloud_voxel: side of the cubes that
@@ -52,7 +52,7 @@ class Options:
     out: Path
     mapper: MapperConfig = field(default_factory=MapperConfig)
     picks: Picks = field(default_factory=Picks)
-    asked: Asked = field(default_factory=Asked)
+    asked: ReconstructOptions = field(default_factory=ReconstructOptions)
     mode: Mode = "auto"
     least_confidence: float = 1.5
     live: bool = False

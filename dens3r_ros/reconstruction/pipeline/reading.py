@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from dens3r_ros.frame import Frame
-from dens3r_ros.reconstruction.pipeline.checkpoint import Checkpoints, Progress
+from dens3r_ros.reconstruction.pipeline.checkpoint import Checkpoints, RunProgress
 from dens3r_ros.reconstruction.pipeline.mapping_run import MappingRun, timed
 from dens3r_ros.reconstruction.pipeline.options import Picks
-from dens3r_ros.reconstruction.pipeline.stopping import Stop
+from dens3r_ros.reconstruction.pipeline.stopping import StopRequest
 from dens3r_ros.reconstruction.pipeline.taking import Picker
 from dens3r_ros.sources.inputs import Input, Unreadable
 
@@ -31,20 +31,20 @@ class Reading:
         run: MappingRun,
         picks: Picks,
         checkpoints: Checkpoints,
-        progress: Progress,
+        progress: RunProgress,
     ) -> None:
         self._inputs, self._run, self._picks = inputs, run, picks
         self._checkpoints, self._progress = checkpoints, progress
         self._began = time.monotonic()
         self._here = 0
 
-    def all(self, stop: Stop, tell: Tell) -> None:
+    def all(self, stop: StopRequest, tell: Tell) -> None:
         """Take images until there are no more, or somebody asked to stop."""
         for part in range(self._progress.part, len(self._inputs)):
             if self._one(part, stop, tell):
                 return
 
-    def _one(self, part: int, stop: Stop, tell: Tell) -> bool:
+    def _one(self, part: int, stop: StopRequest, tell: Tell) -> bool:
         """One input; whether it was stopped before its end."""
         given = self._inputs[part]
         picker = self._picker(part)

@@ -12,17 +12,17 @@ from typing import Any
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.mapping.files.map_file import write_map
 from dens3r_ros.reconstruction.kept.keyframe_files import KeyframeFiles
-from dens3r_ros.reconstruction.kept.mapped import Mapped, Tally
+from dens3r_ros.reconstruction.kept.mapped import Mapped, RunTally
 from dens3r_ros.reconstruction.kept.pair_tracks import TrackStore
 from dens3r_ros.reconstruction.outputs.frame_maps import FrameMapsKeeper
 from dens3r_ros.reconstruction.outputs.scene import Scene
 from dens3r_ros.reconstruction.pipeline.checkpoint import Checkpoints
 from dens3r_ros.reconstruction.pipeline.folders import Folders
-from dens3r_ros.reconstruction.pipeline.mapping_run import MappingRun, Watcher
+from dens3r_ros.reconstruction.pipeline.mapping_run import MappingRun, RunWatcher
 from dens3r_ros.reconstruction.pipeline.options import Options
 from dens3r_ros.reconstruction.pipeline.reading import Reading, Tell
 from dens3r_ros.reconstruction.pipeline.scenes import scene_of
-from dens3r_ros.reconstruction.pipeline.stopping import Stop
+from dens3r_ros.reconstruction.pipeline.stopping import StopRequest
 from dens3r_ros.reconstruction.pipeline.writing import Product, Writing, Written
 from dens3r_ros.reconstruction.refinement.refining import Refined, refine
 from dens3r_ros.sources.inputs import Input
@@ -36,11 +36,11 @@ class NothingMapped(RuntimeError):
 
 
 @dataclass(frozen=True, eq=False)
-class Finished:
+class FinishedRun:
     """What a reconstruction made: the scene, what was counted, and the files."""
 
     scene: Scene
-    tally: Tally
+    tally: RunTally
     written: Written
 
 
@@ -53,12 +53,12 @@ class Reconstruction:
         engine: Engine,
         options: Options,
         following: Following,
-        stop: Stop | None = None,
-        watchers: tuple[Watcher, ...] = (),
+        stop: StopRequest | None = None,
+        watchers: tuple[RunWatcher, ...] = (),
         settings: dict[str, Any] | None = None,
     ) -> None:
         self._inputs, self._engine, self._options = inputs, engine, options
-        self._following, self._stop = following, stop or Stop()
+        self._following, self._stop = following, stop or StopRequest()
         self._settings = settings or {}
         self._folders = Folders(options.out)
         self._folders.begin(options.resume)
@@ -72,7 +72,7 @@ class Reconstruction:
             watchers = (*watchers, self._frame_maps)
         self._watchers = watchers
 
-    def run(self) -> Finished:
+    def run(self) -> FinishedRun:
         """Do it all; NothingMapped where no image found a place."""
         mapped = self._map()
         points = refined = None
@@ -84,10 +84,10 @@ class Reconstruction:
         product = Product(scene, mapped, refined, self._frame_maps, self._settings)
         written = Writing(product, self._options, self._following).all()
         self._folders.end()
-        return Finished(scene, mapped.tally, written)
+        return FinishedRun(scene, mapped.tally, written)
 
     def _map(self) -> Mapped:
-        tally, checkpoints = Tally(), Checkpoints(self._folders.work)
+        tally, checkpoints = RunTally(), Checkpoints(self._folders.work)
         tally.notes += [f"{one.name}: {note}" for one in self._inputs for note in one.notes]
         run = MappingRun(
             self._engine,
@@ -129,7 +129,7 @@ class Reconstruction:
         }
 
 
-def _why_nothing(tally: Tally) -> str:
+def _why_nothing(tally: RunTally) -> str:
     if not tally.taken:
         why = next(iter(tally.dropped), "the input gave none")
         return f"no image could be read: {why}"

@@ -11,7 +11,7 @@ from dens3r_ros.mapping.graph.graph import rigid, scale_of
 from dens3r_ros.mapping.tracking.cameras import at_input
 from dens3r_ros.reconstruction.kept.keyframe_files import KeyframeFiles
 from dens3r_ros.reconstruction.kept.mapped import Mapped
-from dens3r_ros.reconstruction.outputs.scene import Scene, SceneKeyframe, View
+from dens3r_ros.reconstruction.outputs.scene import Scene, SceneKeyframe, SceneView
 
 
 def scene_of(mapped: Mapped, files: KeyframeFiles, least_confidence: float) -> Scene:
@@ -46,10 +46,10 @@ def scene_of(mapped: Mapped, files: KeyframeFiles, least_confidence: float) -> S
     )
 
 
-def _reader(files: KeyframeFiles, keyframe_id: int, unit: float) -> Callable[[], View]:
-    def read() -> View:
+def _reader(files: KeyframeFiles, keyframe_id: int, unit: float) -> Callable[[], SceneView]:
+    def read() -> SceneView:
         maps = files.read(keyframe_id)
-        return View(maps.depth * unit, maps.confidence, maps.colours, maps.camera)
+        return SceneView(maps.depth * unit, maps.confidence, maps.colours, maps.camera)
 
     return read
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 
-class Stop:
+class StopRequest:
     """How often a person asked to stop: once ends the taking of images, twice also what betters
     the result, a third time everything at once."""
 
@@ -28,7 +28,7 @@ class Stop:
 
 
 @contextmanager
-def on_interrupt(stop: Stop, say: Any) -> Iterator[None]:
+def on_interrupt(stop: StopRequest, say: Any) -> Iterator[None]:
     """Let Ctrl-C ask `stop`, while this holds; `say` tells the person what happens."""
 
     def ask(*_: object) -> None:

@@ -23,27 +23,27 @@ MORE_VIDEOS = (".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".3gp", ".wmv", ".flv", 
 
 
 @dataclass(frozen=True)
-class Asked:
+class InputOptions:
     """What a person may say of an input: images a second of a folder, a bag's image topic."""
 
     rate: float = 30.0
     topic: str = ""
 
 
-def open_inputs(named: Sequence[str], asked: Asked | None = None) -> list[Input]:
+def open_inputs(named: Sequence[str], asked: InputOptions | None = None) -> list[Input]:
     """All that were named, in their order; single images together are one input."""
     paths = [Path(one) for one in named]
     if all(path.suffix.lower() in IMAGE_SUFFIXES for path in paths):
         missing = [str(path) for path in paths if not path.is_file()]
         if missing:
             raise SourceError(f"{', '.join(missing[:3])}: no such file.")
-        return [PhotoFolder(paths, paths[0].resolve().parent, (asked or Asked()).rate)]
+        return [PhotoFolder(paths, paths[0].resolve().parent, (asked or InputOptions()).rate)]
     return [open_input(one, asked) for one in named]
 
 
-def open_input(named: str, asked: Asked | None = None) -> Input:
+def open_input(named: str, asked: InputOptions | None = None) -> Input:
     """The input that a path, address or camera number is; SourceError with what was found."""
-    asked = asked or Asked()
+    asked = asked or InputOptions()
     if named.startswith("procedural:"):
         return SourceInput(open_source(named))
     if named.startswith(ADDRESSES) or named.isdecimal():
@@ -58,7 +58,7 @@ def open_input(named: str, asked: Asked | None = None) -> Input:
     return opened()
 
 
-def _file(path: Path, asked: Asked) -> Callable[[], Input]:
+def _file(path: Path, asked: InputOptions) -> Callable[[], Input]:
     suffix = path.suffix.lower()
     if is_bag(path):
         return lambda: BagInput(path, asked.topic)
@@ -73,7 +73,7 @@ def _file(path: Path, asked: Asked) -> Callable[[], Input]:
     )
 
 
-def _folder(path: Path, asked: Asked) -> Callable[[], Input]:
+def _folder(path: Path, asked: InputOptions) -> Callable[[], Input]:
     if is_bag(path):
         return lambda: BagInput(path, asked.topic)
     if (path / "rgb.txt").exists():

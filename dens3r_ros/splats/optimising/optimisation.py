@@ -18,7 +18,7 @@ from dens3r_ros.splats.optimising.mcmc import move_and_grow, tremble
 from dens3r_ros.splats.optimising.population import Population
 from dens3r_ros.splats.quality import ssim_map
 from dens3r_ros.splats.splats import Splats
-from dens3r_ros.splats.view import View
+from dens3r_ros.splats.view import PosedView
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ Told = Callable[[int, int, str], None]
 
 def optimised(
     splats: Splats,
-    views: Sequence[View],
+    views: Sequence[PosedView],
     config: OptimisationConfig | None = None,
     tell: Told = lambda done, total, note: None,
 ) -> Splats:
@@ -102,7 +102,9 @@ def _order(views: int, config: OptimisationConfig) -> Iterator[int]:
 class _Run:
     """What a run of steps keeps."""
 
-    def __init__(self, splats: Splats, views: Sequence[View], config: OptimisationConfig) -> None:
+    def __init__(
+        self, splats: Splats, views: Sequence[PosedView], config: OptimisationConfig
+    ) -> None:
         self._config = config
         self._views = [_sized(view, config.long_side) for view in views]
         device = gsplat_device() if config.device == "auto" else torch.device(config.device)
@@ -175,7 +177,7 @@ def with_degree(gaussians: Gaussians, degree: int) -> Gaussians:
     return replace(gaussians, harmonics=torch.cat([gaussians.harmonics, zeros], 1))
 
 
-def _sized(view: View, long_side: int) -> View:
+def _sized(view: PosedView, long_side: int) -> PosedView:
     width, height = view.camera.width, view.camera.height
     if not 0 < long_side < max(width, height):
         return view

@@ -12,7 +12,7 @@ import numpy as np
 import rclpy
 from rclpy.context import Context
 
-from dens3r_ros.mapping.inertial.alignment import Alignment
+from dens3r_ros.mapping.inertial.alignment import InertialAlignment
 from dens3r_ros.mapping.update import Tracking, Update
 from dens3r_ros.nodes.inputs.extrinsics import Extrinsics
 from dens3r_ros.nodes.inputs.metric_scale import WAIT_S, MetricScale
@@ -65,7 +65,9 @@ def knows_height(one: MetricScale) -> None:
 def knows_imu(one: MetricScale) -> None:
     up = np.array([0.0, 0.1, 1.0]) / np.sqrt(1.01)
     one.gyroscope.learn(update(0))
-    one.gyroscope.alignment = Alignment(0.7, 0.005, up, 0.01, np.zeros(3), np.zeros(3), 0.01, up)
+    one.gyroscope.alignment = InertialAlignment(
+        0.7, 0.005, up, 0.01, np.zeros(3), np.zeros(3), 0.01, up
+    )
     one.gyroscope.up_map = up
 
 

@@ -15,7 +15,7 @@ from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.reconstruction.pipeline.checkpoint import CannotResume
 from dens3r_ros.reconstruction.pipeline.options import Picks
 from dens3r_ros.reconstruction.pipeline.run import NothingMapped
-from dens3r_ros.reconstruction.pipeline.stopping import Stop
+from dens3r_ros.reconstruction.pipeline.stopping import StopRequest
 from dens3r_ros.reconstruction.pipeline.taking import Picker
 
 
@@ -58,7 +58,7 @@ def test_live_is_the_mapper_and_nothing_else(
 def test_ctrl_c_leaves_whole_results_of_the_images_so_far(
     walk: Any, reconstruct: Any, tmp_path: Path
 ) -> None:
-    stop = Stop()
+    stop = StopRequest()
 
     def ask() -> None:
         stop.asked += 1

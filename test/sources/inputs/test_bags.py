@@ -19,7 +19,7 @@ from dens3r_ros.reconstruction.outputs.bag_messages import Messages
 from dens3r_ros.reconstruction.pipeline.options import Picks
 from dens3r_ros.reconstruction.pipeline.taking import Picker
 from dens3r_ros.sources.inputs import Unreadable, open_input
-from dens3r_ros.sources.inputs.opening import Asked
+from dens3r_ros.sources.inputs.opening import InputOptions
 from dens3r_ros.sources.source import SourceError
 
 LENS = Intrinsics(60, 60, 31.5, 23.5, 64, 48)
@@ -85,9 +85,9 @@ def test_of_several_cameras_one_is_named(tmp_path: Path) -> None:
     path = bag(tmp_path / "a", StoragePlugin.MCAP, topics)
     with pytest.raises(SourceError, match=r"--topic: .*/left/image \(5 images\)"):
         open_input(str(path))
-    assert len(frames(open_input(str(path), Asked(topic="/right/image")))) == 5
+    assert len(frames(open_input(str(path), InputOptions(topic="/right/image")))) == 5
     with pytest.raises(SourceError, match="no images on /rear"):
-        open_input(str(path), Asked(topic="/rear"))
+        open_input(str(path), InputOptions(topic="/rear"))
 
 
 def test_raw_is_taken_where_a_compressed_copy_is_there_too(tmp_path: Path) -> None:
