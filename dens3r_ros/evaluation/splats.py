@@ -17,14 +17,14 @@ from dens3r_ros.splats.drawing.rendering import render
 from dens3r_ros.splats.gaussians import gaussians_of
 from dens3r_ros.splats.quality import psnr, ssim
 from dens3r_ros.splats.splats import Splats
-from dens3r_ros.splats.view import PosedView
+from dens3r_ros.splats.view import PhotoView
 
 EVERY = 8
 """One view in so many is left out."""
 _FIRST = 4
 """Of these, so that there are views on both sides of it."""
 
-Picture = Callable[[PosedView], np.ndarray]
+Picture = Callable[[PhotoView], np.ndarray]
 """Draws what a view should show, (H, W, 3) float32 from 0 to 1."""
 
 
@@ -42,7 +42,7 @@ class SplatScores:
         return {f"{name}_{key}": value for key, value in vars(self).items() if key != "images"}
 
 
-def left_out(views: Sequence[PosedView]) -> tuple[list[PosedView], list[PosedView]]:
+def left_out(views: Sequence[PhotoView]) -> tuple[list[PhotoView], list[PhotoView]]:
     """Those to work with, and every eighth, which is left out; ValueError where there are few."""
     if len(views) <= _FIRST:
         raise ValueError(f"there are {len(views)} views; {_FIRST + 1} are needed to leave one out")
@@ -52,7 +52,7 @@ def left_out(views: Sequence[PosedView]) -> tuple[list[PosedView], list[PosedVie
 
 def views_of_source(
     source: Source, every: int, size: tuple[int, int] | None, tell: Callable[[int], object]
-) -> list[PosedView]:
+) -> list[PhotoView]:
     """Every so manieth frame with its true pose and depth, on (width, height) pixels."""
     views = []
     for index in range(0, len(source), every):
@@ -61,7 +61,7 @@ def views_of_source(
             raise SourceError(
                 f"{source.name} has no pose or no intrinsics for frame {index}; splats need both"
             )
-        view = PosedView(frame.image, frame.intrinsics, truth.T_world_camera, truth.depth)
+        view = PhotoView(frame.image, frame.intrinsics, truth.T_world_camera, truth.depth)
         views.append(view if size is None else view.resized(*size))
         tell(len(views))
     return views
@@ -71,7 +71,7 @@ def splats_picture(splats: Splats) -> Picture:
     """Draws splats."""
     gaussians = gaussians_of(splats)
 
-    def draw(view: PosedView) -> np.ndarray:
+    def draw(view: PhotoView) -> np.ndarray:
         with torch.no_grad():
             colours, _ = render(gaussians, view.camera, view.T_world_camera)
         return colours.clamp(0, 1).numpy()
@@ -84,7 +84,7 @@ def cloud_picture(splats: Splats) -> Picture:
     return lambda view: points_picture(splats, view.camera, view.T_world_camera)
 
 
-def scored(splats: Splats, views: Sequence[PosedView], draw: Picture) -> SplatScores:
+def scored(splats: Splats, views: Sequence[PhotoView], draw: Picture) -> SplatScores:
     """How near the pictures come to the views' images."""
     pairs = [(torch.from_numpy(draw(view)), torch.from_numpy(view.image) / 255) for view in views]
     return SplatScores(
@@ -95,7 +95,7 @@ def scored(splats: Splats, views: Sequence[PosedView], draw: Picture) -> SplatSc
     )
 
 
-def write_pictures(folder: Path, views: Sequence[PosedView], draws: Sequence[Picture]) -> None:
+def write_pictures(folder: Path, views: Sequence[PhotoView], draws: Sequence[Picture]) -> None:
     """One file for each view: its image, and beside it what each draws."""
     for n, view in enumerate(views):
         drawn = [np.rint(255 * draw(view)).astype(np.uint8) for draw in draws]

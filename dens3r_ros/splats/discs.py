@@ -14,7 +14,7 @@ from dens3r_ros.geometry.quaternion import quaternion_from_rotation
 from dens3r_ros.geometry.rays import pixel_rays
 from dens3r_ros.splats.harmonics import CONSTANT
 from dens3r_ros.splats.splats import Splats
-from dens3r_ros.splats.view import PosedView
+from dens3r_ros.splats.view import PhotoView
 
 _WIDTH = 0.5
 """Standard deviation of a disc within its plane, in pixels there."""
@@ -53,7 +53,7 @@ def joined(parts: Sequence[Discs]) -> Discs:
     return Discs(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def discs_of(view: PosedView, min_confidence: float) -> Discs:
+def discs_of(view: PhotoView, min_confidence: float) -> Discs:
     """What a view is sure of, along the surface."""
     depth = known_depth(view)
     rays = pixel_rays(view.camera).numpy()
@@ -72,20 +72,20 @@ def discs_of(view: PosedView, min_confidence: float) -> Discs:
     return _placed(view, kept, depth, normals, opacities)
 
 
-def facing_discs(view: PosedView, where: np.ndarray, depth: np.ndarray, opacity: float) -> Discs:
+def facing_discs(view: PhotoView, where: np.ndarray, depth: np.ndarray, opacity: float) -> Discs:
     """Discs that face the camera at pixels (H, W) bool, as far away as `depth` (H, W) says."""
     rays = pixel_rays(view.camera).numpy()
     rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
     return _placed(view, where, depth, -rays, np.full(depth.shape, opacity, np.float32))
 
 
-def known_depth(view: PosedView) -> np.ndarray:
+def known_depth(view: PhotoView) -> np.ndarray:
     """(H, W) float32, 0 where unknown."""
     return np.nan_to_num(view.depth, nan=0.0, posinf=0.0).clip(0).astype(np.float32)
 
 
 def _placed(
-    view: PosedView, kept: np.ndarray, depth: np.ndarray, normals: np.ndarray, opacities: np.ndarray
+    view: PhotoView, kept: np.ndarray, depth: np.ndarray, normals: np.ndarray, opacities: np.ndarray
 ) -> Discs:
     rays = pixel_rays(view.camera).numpy()[kept]
     R = view.T_world_camera[:3, :3].T.astype(np.float32)

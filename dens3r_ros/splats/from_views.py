@@ -10,7 +10,7 @@ import numpy as np
 
 from dens3r_ros.splats.discs import Discs, discs_of, joined, splats_of_discs
 from dens3r_ros.splats.splats import Splats, no_splats
-from dens3r_ros.splats.view import PosedView
+from dens3r_ros.splats.view import PhotoView
 
 Progress = Callable[[int, int], None]
 
@@ -35,7 +35,7 @@ _COVERED = 0.5
 
 
 def splats_of_views(
-    views: Sequence[PosedView],
+    views: Sequence[PhotoView],
     frame: str = "map",
     metric: bool = False,
     options: SplatOptions | None = None,

@@ -12,7 +12,7 @@ from dens3r_ros.geometry.camera import Intrinsics
 
 
 @dataclass(frozen=True, eq=False)
-class PosedView:
+class PhotoView:
     """One image; all maps are on its pixels.
 
     image           (H, W, 3) uint8 RGB, without distortion
@@ -30,7 +30,7 @@ class PosedView:
     confidence: np.ndarray | None = None
     moving: np.ndarray | None = None
 
-    def resized(self, width: int, height: int) -> PosedView:
+    def resized(self, width: int, height: int) -> PhotoView:
         """The same on width x height pixels."""
         size = (width, height)
         if size == (self.camera.width, self.camera.height):

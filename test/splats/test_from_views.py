@@ -15,20 +15,20 @@ from dens3r_ros.splats.drawing.rendering import picture, render
 from dens3r_ros.splats.from_views import SplatOptions, splats_of_views
 from dens3r_ros.splats.gaussians import gaussians_of
 from dens3r_ros.splats.quality import psnr, ssim
-from dens3r_ros.splats.view import PosedView
+from dens3r_ros.splats.view import PhotoView
 
 
-def views(source, indices) -> list[PosedView]:
+def views(source, indices) -> list[PhotoView]:
     found = []
     for index in indices:
         truth = source.truth(index)
         frame = source[index]
-        found.append(PosedView(frame.image, frame.intrinsics, truth.T_world_camera, truth.depth))
+        found.append(PhotoView(frame.image, frame.intrinsics, truth.T_world_camera, truth.depth))
     return found
 
 
 @pytest.fixture(scope="module")
-def three(walk) -> list[PosedView]:
+def three(walk) -> list[PhotoView]:
     return views(walk, (0, 3, 6))
 
 

@@ -19,7 +19,7 @@ from dens3r_ros.splats.optimising.optimisation import OptimisationConfig, optimi
 from dens3r_ros.splats.optimising.population import Population
 from dens3r_ros.splats.quality import psnr
 from dens3r_ros.splats.splats import Splats
-from dens3r_ros.splats.view import PosedView
+from dens3r_ros.splats.view import PhotoView
 
 RATES = dict.fromkeys(("means", "log_scales", "rotations", "logits", "harmonics"), 1e-2)
 CPU = OptimisationConfig(
@@ -28,19 +28,19 @@ CPU = OptimisationConfig(
 
 
 @pytest.fixture(scope="module")
-def scene() -> tuple[Splats, list[PosedView]]:
+def scene() -> tuple[Splats, list[PhotoView]]:
     """What splats showed to four cameras, and the same splats with other colours."""
     gaussians = scattered(80, 2, degree=0, dtype=torch.float32)
     views = []
     for seed in range(4):
         colours, _ = render(gaussians, CAMERA, looking(seed))
         image = (colours.clamp(0, 1) * 255).round().byte().numpy()
-        views.append(PosedView(image, CAMERA, looking(seed), np.ones(image.shape[:2], np.float32)))
+        views.append(PhotoView(image, CAMERA, looking(seed), np.ones(image.shape[:2], np.float32)))
     start = splats_of(gaussians, "map", metric=True)
     return replace(start, harmonics=start.harmonics * np.float32(0.3)), views
 
 
-def quality(splats: Splats, view: PosedView) -> float:
+def quality(splats: Splats, view: PhotoView) -> float:
     with torch.no_grad():
         colours, _ = render(gaussians_of(splats), view.camera, view.T_world_camera)
     return psnr(colours.clamp(0, 1), torch.from_numpy(view.image) / 255)

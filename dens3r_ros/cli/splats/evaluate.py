@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dens3r_ros.evaluation.splats import Picture
     from dens3r_ros.splats.splats import Splats
-    from dens3r_ros.splats.view import PosedView
+    from dens3r_ros.splats.view import PhotoView
 
 
 def splats(
@@ -74,7 +74,7 @@ def splats(
     _write(pictures, out, list(draws.values()))
 
 
-def _views(source: str, every: int, size: tuple[int, int] | None) -> list[PosedView]:
+def _views(source: str, every: int, size: tuple[int, int] | None) -> list[PhotoView]:
     if Path(source).is_file():
         from dens3r_ros.mapping.files.map_reading import read_map
         from dens3r_ros.mapping.files.map_splats import views_of_map
@@ -90,7 +90,7 @@ def _views(source: str, every: int, size: tuple[int, int] | None) -> list[PosedV
         return views_of_source(opened, every, size, tell)
 
 
-def _optimised(made: Splats, views: Sequence[PosedView], steps: int, device: str) -> Splats:
+def _optimised(made: Splats, views: Sequence[PhotoView], steps: int, device: str) -> Splats:
     from dens3r_ros.splats.optimising.optimisation import OptimisationConfig, optimised
 
     with following("optimising", steps) as tell:
@@ -105,7 +105,7 @@ def _report(figures: dict[str, object], json_file: Path | None) -> None:
     write_json(json.dumps(figures, indent=2), json_file)
 
 
-def _write(folder: Path | None, views: Sequence[PosedView], draws: Sequence[Picture]) -> None:
+def _write(folder: Path | None, views: Sequence[PhotoView], draws: Sequence[Picture]) -> None:
     if folder is not None:
         from dens3r_ros.evaluation.splats import write_pictures
 

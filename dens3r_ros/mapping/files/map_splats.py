@@ -10,7 +10,7 @@ from dens3r_ros.mapping.files.map_file import LoadedMap
 from dens3r_ros.mapping.graph.graph import rigid, scale_of
 from dens3r_ros.splats.from_views import Progress, SplatOptions, splats_of_views
 from dens3r_ros.splats.splats import Splats
-from dens3r_ros.splats.view import PosedView
+from dens3r_ros.splats.view import PhotoView
 
 
 def splats_of_map(
@@ -22,12 +22,12 @@ def splats_of_map(
     return splats_of_views(views_of_map(loaded), "map", loaded.info.metric, options, progress)
 
 
-def views_of_map(loaded: LoadedMap) -> list[PosedView]:
+def views_of_map(loaded: LoadedMap) -> list[PhotoView]:
     """The keyframes as posed images with depth, at the size that the engine worked on."""
     return [_view(one.stored, loaded.poses[one.stored.id]) for one in loaded.keyframes]
 
 
-def _view(stored: Stored, S_map_keyframe: np.ndarray) -> PosedView:
+def _view(stored: Stored, S_map_keyframe: np.ndarray) -> PhotoView:
     image, depth, confidence = whole_maps(stored)
     scale = np.float32(scale_of(S_map_keyframe))
-    return PosedView(image, stored.camera, rigid(S_map_keyframe), depth * scale, confidence)
+    return PhotoView(image, stored.camera, rigid(S_map_keyframe), depth * scale, confidence)

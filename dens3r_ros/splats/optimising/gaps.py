@@ -13,7 +13,7 @@ from dens3r_ros.splats.discs import facing_discs, known_depth, splats_of_discs
 from dens3r_ros.splats.drawing.rendering import Renderer
 from dens3r_ros.splats.gaussians import gaussians_of
 from dens3r_ros.splats.splats import Splats, joined_splats
-from dens3r_ros.splats.view import PosedView
+from dens3r_ros.splats.view import PhotoView
 
 _UNCOVERED = 0.5
 """Light that passes everything at a pixel from which on nothing is there."""
@@ -22,7 +22,7 @@ _OPACITY = 0.5
 
 
 def with_gaps_filled(
-    splats: Splats, views: Sequence[PosedView], renderer: Renderer, device: torch.device
+    splats: Splats, views: Sequence[PhotoView], renderer: Renderer, device: torch.device
 ) -> Splats:
     """The splats, and one more for every pixel that sees none, as far away as the nearest pixel
     of known depth; what one view got counts for the next."""

@@ -18,7 +18,7 @@ from dens3r_ros.splats.optimising.mcmc import move_and_grow, tremble
 from dens3r_ros.splats.optimising.population import Population
 from dens3r_ros.splats.quality import ssim_map
 from dens3r_ros.splats.splats import Splats
-from dens3r_ros.splats.view import PosedView
+from dens3r_ros.splats.view import PhotoView
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ Told = Callable[[int, int, str], None]
 
 def optimised(
     splats: Splats,
-    views: Sequence[PosedView],
+    views: Sequence[PhotoView],
     config: OptimisationConfig | None = None,
     tell: Told = lambda done, total, note: None,
 ) -> Splats:
@@ -103,7 +103,7 @@ class _Run:
     """What a run of steps keeps."""
 
     def __init__(
-        self, splats: Splats, views: Sequence[PosedView], config: OptimisationConfig
+        self, splats: Splats, views: Sequence[PhotoView], config: OptimisationConfig
     ) -> None:
         self._config = config
         self._views = [_sized(view, config.long_side) for view in views]
@@ -177,7 +177,7 @@ def with_degree(gaussians: Gaussians, degree: int) -> Gaussians:
     return replace(gaussians, harmonics=torch.cat([gaussians.harmonics, zeros], 1))
 
 
-def _sized(view: PosedView, long_side: int) -> PosedView:
+def _sized(view: PhotoView, long_side: int) -> PhotoView:
     width, height = view.camera.width, view.camera.height
     if not 0 < long_side < max(width, height):
         return view
