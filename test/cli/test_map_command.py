@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -101,7 +102,9 @@ def test_exported_splats_show_the_room(saved, walk, tmp_path) -> None:
     loaded = read_map(saved)
     first = views_of_map(loaded)[0]
     shown = picture(splats, first.camera, first.T_world_camera)
-    assert np.corrcoef(shown.ravel(), first.image.ravel())[0, 1] > 0.7
+    # The walls are noise, finer than pixels.
+    both = [cv2.blur(one.astype(np.float32), (7, 7)).ravel() for one in (shown, first.image)]
+    assert np.corrcoef(*both)[0, 1] > 0.7
     assert len(splats_of_map(loaded)) > 0
 
 
