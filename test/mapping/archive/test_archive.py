@@ -145,6 +145,7 @@ def test_beyond_the_limit_what_sees_the_same_merges() -> None:
         S = np.eye(4)
         S[0, 3] = 2.0 * n if n < 20 else 0.001 * n
         graph.add_keyframe(n, S)
+        graph.pieces.tie(n and min(archive, default=0), n)
         archive.add(replace(one, id=n))
         for leaving, staying in archive.redundant(graph, {40}):
             archive.merge(leaving, staying, graph.relative(staying, leaving))
