@@ -33,6 +33,8 @@ _GONE = 0.05
 """Share of the keyframe's landmarks at which tracking ends."""
 _INSISTENT = 3
 """Frames in a row without a place that are waited for."""
+_PATIENCE = 4.0
+"""Frames that may pass while one is waited for."""
 _LONGEST = 30
 """Frames after which one is decoded whatever it would tell."""
 
@@ -50,7 +52,10 @@ def leaving(found: Placed | str) -> bool:
 
 def vanishing(course: Course, found: Placed | str, lag: float) -> bool:
     """Whether a frame is worth waiting for its decoding: by the time that another one brings
-    something, `lag` frames later, nothing known would be in view any more."""
+    something, `lag` frames later, nothing known would be in view any more. Where that takes long,
+    the frames that come meanwhile are worth more."""
+    if lag > _PATIENCE:
+        return False
     if isinstance(found, str):
         return course.lost <= _INSISTENT
     fading = max(course.faded, 0.0)

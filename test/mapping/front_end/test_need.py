@@ -34,6 +34,10 @@ def test_a_view_that_turns_away_within_one_decoding_is_waited_for() -> None:
     assert not vanishing(course, replace(FOUND, matched=0.4), 1.0)
 
 
+def test_nothing_is_waited_for_on_a_slow_machine() -> None:
+    assert not vanishing(Course(True, TrackingConfig()), "lost", 9.0)
+
+
 def test_a_camera_that_stays_lost_is_not_waited_for_for_ever() -> None:
     course = Course(True, TrackingConfig())
     course.lost = 1
