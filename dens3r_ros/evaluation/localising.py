@@ -19,7 +19,7 @@ from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.files.map_reading import read_map
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.reconstruction.localising.localiser import Localiser
-from dens3r_ros.reconstruction.localising.opinions import Place
+from dens3r_ros.reconstruction.localising.opinions import Located
 from dens3r_ros.sources.source import Source, SourceError
 
 FAR_OFF_M = 0.5
@@ -120,7 +120,7 @@ class _Alignment:
                 missed = np.linalg.norm(moved - wanted[:, :3, 3], axis=1)
                 self.errors = np.append(self.errors, missed)
 
-    def judge(self, place: Place, truth: np.ndarray) -> tuple[float, float, float] | None:
+    def judge(self, place: Located, truth: np.ndarray) -> tuple[float, float, float] | None:
         """Metres and degrees off, and standard deviations of the position; None where the place
         lies in a piece that nothing ties to the truth."""
         S = self.S.get(place.piece)
@@ -158,10 +158,10 @@ def _figures(
     engine: Engine,
     localiser: Localiser,
     alignment: _Alignment,
-    answers: list[tuple[int, Place | str]],
+    answers: list[tuple[int, Located | str]],
     cost: tuple[int, float],
 ) -> LocalisingFigures:
-    places = [(index, one) for index, one in answers if isinstance(one, Place)]
+    places = [(index, one) for index, one in answers if isinstance(one, Located)]
     judged = [alignment.judge(one, _pose(source, index)) for index, one in places]
     errors = np.array([one for one in judged if one is not None]).reshape(-1, 3)
     if not len(errors):

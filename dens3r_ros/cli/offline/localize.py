@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dens3r_ros.engines.protocol import Engine
     from dens3r_ros.frame import Frame
     from dens3r_ros.reconstruction.localising.localiser import Localiser
-    from dens3r_ros.reconstruction.localising.opinions import Place
+    from dens3r_ros.reconstruction.localising.opinions import Located
 
 GEOMETRIC_SIDE = 512
 """Long side at which geometry matches where nothing else is asked for."""
@@ -101,7 +101,7 @@ def _engine(name: str, model: str, size: int) -> Engine:
 
 def _found(
     localiser: Localiser, images: list[Path], intrinsics: str
-) -> Iterator[tuple[Path, Place | str]]:
+) -> Iterator[tuple[Path, Located | str]]:
     for image in images:
         frame = _read(image, intrinsics)
         yield image, frame if isinstance(frame, str) else localiser.place(frame)
@@ -136,7 +136,7 @@ class _Every:
         return True
 
 
-def _row(found: Place | str) -> dict[str, Any]:
+def _row(found: Located | str) -> dict[str, Any]:
     """What JSON tells of one image."""
     if isinstance(found, str):
         return {"found": False, "reason": found}
@@ -156,7 +156,7 @@ def _row(found: Place | str) -> dict[str, Any]:
     }
 
 
-def _line(image: Path, found: Place | str, metric: bool) -> str:
+def _line(image: Path, found: Located | str, metric: bool) -> str:
     """What people read of one image."""
     if isinstance(found, str):
         return f"{image}: not found: {' '.join(found.split())}"

@@ -18,7 +18,7 @@ from dens3r_ros.mapping.stream import Stream
 from dens3r_ros.mapping.tracking.tracker import View
 from dens3r_ros.mapping.world import Parts
 from dens3r_ros.reconstruction.localising.looks import looks_alike
-from dens3r_ros.reconstruction.localising.opinions import Opinion, Place, agreeing, joined
+from dens3r_ros.reconstruction.localising.opinions import Located, Opinion, agreeing, joined
 
 TRIED = 8
 """Keyframes that look alike among which an image is looked for."""
@@ -45,7 +45,7 @@ class Localiser:
         self._session = restored(loaded, _parts(loaded, engine, config or MapperConfig()), 0)
         self.world = self._session.world
 
-    def place(self, frame: Frame) -> Place | str:
+    def place(self, frame: Frame) -> Located | str:
         """Where an image was taken, or why that is not known; its stamp tells nothing."""
         similar = [i for i, _ in self.world.parts.places.query(frame.image, TRIED)]
         if not similar:

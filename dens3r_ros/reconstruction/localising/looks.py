@@ -46,9 +46,9 @@ def correlation(keyframe: Keyframe, view: View, found: Track) -> float | None:
     seen = cv2.GaussianBlur(view.texture.grey, (0, 0), _BLUR).astype(np.float32)
     # cv2 cannot sample beyond 32767.
     where = np.clip(there.reshape(*here.shape, 2), -2, max(seen.shape) + 1)
-    seen = cv2.remap(seen, where, None, cv2.INTER_LINEAR)
+    moved = cv2.remap(seen, where[..., 0], where[..., 1], cv2.INTER_LINEAR)
     x, y = found.by_engine.pixels.T
-    alike = _correlated(here, seen)[y, x]
+    alike = _correlated(here, moved)[y, x]
     alike = alike[np.isfinite(alike)]
     return float(np.median(alike)) if len(alike) >= _FEWEST else None
 

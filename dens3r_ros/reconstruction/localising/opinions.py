@@ -65,7 +65,7 @@ class Opinion:
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class Located:
     """Where an image was taken.
 
     T_map_camera (4, 4), in the map's unit, optical frame; covariance (6, 6) as ROS has it: small
@@ -98,7 +98,7 @@ def agreeing(opinions: Sequence[Opinion]) -> list[list[Opinion]]:
     return sorted(groups, key=len, reverse=True)
 
 
-def joined(opinions: Sequence[Opinion], lens: str) -> Place | str:
+def joined(opinions: Sequence[Opinion], lens: str) -> Located | str:
     """The place on which most agree; a reason where as many say something else of the same piece
     of the map."""
     group, *others = agreeing(opinions)
@@ -114,7 +114,7 @@ def joined(opinions: Sequence[Opinion], lens: str) -> Place | str:
     T, covariance = _mean(group)
     turned = np.kron(np.eye(2), T[:3, :3])
     best = max(group, key=lambda one: one.matched)
-    return Place(
+    return Located(
         T,
         turned @ covariance @ turned.T,
         tuple(one.keyframe_id for one in group),

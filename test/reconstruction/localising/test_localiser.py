@@ -19,16 +19,18 @@ from dens3r_ros.mapping.files.map_file import MapFileError
 from dens3r_ros.mapping.files.map_reading import read_map
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.reconstruction.localising.localiser import Localiser
-from dens3r_ros.reconstruction.localising.opinions import Opinion, Place, joined
+from dens3r_ros.reconstruction.localising.opinions import Located, Opinion, joined
 
 CONFIG = MapperConfig(
     graph=GraphConfig(child_process=False), keyframes=KeyframeConfig(min_matched=0.8)
 )
 
 
-def off(place: Place | str, first: np.ndarray, truth: np.ndarray, start: np.ndarray) -> np.ndarray:
+def off(
+    place: Located | str, first: np.ndarray, truth: np.ndarray, start: np.ndarray
+) -> np.ndarray:
     """How far from the true motion since the first keyframe, as a transform."""
-    assert isinstance(place, Place), place
+    assert isinstance(place, Located), place
     found = np.linalg.inv(first) @ place.T_map_camera
     return np.linalg.inv(np.linalg.inv(start) @ truth) @ found
 
@@ -94,19 +96,19 @@ def opinion(number: int, x: float, piece: int = 0, sigma: float = 0.01) -> Opini
 
 def test_keyframes_that_agree_speak_together() -> None:
     place = joined([opinion(1, 0.0), opinion(2, 0.1), opinion(3, 2.0)], "given")
-    assert isinstance(place, Place)
+    assert isinstance(place, Located)
     assert place.keyframes == (1, 2)
     assert place.T_map_camera[0, 3] == pytest.approx(0.05)
     assert place.covariance == pytest.approx(1e-4 * np.eye(6))
     surer = joined([opinion(1, 0.0, sigma=0.02), opinion(2, 0.1)], "given")
-    assert isinstance(surer, Place) and surer.T_map_camera[0, 3] == pytest.approx(0.08)
+    assert isinstance(surer, Located) and surer.T_map_camera[0, 3] == pytest.approx(0.08)
 
 
 def test_keyframes_that_contradict_each_other_place_nothing() -> None:
     said = joined([opinion(1, 0.0), opinion(2, 2.0)], "given")
     assert said == "keyframes 1 and 2 look like it, but place it 2 apart"
     other_piece = joined([opinion(1, 0.0), opinion(2, 2.0, piece=2, sigma=0.02)], "given")
-    assert isinstance(other_piece, Place) and other_piece.keyframes == (1,)
+    assert isinstance(other_piece, Located) and other_piece.keyframes == (1,)
 
 
 def test_frames_between_those_of_a_map_are_judged(walk: Any) -> None:
@@ -121,10 +123,10 @@ def test_frames_between_those_of_a_map_are_judged(walk: Any) -> None:
 def test_a_wrong_answer_counts_as_wrong(walk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Or the figures could not be bad."""
 
-    def astray(self: Localiser, frame: Any) -> Place:
+    def astray(self: Localiser, frame: Any) -> Located:
         T = np.eye(4)
         T[:3, 3] = 50
-        return Place(T, 1e-4 * np.eye(6), (0,), 0, 1.0, 1.0, "given")
+        return Located(T, 1e-4 * np.eye(6), (0,), 0, 1.0, 1.0, "given")
 
     monkeypatch.setattr(Localiser, "place", astray)
     engine = OracleEngine(walk, long_side=160)
