@@ -18,6 +18,7 @@ from dens3r_ros.cli.evaluate_cloud import cloud
 from dens3r_ros.cli.evaluate_parity import parity
 from dens3r_ros.cli.evaluate_places import places
 from dens3r_ros.cli.evaluate_sequences import sequences
+from dens3r_ros.cli.offline.evaluate_localize import localize
 from dens3r_ros.cli.splats.evaluate import splats
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ app.command()(cloud)
 app.command()(alignment)
 app.command()(parity)
 app.command()(splats)
+app.command()(localize)
 
 
 @app.command()

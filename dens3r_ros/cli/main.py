@@ -7,7 +7,7 @@ import typer
 
 from dens3r_ros.cli import bench, demo, doctor, evaluate, export, models, render, train
 from dens3r_ros.cli import map as maps
-from dens3r_ros.cli.offline import reconstruct, view
+from dens3r_ros.cli.offline import localize, reconstruct, view
 from dens3r_ros.cli.servers import serve
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("export")(export.export)
+app.command("localize")(localize.localize)
 app.add_typer(maps.app, name="map")
 app.add_typer(models.app, name="models")
 app.command("reconstruct")(reconstruct.reconstruct)

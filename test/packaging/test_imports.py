@@ -67,7 +67,7 @@ FOLDERS = {
     "evaluation": ("oracle", "metrics", "image_pairs", "image_sequences"),
     "training": ("losses", "optimization", "data", "validation"),
     "engines": ("geometric", "onnx", "remote", "serving", "bench"),
-    "reconstruction": ("outputs", "kept", "refinement", "report", "pipeline"),
+    "reconstruction": ("outputs", "kept", "refinement", "report", "localising", "pipeline"),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

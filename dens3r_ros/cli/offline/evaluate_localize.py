@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`dens3r evaluate localize`: images placed in a map, against the truth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dens3r_ros.cli.common.errors import plain_errors
+from dens3r_ros.cli.common.figures import write_figures
+from dens3r_ros.cli.common.files import JsonFile
+from dens3r_ros.cli.common.progress import following
+
+if TYPE_CHECKING:
+    from dens3r_ros.engines.protocol import Engine
+    from dens3r_ros.sources.source import Source
+
+
+def localize(
+    sequence: Annotated[
+        str,
+        typer.Argument(help="Folder in the TUM RGB-D layout, video with poses, or procedural:..."),
+    ],
+    engine: Annotated[
+        str, typer.Option(help="oracle, geometric, hybrid, torch, onnx, or module:factory.")
+    ] = "oracle",
+    model: Annotated[str, typer.Option(help="Name or path of a model, for networks.")] = "",
+    every: Annotated[int, typer.Option(min=1, help="Take each N-th frame.")] = 1,
+    calibrated: Annotated[bool, typer.Option(help="Tell the intrinsics.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the oracle's noise.")] = 0,
+    max_side: Annotated[
+        int, typer.Option(min=0, help="Long side to work at; 0 is the engine's, 512 the oracle's.")
+    ] = 0,
+    json: JsonFile = None,
+) -> None:
+    """Map every other frame of a sequence, and look for the frames between in that map.
+
+    Errors are after the similarity that fits the map's own frames to the truth best; an answer more
+    than half a metre off counts as wrong.
+    """
+    from dataclasses import asdict
+
+    from dens3r_ros.evaluation.image_sequences.cached_source import CachedSource
+    from dens3r_ros.evaluation.localising import LocalisingOptions, evaluate_localising
+    from dens3r_ros.mapping.config import MapperConfig
+    from dens3r_ros.sources.opening import open_source
+
+    options = LocalisingOptions(every, calibrated)
+    with plain_errors():
+        source = CachedSource(open_source(sequence))
+        chosen = _engine(engine, model, source, seed, max_side)
+        with following(source.name) as tell:
+            figures = evaluate_localising(source, chosen, MapperConfig(), options, tell)
+    known = {name: None if value != value else value for name, value in asdict(figures).items()}
+    write_figures(known, json)
+
+
+def _engine(name: str, model: str, source: Source, seed: int, max_side: int) -> Engine:
+    if name == "oracle":
+        from dens3r_ros.evaluation.oracle.oracle import OracleEngine
+
+        return OracleEngine(source, seed=seed, long_side=max_side or 512)
+    from dens3r_ros.engines.loading import load_engine
+
+    return load_engine(name, model, max_side=max_side)

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`dens3r localize`: where images were taken, in a saved map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dens3r_ros.cli.common.errors import FAILED, plain_errors
+from dens3r_ros.cli.common.files import STDOUT, JsonFile, write_json
+from dens3r_ros.cli.common.progress import following
+
+if TYPE_CHECKING:
+    from dens3r_ros.engines.protocol import Engine
+    from dens3r_ros.frame import Frame
+    from dens3r_ros.reconstruction.localising.localiser import Localiser
+    from dens3r_ros.reconstruction.localising.opinions import Located
+
+GEOMETRIC_SIDE = 512
+"""Long side at which geometry matches where nothing else is asked for."""
+
+
+def localize(
+    path: Annotated[
+        Path, typer.Argument(metavar="MAP", help="A file that ~/save_map or reconstruct wrote.")
+    ],
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE...", help="Image files, each for itself.")
+    ],
+    engine: Annotated[
+        str, typer.Option(help="geometric, hybrid, torch, onnx, auto, or module:factory.")
+    ] = "geometric",
+    model: Annotated[str, typer.Option(help="Name or path of a model, for networks.")] = "",
+    size: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=4096,
+            help="Long side in pixels to work at; 0 is the model's own, 512 for geometry.",
+        ),
+    ] = 0,
+    intrinsics: Annotated[
+        str,
+        typer.Option(
+            "--intrinsics",
+            "--calibration",
+            help="The lens, if known: FX,FY,CX,CY in pixels of the images, or a YAML file as for "
+            "`dens3r reconstruct`. Else that of a camera.yaml beside the image or of EXIF, else "
+            "the map's for images of its shape.",
+        ),
+    ] = "",
+    json: JsonFile = None,
+) -> None:
+    """Find the poses at which images were taken, in the frame of a saved map.
+
+    Keyframes that look alike are matched both ways; a pose is told only where that fits. Exit code
+    1 says that no image was found.
+    """
+    from json import dumps
+
+    from dens3r_ros.mapping.files.map_reading import read_map
+    from dens3r_ros.reconstruction.localising.localiser import Localiser
+
+    with plain_errors():
+        _check(images)
+        with following(f"reading {path}"):
+            loaded = read_map(path)
+        localiser = Localiser(loaded, _engine(engine, model, size))
+    rows = []
+    with following("localizing", len(images)) as tell:
+        for number, (image, found) in enumerate(_found(localiser, images, intrinsics)):
+            rows.append({"image": str(image), **_row(found)})
+            tell(number + 1)
+            if json != STDOUT:
+                typer.echo(_line(image, found, localiser.metric))
+    unit = "metres" if localiser.metric else "the map's unit"
+    told = {"map": str(path), "engine": engine, "lengths": unit, "images": rows}
+    write_json(dumps(told, indent=2), json)
+    if not any(row["found"] for row in rows):
+        raise typer.Exit(FAILED)
+
+
+def _check(images: list[Path]) -> None:
+    """What is no file is told before any work."""
+    for image in images:
+        if image.is_dir():
+            raise IsADirectoryError(f"{image} is a folder; name image files, as in {image}/*.jpg")
+        if not image.is_file():
+            raise FileNotFoundError(f"{image}: no such file")
+
+
+def _engine(name: str, model: str, size: int) -> Engine:
+    from dens3r_ros.engines.loading import load_engine
+
+    side = size or (GEOMETRIC_SIDE if name in ("geometric", "hybrid") else 0)
+    return load_engine(name, model, max_side=side)
+
+
+def _found(
+    localiser: Localiser, images: list[Path], intrinsics: str
+) -> Iterator[tuple[Path, Located | str]]:
+    for image in images:
+        frame = _read(image, intrinsics)
+        yield image, frame if isinstance(frame, str) else localiser.place(frame)
+
+
+def _read(image: Path, intrinsics: str) -> Frame | str:
+    """One image, upright, with its lens where that is known; why it cannot be read."""
+    from dens3r_ros.sources.inputs.folder import PhotoFolder
+    from dens3r_ros.sources.inputs.input import Input, Unreadable
+    from dens3r_ros.sources.inputs.lens import with_lens
+    from dens3r_ros.sources.source import SourceError
+
+    try:
+        one: Input = PhotoFolder([image], image.resolve().parent)
+    except SourceError as error:
+        return str(error)
+    with plain_errors():
+        one = with_lens(one, intrinsics) if intrinsics else one
+        read = next(frame for _, frame in one.frames(_Every()))
+    return read.reason if isinstance(read, Unreadable) else read
+
+
+class _Every:
+    """Takes every image of an input."""
+
+    over = False
+
+    def by_index(self, index: int) -> bool:
+        return True
+
+    def by_stamp(self, stamp: int) -> bool:
+        return True
+
+
+def _row(found: Located | str) -> dict[str, Any]:
+    """What JSON tells of one image."""
+    if isinstance(found, str):
+        return {"found": False, "reason": found}
+    from scipy.spatial.transform import Rotation
+
+    return {
+        "found": True,
+        "position": found.T_map_camera[:3, 3].tolist(),
+        "orientation_xyzw": Rotation.from_matrix(found.T_map_camera[:3, :3]).as_quat().tolist(),
+        "T_map_camera": found.T_map_camera.tolist(),
+        "covariance": found.covariance.tolist(),
+        "keyframes": list(found.keyframes),
+        "piece": found.piece,
+        "matched": found.matched,
+        "inliers": found.inliers,
+        "lens": found.lens,
+    }
+
+
+def _line(image: Path, found: Located | str, metric: bool) -> str:
+    """What people read of one image."""
+    if isinstance(found, str):
+        return f"{image}: not found: {' '.join(found.split())}"
+    from math import degrees
+
+    unit = " m" if metric else ""
+    x, y, z = found.T_map_camera[:3, 3]
+    near, turned = found.sigma
+    by = "keyframe" if len(found.keyframes) == 1 else "keyframes"
+    named = ", ".join(map(str, found.keyframes))
+    return (
+        f"{image}: x {x:.3f} y {y:.3f} z {z:.3f}{unit}, sigma {near:.3f}{unit} and"
+        f" {degrees(turned):.2f} degrees, by {by} {named}"
+    )
