@@ -34,8 +34,6 @@ from dens3r_ros.network.parts.precision import to_dtype
 
 AnyViewOutput = Literal["depth", "cameras", "rays"]
 ALL_OUTPUTS: tuple[AnyViewOutput, ...] = get_args(AnyViewOutput)
-TRAINING_SIZE = (504, 378)
-"""(width, height) of a 4:3 image at the long side at which these networks are used."""
 _LEAST_TANGENT = 1e-6
 
 
@@ -74,7 +72,7 @@ class AnyViewNetwork(nn.Module):
         return NetworkInfo(
             family="da3",
             patch=self.patch,
-            training_size=TRAINING_SIZE,
+            training_size=self.description.training_size,
             metric=False,
             outputs=ALL_OUTPUTS,
             parameters=sum(parameter.numel() for parameter in self.parameters()),

@@ -14,7 +14,7 @@ from dens3r_ros.training.losses.views_truth import ViewsBatch
 from dens3r_ros.training.validation.heldout import Numbers, Tally, angle_between, masked_median
 
 _AT_ONCE = 64
-_MEAN_OF = 512
+_MEAN_OF = 256
 """Training sets that the mean pointmap is taken of."""
 
 
