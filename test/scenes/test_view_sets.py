@@ -16,7 +16,7 @@ def test_depth_and_poses_of_all_views_describe_one_world():
     known = sets.valid[:, 1:].flatten(1)
     seen = torch.einsum("bij,bnj->bni", sets.K, points)
     column, row = (seen[..., :2] / seen[..., 2:]).round().long().unbind(-1)
-    known &= (seen[..., 2] > 0) & (0 <= column) & (column < 64) & (0 <= row) & (row < 48)
+    known &= (seen[..., 2] > 0) & (column >= 0) & (column < 64) & (row >= 0) & (row < 48)
     scene, which = known.nonzero().unbind(-1)
     there = sets.depth[scene, 0, row[scene, which], column[scene, which]]
     ratio = points[scene, which, 2] / there
