@@ -56,7 +56,8 @@ class ViewsEngine:
         self.config = config or TorchConfig()
         self.device = choose_device(self.config.device)
         self.dtype = choose_precision(self.config.precision, self.device)
-        usual = CPU_SIDE if self.device.type == "cpu" else max(network.info.training_size)
+        trained = max(network.info.training_size)
+        usual = min(CPU_SIDE, trained) if self.device.type == "cpu" else trained
         side = checked_side(self.config.max_side, network.patch) or usual
         self.sizing = Sizing(patch=network.patch, long_side=side, square_ok=True)
         precision = next(name for name, kind in PRECISIONS.items() if kind == self.dtype)

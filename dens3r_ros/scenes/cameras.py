@@ -119,6 +119,31 @@ def sample_pairs_of_cameras(
     return CameraPairs(K, torch.stack((first, second), 1), same)
 
 
+def sample_cameras_around(
+    stream: RandomStream, worlds: Worlds, K: Tensor, size: tuple[int, int], others: int
+) -> Tensor:
+    """(B, 1 + others, 4, 4) float64 T_world_camera of several views of one world each.
+
+    The first camera, and others no two of which stand alike, each overlapping the first about
+    as much as a number drawn for it. `K` (B, 3, 3) is that of all of them.
+    """
+    if not 1 <= others <= _SECOND:
+        raise ValueError(f"1 to {_SECOND} other views can be drawn, not {others}")
+    first, rays, depth = _first_camera(stream, worlds, K, size)
+    points = first[:, None, :3, 3].float() + depth[..., None] * _turned(first, rays)
+    candidates = _second_cameras(stream, worlds, first, points, depth)
+    wanted = stream.uniform(others, low=0.28, high=1.0)
+    both = torch.stack((K, K), 1)
+    overlap, fine = _overlaps(worlds, both, size, first, candidates, points, depth)
+    poses, taken = [first], torch.zeros_like(fine)
+    for number in range(others):
+        cost = (overlap - wanted[:, number, None]).abs() + (~fine).float() + 10.0 * taken
+        index = cost.argmin(1)
+        poses.append(_chosen(candidates, index))
+        taken = taken.scatter(1, index[:, None], True)
+    return torch.stack(poses, 1)
+
+
 def _chosen(candidates: Tensor, index: Tensor) -> Tensor:
     return candidates[torch.arange(len(candidates), device=candidates.device), index]
 

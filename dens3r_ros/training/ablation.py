@@ -48,6 +48,10 @@ def ablate(
 
     Ctrl-C and SIGTERM end after the step at hand, with all saved and no outcome told.
     """
+    if config.objective != "pairs":
+        raise ValueError(
+            f"objective: parts of the recipe for pairs are measured, not {config.objective}"
+        )
     config = shortened(config, pairs)
     with joined_world(device) as world:
         yield Outcome(

@@ -6,7 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from dens3r_ros.network.multiview.description import AnyViewDescription
 from dens3r_ros.network.pairwise.description import NetworkDescription
+
+MOST_VIEWS = 7
+"""That can be rendered of one scene."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,32 @@ class Completion:
 
 
 @dataclass(frozen=True)
+class ViewsTraining:
+    """A network of many views, and what counts while it learns; see `losses/views_losses.py`.
+
+    network     may be left out where `init` names a checkpoint, whose network it then is
+    counts      views of a scene, which take turns from one rendering to the next
+    depth       depth of every view, with learned confidence
+    points      all views' points in the first view's frame, through the predicted cameras
+    cameras     poses and fields of view
+    rays        the ray maps, which published engines can find cameras by
+    confidence  the cost alpha of saying that one does not know
+    """
+
+    network: AnyViewDescription | None = None
+    counts: tuple[int, ...] = (2, 3, 4)
+    depth: float = 1.0
+    points: float = 1.0
+    cameras: float = 1.0
+    rays: float = 0.2
+    confidence: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not self.counts or min(self.counts) < 2 or max(self.counts) > MOST_VIEWS:
+            raise ValueError(f"views.counts: each must be 2 to {MOST_VIEWS}, not {self.counts}")
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Watching the run on held-out pairs."""
 
@@ -116,7 +146,10 @@ class TrainingConfig:
     """One training run, whole.
 
     network     may be left out where `init` names a checkpoint, whose network it then is
-    objective   pairs: the recipe; completion: cross-view completion, to start another run from
+    objective   pairs: the recipe; completion: cross-view completion, to start another run from;
+                views: a network of many views, as `views` says; what is called pairs elsewhere
+                are then sets of views, and `losses` of phases, `symmetric` and `matching` are
+                not used
     init        checkpoint to take weights from, wherever name and shape agree
     symmetric   use every pair in both orders; with a shared decoder only the heads run twice
     ema         decay a step of the averaged weights, the ones that are evaluated and exported
@@ -127,7 +160,7 @@ class TrainingConfig:
 
     phases: tuple[Phase, ...]
     network: NetworkDescription | None = None
-    objective: Literal["pairs", "completion"] = "pairs"
+    objective: Literal["pairs", "completion", "views"] = "pairs"
     init: str | None = None
     seed: int = 0
     symmetric: bool = True
@@ -141,12 +174,19 @@ class TrainingConfig:
     matching: Matching = Matching()
     completion: Completion = Completion()
     evaluation: Evaluation = Evaluation()
+    views: ViewsTraining | None = None
 
     def __post_init__(self) -> None:
         if not self.phases:
             raise ValueError("phases: at least one is needed")
-        if self.network is None and self.init is None:
-            raise ValueError("network: needed where init names no checkpoint to take it from")
+        if (self.objective == "views") != (self.views is not None):
+            raise ValueError("views: needed for objective views, and for no other")
+        described = self.network if self.views is None else self.views.network
+        if described is None and self.init is None:
+            where = "network" if self.views is None else "views.network"
+            raise ValueError(f"{where}: needed where init names no checkpoint to take it from")
+        if self.views is not None and self.network is not None:
+            raise ValueError("network: that of objective views is views.network")
 
     @property
     def total_pairs(self) -> int:

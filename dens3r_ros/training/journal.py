@@ -11,6 +11,7 @@ COLUMNS = (
     "total", "points", "canonical", "focal", "pointmap_normals", "matching", "normals",
     "completion", "held_point_a", "held_point_b", "held_normal_deg", "held_match_4px",
     "held_rotation_deg", "held_translation_deg", "held_focal",
+    "depth", "cameras", "rays", "mean_point_a", "mean_point_b",
 )  # fmt: skip
 
 

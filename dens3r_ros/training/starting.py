@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from dens3r_ros.network.checkpoints.read import read_weights
+from dens3r_ros.network.checkpoints.read import Weights, read_weights
 from dens3r_ros.network.pairwise.description import NetworkDescription
 from dens3r_ros.network.pairwise.network import Network
 from dens3r_ros.training.config import Phase, TrainingConfig
@@ -62,6 +62,12 @@ def _initialised(config: TrainingConfig) -> Network:
     if not isinstance(weights.description, NetworkDescription):
         raise ValueError(f"init: {config.init} is a network for one image or many, not for pairs")
     network = Network(config.network or weights.description)
+    take(weights, network, config.init)
+    return network
+
+
+def take(weights: Weights, network: nn.Module, source: str | None) -> None:
+    """Give the network what weights agree with its own in name and shape."""
     own = network.state_dict()
     taken = {
         name: tensor.to(torch.float32, copy=True)
@@ -69,12 +75,11 @@ def _initialised(config: TrainingConfig) -> Network:
         if name in own and own[name].shape == tensor.shape
     }
     if not taken:
-        raise ValueError(f"init: {config.init} shares no weight with the network described")
+        raise ValueError(f"init: {source} shares no weight with the network described")
     network.load_state_dict(taken, strict=False)
     left = [name for name in own if name not in taken]
     if left:
         _LOG.warning(
             "%s gives %d of %d tensors; these start at random: %s",
-            *(config.init, len(taken), len(own), ", ".join(left[:5])),
+            *(source, len(taken), len(own), ", ".join(left[:5])),
         )
-    return network

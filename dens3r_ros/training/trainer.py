@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from dens3r_ros.network.checkpoints.load import save_network
+from dens3r_ros.network.parts.described import to_json
 from dens3r_ros.training.checkpoint import load_state, save_state
 from dens3r_ros.training.clock import Clock
 from dens3r_ros.training.config import TrainingConfig
@@ -18,13 +19,16 @@ from dens3r_ros.training.data.pairs import PairSource
 from dens3r_ros.training.data.prefetch import Prefetcher
 from dens3r_ros.training.distributed import ProcessGroup
 from dens3r_ros.training.journal import Journal
-from dens3r_ros.training.losses.objectives import Batch, CompletionObjective, PairObjective
+from dens3r_ros.training.losses.objectives import Batch, PairObjective
+from dens3r_ros.training.losses.views_losses import ViewsObjective
+from dens3r_ros.training.losses.views_truth import ViewsBatch
 from dens3r_ros.training.optimization.average import WeightAverage
 from dens3r_ros.training.optimization.meter import Meter
 from dens3r_ros.training.optimization.optimizers import Optimizers, freeze
 from dens3r_ros.training.optimization.schedule import Moment, Schedule
-from dens3r_ros.training.starting import starting_network
+from dens3r_ros.training.starting_objective import depths, starting_objective
 from dens3r_ros.training.validation.evaluator import Evaluator
+from dens3r_ros.training.validation.views import ViewsEvaluator
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,10 @@ class Trainer:
         torch.set_float32_matmul_precision("high")
         self.config, self.world, self.folder = config, world, folder
         self.schedule = Schedule(config)
-        network = starting_network(config)
-        kind = PairObjective if config.objective == "pairs" else CompletionObjective
-        self.objective = kind(network, config).to(world.device)
-        freeze(self.objective.network, config.optimization.frozen)
-        depths = (network.description.encoder.depth, network.description.decoder.depth)
-        self.optimizers = Optimizers(self.objective, config.optimization, depths)
+        self.objective = starting_objective(config).to(world.device)
+        network = self.objective.network
+        freeze(network, config.optimization.frozen)
+        self.optimizers = Optimizers(self.objective, config.optimization, depths(network))
         self.average = WeightAverage(self.objective, config.ema)
         self.step, self.seconds = 0, 0.0
         if resume is not None:
@@ -66,6 +68,7 @@ class Trainer:
             self.objective.compile_parts()
         self._module = world.wrap(self.objective)
         self._evaluator = Evaluator(config, world.device)
+        self._views = None if config.views is None else ViewsEvaluator(config, world.device)
         folder.mkdir(parents=True, exist_ok=True)
         self._journal = Journal(folder, resume, self.step) if world.leads else None
 
@@ -97,7 +100,7 @@ class Trainer:
         row = self._look(meter, clock, last=True) if meter.steps else None
         self._tell(watch, row)
 
-    def _learn(self, batch: Batch, meter: Meter) -> None:
+    def _learn(self, batch: Batch | ViewsBatch, meter: Meter) -> None:
         moment = self.schedule.at(self.step)
         losses = self._module(batch, self.config.phases[moment.phase].losses)
         losses["total"].backward()
@@ -121,6 +124,8 @@ class Trainer:
 
     def _evaluate(self, moment: Moment) -> dict[str, float]:
         objective = self.average.module
+        if self._views is not None and isinstance(objective, ViewsObjective):
+            return self._views.run(objective, moment.size)
         if not isinstance(objective, PairObjective):
             return {}
         return self._evaluator.run(objective, moment.size, self.folder / "heldout.png")
@@ -138,7 +143,7 @@ class Trainer:
 
     def _state(self) -> dict[str, Any]:
         return {
-            "network": self.objective.network.description.to_json(),
+            "network": to_json(self.objective.network.description),
             "step": self.step,
             "seconds": self.seconds,
             "objective": self.objective.state_dict(),
@@ -148,7 +153,7 @@ class Trainer:
         }
 
     def _restore(self, state: dict[str, Any], source: Path) -> None:
-        if state["network"] != self.objective.network.description.to_json():
+        if state["network"] != to_json(self.objective.network.description):
             raise ValueError(f"{source} holds a run of another network than the configuration's")
         self.step, self.seconds = state["step"], state["seconds"]
         self.objective.load_state_dict(state["objective"])

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -34,8 +34,6 @@ from dens3r_ros.network.parts.precision import to_dtype
 
 AnyViewOutput = Literal["depth", "cameras", "rays"]
 ALL_OUTPUTS: tuple[AnyViewOutput, ...] = get_args(AnyViewOutput)
-TRAINING_SIZE = (504, 378)
-"""(width, height) of a 4:3 image at the long side at which these networks are used."""
 _LEAST_TANGENT = 1e-6
 
 
@@ -52,7 +50,9 @@ class AnyViewNetwork(nn.Module):
         width = description.encoder.width
         head = description.head
         self.backbone = AnyViewBackbone(description)
-        self.depth_head = DenseHead(2 * width, head.layer_dims, head.features, 2)
+        self.depth_head = DenseHead(
+            2 * width, head.layer_dims, head.features, 2, patch=description.encoder.patch
+        )
         self.rays_head = RaysHead(head.features)
         self.camera_decoder = CameraDecoder(2 * width)
         self.camera_encoder = (
@@ -72,7 +72,7 @@ class AnyViewNetwork(nn.Module):
         return NetworkInfo(
             family="da3",
             patch=self.patch,
-            training_size=TRAINING_SIZE,
+            training_size=self.description.training_size,
             metric=False,
             outputs=ALL_OUTPUTS,
             parameters=sum(parameter.numel() for parameter in self.parameters()),
@@ -112,16 +112,31 @@ class AnyViewNetwork(nn.Module):
             tokens = self._camera_tokens(cameras, self._size(grid))
         scenes = self.backbone.decode(views, order, tokens)
         back = None if order is None else back_again(order)
-        found: dict[str, Any] = {"reference": chosen}
+        which = _selection(maps_of, back, views)
+        found = self.read(scenes, grid, outputs, back, which)
+        return ViewsPrediction(**found, reference=chosen)
+
+    def read(
+        self,
+        scenes: Mapping[int, SceneTokens],
+        grid: tuple[int, int],
+        outputs: Collection[AnyViewOutput],
+        back: Tensor | None = None,
+        which: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """What the heads say of tokens that the backbone compared, by field of the prediction.
+
+        `back` (B, S) undoes the order of views there, `which` (B, K) are those of the maps.
+        """
+        found: dict[str, Tensor] = {}
         if "cameras" in outputs:
             last = scenes[self.description.hooks[-1]]
             found |= self._cameras(last if back is None else last.taken(back), self._size(grid))
         if "depth" in outputs or "rays" in outputs:
-            which = _selection(maps_of, back, views)
             read = (scenes[hook] for hook in self.description.hooks)
             layers = [layer if which is None else layer.taken(which) for layer in read]
             found |= self._maps(layers, grid, outputs)
-        return ViewsPrediction(**found)
+        return found
 
     def forward(
         self,

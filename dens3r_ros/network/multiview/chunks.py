@@ -17,6 +17,8 @@ def in_chunks(
     layers: Sequence[Tensor], maps_of: Callable[[Sequence[Tensor]], dict[str, Tensor]]
 ) -> dict[str, Tensor]:
     """What `maps_of` gives for layers (V, ...), computed for some of the V views at a time."""
+    if torch.is_grad_enabled() and layers[0].requires_grad:
+        return maps_of(layers)  # what training keeps takes as much memory either way
     count = VIEWS_AT_ONCE.get(layers[0].device.type, OTHER_VIEWS_AT_ONCE)
     chunks = zip(*(layer.split(count) for layer in layers), strict=True)
     parts = [maps_of(chunk) for chunk in chunks]

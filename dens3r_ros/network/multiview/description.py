@@ -11,6 +11,8 @@ from dens3r_ros.network.parts.dinov2 import DinoSize
 
 ROPE_BASE = 100.0
 UNKNOWN_LICENCE = "unknown"
+TRAINING_SIZE = (504, 378)
+"""(width, height) of a 4:3 image at the long side at which the published networks are used."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class AnyViewDescription:
     rotate_from     first block that knows positions by rotation
     hooks           blocks that the heads read, the last one for cameras too
     camera_encoder  None where cameras cannot be given
+    training_size   (width, height) of the images that it was last trained on, pixels
     """
 
     encoder: DinoSize
@@ -41,6 +44,7 @@ class AnyViewDescription:
     hooks: Hooks
     camera_encoder: CameraEncoderSize | None = CameraEncoderSize()
     licence: str = UNKNOWN_LICENCE
+    training_size: tuple[int, int] = TRAINING_SIZE
 
     def __post_init__(self) -> None:
         check_hooks(self.hooks, self.encoder.depth)

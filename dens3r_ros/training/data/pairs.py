@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from dens3r_ros.scenes import (
-    FIRST_TRAINING_SEED,
     HELD_OUT_CONFIG,
     HELD_OUT_SEEDS,
     PairBatch,
@@ -18,18 +17,16 @@ from dens3r_ros.scenes import (
     sample_pairs,
 )
 from dens3r_ros.training.config import TrainingConfig
+from dens3r_ros.training.data.rendering import at_once, training_seed, usable
+from dens3r_ros.training.data.views import training_views
 from dens3r_ros.training.distributed import ProcessGroup
 from dens3r_ros.training.losses.matching_loss import draw_matches
 from dens3r_ros.training.losses.objectives import Batch
 from dens3r_ros.training.losses.truth import PairTruth, ViewTruth
+from dens3r_ros.training.losses.views_truth import ViewsBatch
 from dens3r_ros.training.optimization.schedule import Moment, Schedule
 
 T = TypeVar("T")
-
-_ROOM = 2**32
-"""Seeds that each run has to itself."""
-_PIXELS_AT_ONCE = {"cuda": 2**26 + 2**24, "cpu": 2**17}
-"""Pixels of one view rendered at a time: a GPU is only busy with many, a CPU's caches hold few."""
 
 
 class PairSource:
@@ -42,9 +39,9 @@ class PairSource:
     def __init__(self, config: TrainingConfig, schedule: Schedule, world: ProcessGroup) -> None:
         self._config, self._schedule, self._world = config, schedule, world
         self._key: tuple[int, int] | None = None
-        self._chunk: Batch | None = None
+        self._chunk: Batch | ViewsBatch | None = None
 
-    def batch(self, step: int) -> Batch:
+    def batch(self, step: int) -> Batch | ViewsBatch:
         """This process's share of the pairs of a step."""
         moment = self._schedule.at(step)
         key = moment.phase, moment.chunk
@@ -53,10 +50,19 @@ class PairSource:
             self._key, self._chunk = key, self._render(moment)
         return _chosen(self._chunk, self._order(moment), seed=step)
 
-    def _render(self, moment: Moment) -> Batch:
-        share = self._world.share(moment.fresh_pairs)
+    def _render(self, moment: Moment) -> Batch | ViewsBatch:
+        share, config, device = (
+            self._world.share(moment.fresh_pairs),
+            self._config,
+            self._world.device,
+        )
         first = moment.first_fresh + share.start
-        return training_batch(first, len(share), moment.size, self._config, self._world.device)
+        if config.views is None:
+            return training_batch(first, len(share), moment.size, config, device)
+        # Sizes take turns within each number of views, so that every size meets every number.
+        turn = moment.chunk // len(config.phases[moment.phase].sizes)
+        count = config.views.counts[turn % len(config.views.counts)]
+        return training_views(first, len(share), count, moment.size, config, device)
 
     def _order(self, moment: Moment) -> Tensor:
         count = len(self._world.share(moment.batch))
@@ -73,7 +79,7 @@ def training_batch(
     first: int, count: int, size: tuple[int, int], config: TrainingConfig, device: torch.device
 ) -> Batch:
     """Pairs that a run of this configuration's seed learns from."""
-    seed = FIRST_TRAINING_SEED + _ROOM * config.seed + first
+    seed = training_seed(first, config)
     return _rendered(seed, count, size, config, device)
 
 
@@ -105,32 +111,27 @@ def _rendered(
 ) -> Batch:
     width, height = size
     seeds = torch.arange(first, first + count, device=device)
-    block = max(1, _PIXELS_AT_ONCE[device.type] // (width * height))
+    block = at_once(size, device)
     pairs = sample_pairs(seeds, height, width, device, scenes, block)
     matches = draw_matches(
-        _usable(pairs.pixels_b_in_a),
-        _usable(pairs.mask_b_in_a),
+        usable(pairs.pixels_b_in_a),
+        usable(pairs.mask_b_in_a),
         config.matching.count,
         torch.Generator(device).manual_seed(first),
     )
     T_a_b = pairs.T_a_b()
     a = _view(pairs, "a", torch.linalg.inv(T_a_b))
     b = _view(pairs, "b", T_a_b)
-    images = _usable(pairs.image_a), _usable(pairs.image_b)
+    images = usable(pairs.image_a), usable(pairs.image_b)
     return Batch(*images, PairTruth(a, b, matches), seed=first)
 
 
 def _view(pairs: PairBatch, view: str, T_other_own: Tensor) -> ViewTruth:
     K = getattr(pairs, f"K_{view}")
     return ViewTruth(
-        points=_usable(pairs.points(view)),
-        normals=_usable(getattr(pairs, f"normals_{view}")),
-        valid=_usable(getattr(pairs, f"valid_{view}")),
-        focal=_usable(K[:, 0, 0]),
-        T_other_own=_usable(T_other_own).float().contiguous(),
+        points=usable(pairs.points(view)),
+        normals=usable(getattr(pairs, f"normals_{view}")),
+        valid=usable(getattr(pairs, f"valid_{view}")),
+        focal=usable(K[:, 0, 0]),
+        T_other_own=usable(T_other_own).float().contiguous(),
     )
-
-
-def _usable(tensor: Tensor) -> Tensor:
-    """A copy that autograd may keep, which it may not of tensors of inference mode."""
-    return tensor.clone() if tensor.is_inference() else tensor

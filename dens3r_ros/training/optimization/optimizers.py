@@ -13,7 +13,7 @@ from torch import nn
 from dens3r_ros.training.config import Optimization
 from dens3r_ros.training.optimization.muon import Muon
 
-_BLOCK = re.compile(r"(?:^|\.)(encoder|decoder)\.blocks(?:_[ab])?\.(\d+)\.")
+_BLOCK = re.compile(r"(?:^|\.)(encoder|decoder|backbone)\.blocks(?:_[ab])?\.(\d+)\.")
 
 
 def freeze(module: nn.Module, prefixes: tuple[str, ...]) -> None:
@@ -38,7 +38,7 @@ def layer_of(name: str, encoder_depth: int, decoder_depth: int) -> int:
         return 1 + before + int(block[2])
     if "patch_embed" in name:
         return 0
-    if "encoder." in name:
+    if ".encoder." in f".{name}" or name.startswith("network.backbone."):
         return encoder_depth
     if "decoder.embed" in name:
         return 1 + encoder_depth
