@@ -24,6 +24,8 @@ TRIED = 8
 """Keyframes that look alike among which an image is looked for."""
 ENOUGH = 3
 """Keyframes that agree on an image's place, after which no more are asked."""
+SMALLEST = 64
+"""Pixels of an image's shorter side below which it shows too little."""
 _SAME_SHAPE = 0.01
 """Relative difference of aspect ratios up to which an image may be of the map's camera."""
 
@@ -47,6 +49,9 @@ class Localiser:
 
     def place(self, frame: Frame) -> Located | str:
         """Where an image was taken, or why that is not known; its stamp tells nothing."""
+        if min(frame.size) < SMALLEST:
+            height, width = frame.size
+            return f"{width}x{height} pixels are too few: the shorter side must have {SMALLEST}"
         similar = [i for i, _ in self.world.parts.places.query(frame.image, TRIED)]
         if not similar:
             return "nothing in the map looks like it"

@@ -78,8 +78,11 @@ def test_another_place_is_refused(saved: Path, box_room: Any, camera_pose: Any) 
     localiser = Localiser(read_map(saved), load_engine("geometric"), CONFIG)
     reason = localiser.place(away[0])
     assert isinstance(reason, str) and "same place" in reason
-    grey = replace(away[0], image=np.full_like(away[0].image, 90))
-    assert isinstance(localiser.place(grey), str)
+    for level in (0, 90):
+        flat = replace(away[0], image=np.full_like(away[0].image, level))
+        assert "same place" in str(localiser.place(flat))
+    tiny = replace(away[0], image=away[0].image[:6, :8], intrinsics=None)
+    assert "8x6 pixels are too few" in str(localiser.place(tiny))
 
 
 def test_a_map_without_keyframes_is_a_sentence(saved: Path) -> None:
