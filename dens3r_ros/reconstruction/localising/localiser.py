@@ -17,6 +17,7 @@ from dens3r_ros.mapping.parts import usual_parts
 from dens3r_ros.mapping.stream import Stream
 from dens3r_ros.mapping.tracking.tracker import View
 from dens3r_ros.mapping.world import Parts
+from dens3r_ros.reconstruction.localising.canvas import fitted, guessed_lens
 from dens3r_ros.reconstruction.localising.looks import looks_alike
 from dens3r_ros.reconstruction.localising.opinions import Located, Opinion, agreeing, joined
 
@@ -60,6 +61,9 @@ class Localiser:
         view = stream.view(features)
         opinions: list[Opinion] = []
         for keyframe_id in similar:
+            # Engines of pairs match images of one shape.
+            if not _alike(frame.size, self.world.parts.archive.stored(keyframe_id)):
+                continue
             opinion = self._opinion(keyframe_id, features, view)
             if opinion is not None:
                 opinions.append(opinion)
@@ -86,16 +90,17 @@ class Localiser:
 
         Where no lens is given, an image of the shape of the map's is taken for one of its camera.
         """
+        stored = [self.world.parts.archive.stored(i) for i in similar]
+        like = next((one for one in stored if _alike(frame.size, one)), stored[0])
+        size = like.placement.original
         if frame.intrinsics is not None:
-            return frame, Stream(frame.camera), "given"
-        stored = (self.world.parts.archive.stored(i) for i in similar)
-        like = next((one for one in stored if _alike(frame, one)), None)
-        if like is None:
-            return frame, Stream(frame.camera), "guessed"
-        height, width = like.placement.original
+            return fitted(frame, size, frame.intrinsics), Stream(frame.camera), "given"
+        if not _alike(frame.size, like):
+            lens = guessed_lens(frame.size)
+            return fitted(frame, size, lens), Stream(frame.camera), "guessed"
         image = frame.image
-        if frame.size != (height, width):
-            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        if frame.size != size:
+            image = cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA)
         known = replace(frame, image=image, intrinsics=like.intrinsics)
         return known, self._session.streams[like.camera_name], "map"
 
@@ -110,7 +115,7 @@ def _parts(loaded: LoadedMap, engine: Engine, config: MapperConfig) -> Parts:
     return replace(usual_parts(engine, config), metric=loaded.info.metric)
 
 
-def _alike(frame: Frame, keyframe: Stored) -> bool:
-    """Whether an image has the shape of a keyframe's."""
-    (height, width), (rows, columns) = frame.size, keyframe.placement.original
+def _alike(size: tuple[int, int], keyframe: Stored) -> bool:
+    """Whether an image of (height, width) has the shape of a keyframe's."""
+    (height, width), (rows, columns) = size, keyframe.placement.original
     return abs(width / height * rows / columns - 1) < _SAME_SHAPE
