@@ -64,7 +64,7 @@ class Localiser:
             # Engines of pairs match images of one shape.
             if not _alike(frame.size, self.world.parts.archive.stored(keyframe_id)):
                 continue
-            opinion = self._opinion(keyframe_id, features, view)
+            opinion = self._opinion(keyframe_id, features, view, lens)
             if opinion is not None:
                 opinions.append(opinion)
                 if len(agreeing(opinions)[0]) == ENOUGH:
@@ -76,14 +76,17 @@ class Localiser:
             )
         return joined(opinions, lens)
 
-    def _opinion(self, keyframe_id: int, features: Features, view: View) -> Opinion | None:
+    def _opinion(
+        self, keyframe_id: int, features: Features, view: View, lens: str
+    ) -> Opinion | None:
         """Where a keyframe places an image, if geometry both ways and looks agree that it does."""
         there = self.world.loops.relocalise(features, view, [], among=keyframe_id.__eq__)
         if there is None or not looks_alike(there[0], view, there[1]):
             return None
         keyframe, found, _ = there
         graph = self.world.graph
-        return Opinion.of(keyframe, found, graph.poses[keyframe_id], graph.pieces[keyframe_id])
+        S, piece = graph.poses[keyframe_id], graph.pieces[keyframe_id]
+        return Opinion.of(keyframe, found, S, piece, lens)
 
     def _seen_through(self, frame: Frame, similar: list[int]) -> tuple[Frame, Stream, str]:
         """The frame with its lens, the camera that it is taken to be of, and how that is known.
