@@ -167,7 +167,8 @@ def _line(image: Path, found: Located | str, metric: bool) -> str:
     near, turned = found.sigma
     by = "keyframe" if len(found.keyframes) == 1 else "keyframes"
     named = ", ".join(map(str, found.keyframes))
+    warned = " (lens guessed: give --intrinsics)" if found.lens == "guessed" else ""
     return (
         f"{image}: x {x:.3f} y {y:.3f} z {z:.3f}{unit}, sigma {near:.3f}{unit} and"
-        f" {degrees(turned):.2f} degrees, by {by} {named}"
+        f" {degrees(turned):.2f} degrees, by {by} {named}{warned}"
     )

@@ -21,6 +21,8 @@ _WINDOW = 11
 """Side in pixels of the squares that are compared, each for itself: light may differ."""
 _TEXTURE = 4.0
 """Grey levels of deviation within a square below which it shows nothing to compare."""
+_FLAT = 1.0
+"""The same of the image that is placed, below which it shows nothing of what the keyframe shows."""
 _FEWEST = 50
 """Squares below which looks tell nothing."""
 _ALIKE = 0.4
@@ -29,7 +31,7 @@ most, that of true ones 0.8 and more."""
 
 
 def looks_alike(keyframe: Keyframe, view: View, found: Track) -> bool:
-    """Whether the image shows at the matches what the keyframe shows; where there is no texture,
+    """Whether the image shows at the matches what the keyframe shows; where that has no texture,
     nothing speaks against it."""
     alike = correlation(keyframe, view, found)
     return alike is None or alike > _ALIKE
@@ -54,7 +56,8 @@ def correlation(keyframe: Keyframe, view: View, found: Track) -> float | None:
 
 
 def _correlated(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(H, W) correlation of two images within squares; NaN where one has no texture."""
+    """(H, W) correlation of two images within squares; NaN where the first has no texture, about 0
+    where only the second has none."""
 
     def mean(image: np.ndarray) -> np.ndarray:
         return cv2.blur(image, (_WINDOW, _WINDOW))
@@ -63,5 +66,5 @@ def _correlated(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     spread_a = np.sqrt((mean(a * a) - middle_a**2).clip(0))
     spread_b = np.sqrt((mean(b * b) - middle_b**2).clip(0))
     together = mean(a * b) - middle_a * middle_b
-    textured = np.minimum(spread_a, spread_b) > _TEXTURE
-    return np.where(textured, together / (spread_a * spread_b).clip(1e-9), np.nan)
+    alike = together / (spread_a * spread_b.clip(_FLAT)).clip(1e-9)
+    return np.where(spread_a > _TEXTURE, alike, np.nan)

@@ -17,6 +17,8 @@ from dens3r_ros.mapping.tracking.track import Track
 _NEAR, _TURNED = 0.1, 0.1
 """Share of the scene's depth, and radians, within which two keyframes say the same; as both
 directions of a loop must."""
+_GUESS = 0.25
+"""Relative error of a focal length that is guessed, and so of distances."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,18 +39,23 @@ class Opinion:
     depth: float
 
     @staticmethod
-    def of(keyframe: Keyframe, found: Track, S_map_keyframe: np.ndarray, piece: int) -> Opinion:
-        """What a track against a keyframe says of the map."""
+    def of(
+        keyframe: Keyframe, found: Track, S_map_keyframe: np.ndarray, piece: int, lens: str
+    ) -> Opinion:
+        """What a track against a keyframe says of the map; a lens that is guessed makes it as
+        unsure of the distance as focal lengths differ."""
         scale = scale_of(S_map_keyframe)
+        depth = scale * keyframe.canonical.median_depth
+        doubt = (_GUESS if lens == "guessed" else 0.0) * depth
         grow = np.diag([scale] * 3 + [1.0] * 3)
         return Opinion(
             keyframe.id,
             piece,
             rigid(S_map_keyframe @ found.T_keyframe_frame),
-            grow @ found.covariance @ grow,
+            grow @ found.covariance @ grow + np.diag([doubt**2] * 3 + [0.0] * 3),
             found.matched,
             found.inliers,
-            scale * keyframe.canonical.median_depth,
+            depth,
         )
 
     @property
