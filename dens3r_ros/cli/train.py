@@ -68,7 +68,8 @@ def train(
     request = Request(config, out, resume, minutes, tuple(changes or ()), device, threads)
     with _progress("Training") as watch, plain_errors():
         run(request, watch)
-    typer.echo(f"{request.folder}: state, weights.safetensors, log.csv, heldout.png")
+    picture = ", heldout.png" if (request.folder / "heldout.png").exists() else ""
+    typer.echo(f"{request.folder}: state, weights.safetensors, log.csv{picture}")
 
 
 @app.command()

@@ -51,11 +51,8 @@ class PairSource:
         return _chosen(self._chunk, self._order(moment), seed=step)
 
     def _render(self, moment: Moment) -> Batch | ViewsBatch:
-        share, config, device = (
-            self._world.share(moment.fresh_pairs),
-            self._config,
-            self._world.device,
-        )
+        config, device = self._config, self._world.device
+        share = self._world.share(moment.fresh_pairs)
         first = moment.first_fresh + share.start
         if config.views is None:
             return training_batch(first, len(share), moment.size, config, device)

@@ -14,8 +14,8 @@ from dens3r_ros.training.losses.views_truth import ViewsBatch
 from dens3r_ros.training.validation.heldout import Numbers, Tally, angle_between, masked_median
 
 _AT_ONCE = 64
-_MEAN_OF = 256
-"""Training sets that the mean pointmap is taken of."""
+_MEAN_OF, _MEAN_SHARE = 256, 4
+"""Training sets that the mean pointmap is taken of: at most, and for each held-out set."""
 
 
 class ViewsEvaluator:
@@ -70,8 +70,10 @@ class ViewsEvaluator:
         width, height = size
         sums = torch.zeros(self._views, height, width, 3, device=self._device)
         counts = torch.zeros(self._views, height, width, 1, device=self._device)
-        for first in range(0, _MEAN_OF, _AT_ONCE):
-            batch = training_views(first, _AT_ONCE, self._views, size, self._config, self._device)
+        whole = min(_MEAN_OF, _MEAN_SHARE * self._config.evaluation.pairs)
+        for first in range(0, whole, _AT_ONCE):
+            count = min(_AT_ONCE, whole - first)
+            batch = training_views(first, count, self._views, size, self._config, self._device)
             unit = batch.points() / batch.unit().reshape(-1, 1, 1, 1, 1)
             sums += torch.where(batch.valid[..., None], unit, 0).sum(0)
             counts += batch.valid.sum(0)[..., None]
