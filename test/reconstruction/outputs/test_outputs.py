@@ -201,6 +201,21 @@ def test_the_map_is_one_that_the_node_loads(made: Any) -> None:
         assert np.allclose(placed[stamp], T, atol=1e-5)
 
 
+def test_the_folder_in_the_browser(made: Any) -> None:
+    pytest.importorskip("viser", reason="needs viser")
+    from dens3r_ros.viewer.browser import Browser
+    from dens3r_ros.viewer.content import read_content
+
+    browser = Browser(read_content(made.out), port=0)
+    try:
+        told = made.finished.written.files["splats.ply"]
+        assert f"{len(browser._splats.buffer)} splats" == told
+        shown = browser._cloud.visible, browser._mesh.visible, browser._splats.visible
+        assert shown == (True, False, False)
+    finally:
+        browser.close()
+
+
 def test_nothing_but_results_is_left(made: Any) -> None:
     assert not (made.out / ".work").exists()
     for name in made.finished.written.files:
