@@ -77,6 +77,8 @@ def map_photos(
     photos, pairs = _together(features, pairs, options.least_confidence, tally)
     found = _aligned(photos, pairs, rough, following, stop)
     tally.spend("pairs and alignment", time.monotonic() - began)
+    if engine.info.name == "geometric":
+        tally.notes.append("photos were aligned by geometry alone: expect poses that are far off")
     return mapped_photos(
         AlignedPhotos(photos, found, sorted(pairs), rough), engine.info, options, files, tally
     )
