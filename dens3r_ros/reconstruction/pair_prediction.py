@@ -27,12 +27,23 @@ def predict_pairs(
     pairs are done.
     """
     features = engine.encode(frames)
+    predictions = predict_encoded(engine, features, pairs, on_pair)
+    return predictions, [feature.intrinsics for feature in features]
+
+
+def predict_encoded(
+    engine: Engine,
+    features: Sequence[Features],
+    pairs: Sequence[tuple[int, int]],
+    on_pair: OnPair | None = None,
+) -> dict[tuple[int, int], DirectedPair]:
+    """The same of images that are encoded already."""
     predictions = {}
     for done, (a, b) in enumerate(pairs, 1):
         predictions[(a, b)] = _directed_pair(engine, features[a], features[b])
         if on_pair is not None:
             on_pair(done, len(pairs))
-    return predictions, [feature.intrinsics for feature in features]
+    return predictions
 
 
 def _directed_pair(engine: Engine, a: Features, b: Features) -> DirectedPair:

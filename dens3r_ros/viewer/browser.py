@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from dens3r_ros.viewer.content import Content, ShownKeyframe
 from dens3r_ros.viewer.picking import box_edges, inside, picked
+from dens3r_ros.viewer.splat_layer import add_splats
 
 _MARK, _BOX, _WAY = (255, 60, 60), (125, 211, 252), (255, 141, 61)
 _SHOWN_KEYFRAMES = 400
@@ -67,6 +68,12 @@ class Browser:
 
             mesh: Any = trimesh.load(content.mesh, force="mesh")
             self._mesh = scene.add_mesh_trimesh("/mesh", mesh, visible=False)
+        self._splats = None
+        if content.splats is not None and len(content.splats):
+            # Where there is nothing else to see they are seen at once.
+            alone = not content.keyframes
+            self._splats = add_splats(scene, content.splats, visible=alone)
+            self._cloud.visible = not alone
         self.server.initial_camera.position = tuple(self._middle() + content.size * _FROM)
         self.server.initial_camera.look_at = tuple(self._middle())
 
@@ -80,17 +87,21 @@ class Browser:
             f"**{content.name}**  \n{len(content.points)} points, {len(content.keyframes)} "
             f"keyframes, lengths in {unit}"
         )
-        self._toggle("cloud", self._cloud, True)
-        if self._mesh is not None:
-            self._toggle("mesh", self._mesh, False)
+        for name, handle in (
+            ("cloud", self._cloud),
+            ("mesh", self._mesh),
+            ("splats", self._splats),
+        ):
+            if handle is not None:
+                self._toggle(name, handle)
         size = gui.add_slider("point size", 0.2, 5.0, 0.1, 1.0)
 
         @size.on_update
         def _(_: Any) -> None:
             self._cloud.point_size = self._dot * size.value
 
-    def _toggle(self, name: str, handle: Any, shown: bool) -> None:
-        box = self.server.gui.add_checkbox(name, shown)
+    def _toggle(self, name: str, handle: Any) -> None:
+        box = self.server.gui.add_checkbox(name, handle.visible)
 
         @box.on_update
         def _(_: Any) -> None:

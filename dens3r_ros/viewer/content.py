@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What there is to see of a saved map, or of a folder of results."""
+"""What there is to see of a saved map, of a folder of results, or of a file of splats."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from dens3r_ros.mapping.files.map_file import LoadedMap
 from dens3r_ros.mapping.files.map_reading import read_map
 from dens3r_ros.mapping.graph.graph import rigid
 from dens3r_ros.reconstruction.outputs.cloud import read_cloud
+from dens3r_ros.splats.files import SUFFIXES, read_splats
+from dens3r_ros.splats.harmonics import CONSTANT
+from dens3r_ros.splats.splats import Splats
 
 MAP, CLOUD = "scene.map", "cloud.ply"
 _MOST_POINTS = 1_500_000
@@ -39,7 +42,7 @@ class ShownKeyframe:
 @dataclass(frozen=True, eq=False)
 class Content:
     """Points (N, 3) float32 with colours (N, 3) uint8, keyframes, the camera's way (M, 3), and
-    files of a mesh and of splats where there are any."""
+    a file of a mesh and splats where there are any."""
 
     name: str
     points: np.ndarray
@@ -48,7 +51,7 @@ class Content:
     way: np.ndarray
     metric: bool
     mesh: Path | None = None
-    splats: Path | None = None
+    splats: Splats | None = None
 
     @property
     def size(self) -> float:
@@ -60,17 +63,20 @@ class Content:
 
 
 def read_content(path: Path) -> Content:
-    """What a map file or a folder of `dens3r reconstruct` shows; OSError or ValueError with a
-    sentence."""
+    """What a map file, a file of splats or a folder of `dens3r reconstruct` shows; OSError,
+    ValueError or ImportError with a sentence."""
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist")
+    if path.is_file() and path.suffix.lower() in SUFFIXES:
+        return _splats_alone(path)
     if path.is_file():
         loaded = read_map(path)
         points, colours = map_cloud(loaded, _CONFIDENCE, usual_voxel(loaded), lambda *_: None)
         return _content(path.name, loaded, points, colours)
     if not (path / MAP).is_file():
         raise ValueError(
-            f"{path} has no {MAP}: give a folder that dens3r reconstruct wrote, or a map file"
+            f"{path} has no {MAP}: give a folder that dens3r reconstruct wrote, a map file, or "
+            f"splats ({', '.join(SUFFIXES)})"
         )
     rows = read_cloud(path / CLOUD)
     loaded = read_map(path / MAP)
@@ -81,8 +87,22 @@ def read_content(path: Path) -> Content:
         rows["xyz"],
         rows["rgb"],
         mesh if mesh.is_file() else None,
-        splats if splats.is_file() else None,
+        read_splats(splats) if splats.is_file() else None,
     )
+
+
+def _splats_alone(path: Path) -> Content:
+    """Splats, with their centres as points: what a person measures and cuts by."""
+    splats = read_splats(path)
+    step = max(1, -(-len(splats) // _MOST_POINTS))
+    chosen = splats.means[::step]
+    colours = np.rint(255 * constant_colours(splats)[::step]).astype(np.uint8)
+    return Content(path.name, chosen, colours, (), np.zeros((0, 3)), splats.metric, splats=splats)
+
+
+def constant_colours(splats: Splats) -> np.ndarray:
+    """(N, 3) from 0 to 1, without what depends on the direction."""
+    return (0.5 + CONSTANT * splats.harmonics[:, 0]).clip(0, 1)
 
 
 def _content(
@@ -91,7 +111,7 @@ def _content(
     points: np.ndarray,
     colours: np.ndarray,
     mesh: Path | None = None,
-    splats: Path | None = None,
+    splats: Splats | None = None,
 ) -> Content:
     step = max(1, -(-len(points) // _MOST_POINTS))
     records = sorted(loaded.records, key=lambda record: record.stamp)

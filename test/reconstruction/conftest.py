@@ -63,7 +63,7 @@ def made(walk: Any, reconstruct: Callable[..., FinishedRun], tmp_path_factory: A
     out = tmp_path_factory.mktemp("reconstruction") / "room"
     pytest.importorskip("open3d", reason="needs open3d")
     pytest.importorskip("rosbags", reason="needs rosbags")
-    asked = ReconstructOptions(depth=True, normals=True, mesh=True, mcap=True)
+    asked = ReconstructOptions(depth=True, normals=True, mesh=True, splats=True, mcap=True)
     return Made(out, walk, reconstruct(walk, out, asked=asked))
 
 

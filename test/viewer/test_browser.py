@@ -6,17 +6,24 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.spatial import cKDTree
 
 from dens3r_ros.evaluation.oracle.oracle import OracleEngine
 from dens3r_ros.mapping.config import GraphConfig, KeyframeConfig, MapperConfig
 from dens3r_ros.mapping.mapper import Mapper
+from dens3r_ros.splats.files import write_splats
+from dens3r_ros.splats.splats import Splats
+from dens3r_ros.viewer.content import constant_colours, read_content
 from dens3r_ros.viewer.picking import box_edges, inside, picked
+from dens3r_ros.viewer.splat_layer import add_splats, covariances, most_visible
 
 CONFIG = MapperConfig(
     graph=GraphConfig(child_process=False), keyframes=KeyframeConfig(min_matched=0.8)
@@ -54,7 +61,6 @@ def test_a_box() -> None:
 def test_a_map_in_the_browser(saved: Path, tmp_path: Path) -> None:
     pytest.importorskip("viser", reason="needs viser")
     from dens3r_ros.viewer.browser import Browser
-    from dens3r_ros.viewer.content import read_content
 
     content = read_content(saved)
     assert len(content.points) > 500 and len(content.keyframes) >= 2 and content.metric
@@ -75,6 +81,89 @@ def test_a_map_in_the_browser(saved: Path, tmp_path: Path) -> None:
             assert np.asarray(picture.convert("L")).std() > 10, "the page shows something"
     finally:
         browser.close()
+
+
+def turned_splats(count: int = 40) -> Splats:
+    """Flat ones of many turns, colours and opacities."""
+    random = np.random.default_rng(3)
+    turns = random.normal(size=(count, 4))
+    turns /= np.linalg.norm(turns, axis=1, keepdims=True)
+    parts = (
+        random.uniform(-1, 1, (count, 3)),
+        np.log(random.uniform(0.001, 0.2, (count, 3))),
+        turns,
+        random.uniform(0.1, 1, count),
+        random.uniform(-1.5, 1.5, (count, 1, 3)),
+    )
+    return Splats(*(part.astype(np.float32) for part in parts), metric=True)
+
+
+def test_covariances_are_those_of_the_splats_own_axes() -> None:
+    splats = turned_splats()
+    found = covariances(splats.rotations, splats.log_scales)
+    for n, (x, y, z, w) in enumerate(splats.rotations):
+        R = np.array(
+            [
+                [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+                [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+                [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+            ]
+        )
+        wanted = R @ np.diag(np.exp(2 * splats.log_scales[n])) @ R.T
+        assert np.allclose(found[n], wanted, atol=1e-6)
+
+
+def test_of_too_many_splats_the_most_visible_are_shown() -> None:
+    splats = turned_splats()
+    scales = np.exp(splats.log_scales)
+    faces = scales.prod(1) / scales.min(1) * splats.opacities
+    assert set(most_visible(splats, 10)) == set(np.argsort(-faces)[:10])
+    assert most_visible(splats, 40).tolist() == list(range(40))
+
+
+@pytest.mark.parametrize("suffix", [".ply", ".splat", ".spz"])
+def test_a_file_of_splats_in_the_browser(suffix: str, tmp_path: Path) -> None:
+    pytest.importorskip("viser", reason="needs viser")
+    if suffix == ".spz":
+        pytest.importorskip("gaussforge", reason="needs gaussforge")
+    from dens3r_ros.viewer.browser import Browser
+
+    splats = turned_splats()
+    write_splats(tmp_path / f"few{suffix}", splats)
+    content = read_content(tmp_path / f"few{suffix}")
+    browser = Browser(content, port=0)
+    try:
+        shown = browser._splats
+        assert shown.visible and not browser._cloud.visible
+        assert len(content.keyframes) == 0 and len(content.points) == len(splats)
+        words = shown.buffer
+        centres = words[:, :3].copy().view(np.float32) * shown.scale
+        away, number = cKDTree(splats.means).query(centres)
+        assert away.max() < 0.01 and len(set(number)) == len(splats)
+        kept = words[:, 4:7].copy().view(np.float16).astype(float) * shown.scale**2
+        wanted = covariances(splats.rotations, splats.log_scales)[number]
+        rows, columns = np.triu_indices(3)
+        off = np.abs(kept - wanted[:, rows, columns]).max(1) / wanted.max((1, 2))
+        assert off.max() < 0.08, "a file of splats keeps logarithms in steps of 1/16"
+        rgba = words[:, 7:].copy().view(np.uint8) / 255
+        assert np.abs(rgba[:, :3] - constant_colours(splats)[number]).max() < 0.05
+        assert np.abs(rgba[:, 3] - splats.opacities[number]).max() < 0.02
+        picture = screenshot(browser.address, tmp_path / "page.png") if suffix == ".ply" else None
+        if picture is not None:
+            assert np.asarray(picture.convert("L"))[:, :500].std() > 5, "the page shows something"
+    finally:
+        browser.close()
+
+
+def test_small_splats_are_not_lost_to_half_precision() -> None:
+    splats = turned_splats()
+    tiny = replace(splats, log_scales=splats.log_scales + np.float32(np.log(1e-4)))
+    given: dict[str, Any] = {}
+    add_splats(SimpleNamespace(add_gaussian_splats=lambda _, **all: given.update(all)), tiny, True)
+    kept = given["covariances"].astype(np.float16).astype(float) * given["scale"] ** 2
+    wanted = covariances(tiny.rotations, tiny.log_scales)
+    assert np.abs(kept - wanted).max((1, 2)).max() < 0.01 * wanted.max()
+    assert np.allclose(given["centers"] * given["scale"], tiny.means, atol=1e-5)
 
 
 def screenshot(address: str, path: Path) -> Image.Image | None:

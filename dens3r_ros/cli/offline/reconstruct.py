@@ -69,7 +69,7 @@ def reconstruct(
     ] = None,
     mode: Annotated[
         str,
-        typer.Option(help="video: images in their order; photos: any order; auto as it looks."),
+        typer.Option(help="video, and auto: images in their order; photos: up to 30 in any order."),
     ] = "auto",
     live: Annotated[
         bool, typer.Option("--live", help="Only what the node does: leave refinement out.")
@@ -115,20 +115,20 @@ def reconstruct(
     images so far.
     """
     from dens3r_ros.reconstruction.pipeline.options import MODES, Picks, ReconstructOptions
-    from dens3r_ros.reconstruction.pipeline.photos import refuse_photos
+    from dens3r_ros.reconstruction.pipeline.photos import check_photos
 
     if mode not in MODES:
         stop(f"mode {mode!r} is none of {', '.join(MODES)}")
     with plain_errors():
-        if mode == "photos":
-            refuse_photos()
         parameters = _parameters(config, engine, model)
-        opened = _opened(inputs, fps, topic, intrinsics)
+        opened = _opened(inputs, fps, topic, intrinsics, mode)
         asked = ReconstructOptions(save_depth, save_normals, mesh, splats, mcap, mesh_faces, voxel)
         folder_rate = fps and all(Path(one).is_dir() for one in inputs)
         picks = Picks(every, 0.0 if folder_rate else fps, start, end)
         options = _options(out, parameters, picks, asked, mode, live, resume)
         _check(options)
+        if mode == "photos":
+            check_photos(opened[0].total, options)
         chosen = _engine(parameters, size, configured=config is not None)
     settings = {
         "input": ", ".join(one.name for one in opened),
@@ -159,11 +159,16 @@ def _parameters(config: Path | None, engine: str, model: str) -> NodeConfig:
     return replace(found, engine=replace(found.engine, **named), input=every)
 
 
-def _opened(names: list[str], fps: float, topic: str, intrinsics: str) -> list[Input]:
+def _opened(names: list[str], fps: float, topic: str, intrinsics: str, mode: str) -> list[Input]:
     from dens3r_ros.sources.inputs.lens import with_lens
     from dens3r_ros.sources.inputs.opening import InputOptions, open_inputs
+    from dens3r_ros.sources.inputs.photo_set import open_photos
 
-    found = open_inputs(names, InputOptions(fps or 30.0, topic))
+    found: list[Input]
+    if mode == "photos":
+        found = [open_photos(names)]
+    else:
+        found = open_inputs(names, InputOptions(fps or 30.0, topic))
     return [with_lens(one, intrinsics) for one in found] if intrinsics else found
 
 

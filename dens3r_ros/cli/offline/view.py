@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`dens3r view`: a saved map or a folder of results in the browser."""
+"""`dens3r view`: a saved map, a folder of results or splats in the browser."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from dens3r_ros.cli.common.progress import following
 
 def view(
     path: Annotated[
-        Path, typer.Argument(metavar="MAP_OR_DIR", help="A map file, or what reconstruct wrote.")
+        Path,
+        typer.Argument(
+            metavar="MAP_OR_DIR",
+            help="A map file, what reconstruct wrote, or splats: .ply, .splat, .spz.",
+        ),
     ],
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Of the page; 0 is a free one.")
@@ -24,7 +28,7 @@ def view(
     ] = "127.0.0.1",
     open_page: Annotated[bool, typer.Option("--open/--no-open", help="Open the page.")] = True,
 ) -> None:
-    """Look at cloud, mesh and keyframes, measure distances, cut boxes. Ends with Ctrl-C."""
+    """Look at cloud, mesh, splats and keyframes, measure distances, cut boxes. Ends with Ctrl-C."""
     import threading
     import webbrowser
 

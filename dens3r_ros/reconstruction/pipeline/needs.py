@@ -14,8 +14,6 @@ def missing(options: Options) -> Iterator[str]:
     asked = options.asked
     if asked.mesh and not _there("open3d"):
         yield "meshes need open3d, which is not installed: pip install 'dens3r_ros[mesh]'"
-    if asked.splats:
-        yield "this release makes no Gaussian splats yet: leave --splats out"
     if asked.mcap and not _there("rosbags"):
         yield "--mcap needs rosbags, which is not installed: pip install 'dens3r_ros[bags]'"
 

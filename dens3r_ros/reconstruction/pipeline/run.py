@@ -20,6 +20,7 @@ from dens3r_ros.reconstruction.pipeline.checkpoint import Checkpoints
 from dens3r_ros.reconstruction.pipeline.folders import Folders
 from dens3r_ros.reconstruction.pipeline.mapping_run import MappingRun, RunWatcher
 from dens3r_ros.reconstruction.pipeline.options import Options
+from dens3r_ros.reconstruction.pipeline.photos import PhotosUnaligned, map_photos
 from dens3r_ros.reconstruction.pipeline.reading import Reading, Tell
 from dens3r_ros.reconstruction.pipeline.scenes import scene_of
 from dens3r_ros.reconstruction.pipeline.stopping import StopRequest
@@ -63,7 +64,8 @@ class Reconstruction:
         self._folders = Folders(options.out)
         self._folders.begin(options.resume)
         self.files = KeyframeFiles(self._folders.images, self._folders.keyframe_maps)
-        self._tracks = None if options.live else TrackStore(self._folders.tracks)
+        alone = options.live or options.mode == "photos"
+        self._tracks = None if alone else TrackStore(self._folders.tracks)
         asked = options.asked
         self._frame_maps = None
         if asked.depth or asked.normals:
@@ -74,7 +76,7 @@ class Reconstruction:
 
     def run(self) -> FinishedRun:
         """Do it all; NothingMapped where no image found a place."""
-        mapped = self._map()
+        mapped = self._map_set() if self._options.mode == "photos" else self._map()
         points = refined = None
         if self._tracks is not None and not self._stop.refining:
             refined = self._refine(mapped, self._tracks)
@@ -109,6 +111,21 @@ class Reconstruction:
             # A maker's figure was good enough to map with; refinement finds the rest.
             return replace(mapped, estimated=frozenset(mapped.intrinsics))
         return mapped
+
+    def _map_set(self) -> Mapped:
+        options, tally = self._options, RunTally()
+        try:
+            return map_photos(
+                self._inputs,
+                self._engine,
+                options,
+                self.files,
+                self._following,
+                self._stop,
+                tally,
+            )
+        except PhotosUnaligned as error:
+            raise NothingMapped(str(error)) from error
 
     def _refine(self, mapped: Mapped, tracks: TrackStore) -> Refined:
         began = time.monotonic()

@@ -94,6 +94,13 @@ class Writing:
         keyframes = ((one.stamp, one.T_world_camera) for one in scene.keyframes)
         count = write_tum(self._out / "keyframes.tum", keyframes)
         self._note("keyframes.tum", f"{count} poses")
+        if self._options.mode == "photos":
+            names = [
+                f"{one.stamp // 10**9}.{one.stamp % 10**9:09d} {one.camera}\n"
+                for one in scene.trajectory
+            ]
+            (self._out / "photos.txt").write_text("".join(names))
+            self._note("photos.txt", "which stamp is which photo")
         target = self._out / "intrinsics.json"
         write_intrinsics(target, mapped.intrinsics, mapped.estimated, scene.unit)
         self._note("intrinsics.json", f"{len(mapped.intrinsics)} camera(s)")

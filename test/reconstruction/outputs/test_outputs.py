@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from dens3r_ros.geometry.registration import register_similarity
@@ -80,6 +81,28 @@ def test_the_cloud_in_plyfile_and_open3d(made: Any, S_room_scene: Any, in_room: 
     assert vertex["confidence"].min() >= 1.5
     cloud = open3d.io.read_point_cloud(str(made.out / "cloud.ply"))
     assert len(cloud.points) == vertex.count and cloud.has_colors() and cloud.has_normals()
+
+
+def test_the_splats_in_plyfile(made: Any, S_room_scene: Any, in_room: Any) -> None:
+    plyfile = pytest.importorskip("plyfile")
+    data = plyfile.PlyData.read(str(made.out / "splats.ply"))
+    assert data.comments == ["dens3r splats frame=map unit=metres"]
+    vertex = data["vertex"]
+    told = made.finished.written.files["splats.ply"]
+    assert vertex.count > 5000 and told == f"{vertex.count} splats"
+    assert "splats.ply" in (made.out / "report.html").read_text()
+    points = np.stack([vertex[axis] for axis in "xyz"], 1)
+    assert np.median(in_room(points, S_room_scene)) < 0.08, "the oracle errs by some percent"
+    scales = np.exp(np.stack([vertex[f"scale_{n}"] for n in range(3)], 1))
+    turns = Rotation.from_quat(np.stack([vertex[f"rot_{n}"] for n in (1, 2, 3, 0)], 1))
+    thin = turns.as_matrix()[np.arange(vertex.count), :, scales.argmin(1)]
+    across = np.abs(thin @ S_room_scene[:3, :3].T).max(1)
+    assert np.median(across) > 0.93, "discs lie on walls; of random ones it would be 0.8"
+    colours = 0.5 + 0.28209479 * np.stack([vertex[f"f_dc_{n}"] for n in range(3)], 1)
+    cloud = plyfile.PlyData.read(str(made.out / "cloud.ply"))["vertex"]
+    near = cKDTree(np.stack([cloud[axis] for axis in "xyz"], 1)).query(points)[1]
+    shown = np.stack([cloud[name] for name in ("red", "green", "blue")], 1)[near] / 255
+    assert np.median(np.abs(colours - shown)) < 0.1 < np.median(np.abs(colours - shown[::-1]))
 
 
 def test_the_mesh_in_trimesh(made: Any, S_room_scene: Any, in_room: Any) -> None:
@@ -176,6 +199,21 @@ def test_the_map_is_one_that_the_node_loads(made: Any) -> None:
     placed = {r.stamp: r.placed(loaded.poses[r.keyframe_id]).T_map_camera for r in loaded.records}
     for stamp, T in read_tum(made.out / "trajectory.tum").items():
         assert np.allclose(placed[stamp], T, atol=1e-5)
+
+
+def test_the_folder_in_the_browser(made: Any) -> None:
+    pytest.importorskip("viser", reason="needs viser")
+    from dens3r_ros.viewer.browser import Browser
+    from dens3r_ros.viewer.content import read_content
+
+    browser = Browser(read_content(made.out), port=0)
+    try:
+        told = made.finished.written.files["splats.ply"]
+        assert f"{len(browser._splats.buffer)} splats" == told
+        shown = browser._cloud.visible, browser._mesh.visible, browser._splats.visible
+        assert shown == (True, False, False)
+    finally:
+        browser.close()
 
 
 def test_nothing_but_results_is_left(made: Any) -> None:
