@@ -34,6 +34,10 @@ def kind_of(path: Path) -> Kind:
         raise wrong_file(path, "an empty file")
     with path.open("rb") as file:
         start = file.read(512)
+    if start[5:9] == b"\0\0\0{":
+        # Before it stands the header's length, whose lowest byte may be any other file's first.
+        _check_safetensors(path, start, size)
+        return "safetensors"
     if start.startswith(b"PK\x03\x04"):
         _check_zip(path)
         return "torch"
