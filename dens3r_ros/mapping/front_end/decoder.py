@@ -70,6 +70,7 @@ class DecodingThread:
         self._closed = False
         self._asked: Future[Decoded] | None = None
         self._after: Future[None] | None = None
+        self._failed: Exception | None = None
 
     @property
     def here(self) -> bool:
@@ -94,7 +95,7 @@ class DecodingThread:
     def ask(self, request: DecodingRequest) -> None:
         """Begin a decoding; what a new keyframe brings is worked on after its answer."""
         self._asked = self._thread.submit(self._decode, request)
-        self._after = self._thread.submit(self._session.catch_up)
+        self._after = self._thread.submit(self._catch_up)
 
     def take(self) -> Decoded:
         """The answer that was asked for; waits for it."""
@@ -115,6 +116,15 @@ class DecodingThread:
         self._thread.shutdown()
         self._closed = True
 
+    def _catch_up(self) -> None:
+        """What the answer left to do. Nobody waits for it: its error is the next decoding's."""
+        try:
+            self._session.catch_up()
+        except EngineAway:
+            return  # the work goes on once the engine answers again
+        except Exception as error:
+            self._failed = error
+
     def _remember(self) -> None:
         self._ident = threading.get_ident()
 
@@ -122,6 +132,9 @@ class DecodingThread:
         began, session = time.perf_counter(), self._session
         session.held = request.held
         session.world.records.extend(request.placed)
+        failed, self._failed = self._failed, None
+        if failed is not None:
+            raise failed
         update = self._taken(request)
         references = self._references()
         graph, seconds = session.world.graph, time.perf_counter() - began

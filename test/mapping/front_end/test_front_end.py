@@ -207,6 +207,32 @@ def test_no_frame_waits_for_a_decoding(stroll) -> None:
         assert len(mapper.trajectory()) == 12
 
 
+def test_what_fails_after_an_answer_is_heard_of(stroll, monkeypatch) -> None:
+    """Links and loops are found then; an error that nobody reads is a map that never closes."""
+
+    with Mapper(OracleEngine(stroll, long_side=160), SLOW) as mapper:
+        for index in range(20):
+            mapper.step(stroll[index])
+        session = mapper._front._session
+        working, calls = session.catch_up, []
+
+        def stumbling() -> None:
+            calls.append(None)
+            # A decoding begins with it, and it comes again after the answer.
+            if len(calls) == 2:
+                raise RuntimeError("out of memory")
+            working()
+
+        monkeypatch.setattr(session, "catch_up", stumbling)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            for index in range(20, 35):
+                failed = index
+                mapper.step(stroll[index])
+        for index in range(failed + 1, 40):
+            update = mapper.step(stroll[index])
+        assert update.state is Tracking.TRACKING
+
+
 def test_an_engine_that_fails_is_heard_of_and_tracking_goes_on(stroll) -> None:
     class Failing(OracleEngine):
         broken = False
