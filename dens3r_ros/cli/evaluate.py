@@ -13,11 +13,11 @@ from dens3r_ros.cli.common.errors import plain_errors, stop
 from dens3r_ros.cli.common.files import STDOUT, JsonFile, write_json
 from dens3r_ros.cli.common.progress import following
 from dens3r_ros.cli.common.size import ImageSize, Size
-from dens3r_ros.cli.evaluate_alignment import alignment
-from dens3r_ros.cli.evaluate_cloud import cloud
-from dens3r_ros.cli.evaluate_parity import parity
-from dens3r_ros.cli.evaluate_places import places
-from dens3r_ros.cli.evaluate_sequences import sequences
+from dens3r_ros.cli.evaluating.alignment import alignment
+from dens3r_ros.cli.evaluating.cloud import cloud
+from dens3r_ros.cli.evaluating.parity import parity
+from dens3r_ros.cli.evaluating.places import places
+from dens3r_ros.cli.evaluating.sequences import sequences
 from dens3r_ros.cli.offline.evaluate_localize import localize
 from dens3r_ros.cli.splats.evaluate import splats
 

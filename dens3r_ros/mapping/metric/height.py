@@ -7,6 +7,7 @@ from collections import deque
 
 import numpy as np
 
+from dens3r_ros.mapping.metric.ratios import spread_of
 from dens3r_ros.mapping.occupancy.floor import find_floor
 from dens3r_ros.mapping.update import Update
 
@@ -45,10 +46,7 @@ class HeightScale:
     @property
     def spread(self) -> float:
         """Interquartile range of the ratios over their median; infinite before there are any."""
-        if not self._ratios:
-            return float("inf")
-        low, middle, high = np.percentile(tuple(self._ratios), [25, 50, 75])
-        return float((high - low) / middle)
+        return spread_of(self._ratios)
 
     def add(self, update: Update, camera_height: float) -> bool:
         """Take in a frame of the camera that is mounted so many metres above the floor; whether the

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dens3r_ros.geometry.rotation import turn
+from dens3r_ros.mapping.metric.ratios import spread_of
 from dens3r_ros.mapping.update import Update
 
 TRAVEL = 0.25
@@ -68,10 +69,7 @@ class ScaleEstimator:
     @property
     def spread(self) -> float:
         """Interquartile range of the ratios over their median; infinite before there are any."""
-        if not self._ratios:
-            return float("inf")
-        low, middle, high = np.percentile(tuple(self._ratios), [25, 50, 75])
-        return float((high - low) / middle)
+        return spread_of(self._ratios)
 
     @property
     def sigma(self) -> float:
