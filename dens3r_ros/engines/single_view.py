@@ -17,10 +17,16 @@ from dens3r_ros.engines.preprocess import Prepared, Sizing, checked_side, prepar
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.two_views.two_view_focal import assumed_focal
-from dens3r_ros.network.monocular.depth_anything import DepthAnythingNetwork, metres
+from dens3r_ros.network.monocular.depth_anything import (
+    DepthAnythingNetwork,
+    DepthPrediction,
+    metres,
+)
 from dens3r_ros.network.monocular.moge.first import Moge1
-from dens3r_ros.network.monocular.moge.inference import infer
+from dens3r_ros.network.monocular.moge.inference import located
+from dens3r_ros.network.monocular.moge.raw import RawPoints, tokens_at
 from dens3r_ros.network.monocular.moge.second import Moge2
+from dens3r_ros.network.parts.info import NetworkInfo
 
 logger = logging.getLogger(__name__)
 
@@ -53,20 +59,17 @@ class SingleView:
         side = checked_side(size, _PATCH) or _SIDES[kind]
         self._sizing = Sizing(patch=_PATCH, long_side=side, square_ok=True)
         self._level = _LEVELS[kind]
-        told = network.info
-        self.info = MonocularInfo(
-            name="torch",
-            model=model or told.family,
-            model_hash=fingerprint(network),
-            metric=told.metric,
-            scale_error=_SCALE_ERROR,
-            normals="normals" in told.outputs,
-            device=str(self._device),
-        )
+        self.info = monocular_info(network.info, model, fingerprint(network), str(self._device))
         network.set_backbone_dtype(choose_precision(precision, self._device))
         self._network = network.to(self._device).eval().requires_grad_(False)
         if kind == "cpu":
             use_onednn(self._network)
+        self._remember(network)
+
+    def _remember(self, network: SingleViewNetwork) -> None:
+        """Of which kind the network is, and that nothing was said yet."""
+        self._sees_sky = isinstance(network, DepthAnythingNetwork)
+        self._keeps_behind = isinstance(network, Moge1)
         self._warned = False
 
     def predict(self, frame: Frame) -> MonocularPrediction:
@@ -76,7 +79,7 @@ class SingleView:
         pixels = torch.from_numpy(item.pixels)[None].to(self._device)
         images = pixels.permute(0, 3, 1, 2).to(torch.float32).div(255)
         with torch.inference_mode():
-            if isinstance(self._network, DepthAnythingNetwork):
+            if self._sees_sky:
                 depth, known, normals, camera = self._depth_anything(images, item)
             else:
                 depth, known, normals, camera = self._moge(images, item)
@@ -87,12 +90,22 @@ class SingleView:
     def _depth_anything(
         self, images: Tensor, item: Prepared
     ) -> tuple[np.ndarray, np.ndarray, None, None]:
-        assert isinstance(self._network, DepthAnythingNetwork)
-        found = self._network(images)
+        found = self._depth_of(images)
         depth = found.depth
         if self.info.metric:
             depth = metres(depth, self._focal(item))
         return _array(depth), _array(found.sky) < _SKY, None, None
+
+    def _depth_of(self, images: Tensor) -> DepthPrediction:
+        """Of a Depth Anything 3; images (1, 3, H, W) in [0, 1]."""
+        assert isinstance(self._network, DepthAnythingNetwork)
+        return self._network(images)
+
+    def _points_of(self, images: Tensor) -> RawPoints:
+        """Of a MoGe."""
+        assert not isinstance(self._network, DepthAnythingNetwork)
+        tokens = tokens_at(self._level, self._network.description.tokens)
+        return self._network(images, tokens)
 
     def _focal(self, item: Prepared) -> float:
         """In the network's pixels."""
@@ -110,13 +123,28 @@ class SingleView:
     def _moge(
         self, images: Tensor, item: Prepared
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, Intrinsics]:
-        assert not isinstance(self._network, DepthAnythingNetwork)
         field = None if item.intrinsics is None else _field_of_view(item.intrinsics)
-        found = infer(self._network, images, level=self._level, fov_x_deg=field)
+        aspect = images.shape[3] / images.shape[2]
+        found = located(self._points_of(images), aspect, self._keeps_behind, field)
         normals = None if found.normals is None else _array(found.normals)
         depth = _array(found.depth)
         known = _array(found.mask) & np.isfinite(depth) & (depth > 0)
         return depth, known, normals, _camera(found.intrinsics[0], depth.shape)
+
+
+def monocular_info(
+    told: NetworkInfo, model: str, weights: str, device: str, name: str = "torch"
+) -> MonocularInfo:
+    """What the engine of a network of single images is and gives."""
+    return MonocularInfo(
+        name=name,
+        model=model or told.family,
+        model_hash=weights,
+        metric=told.metric,
+        scale_error=_SCALE_ERROR,
+        normals="normals" in told.outputs,
+        device=device,
+    )
 
 
 def _array(maps: Tensor) -> np.ndarray:

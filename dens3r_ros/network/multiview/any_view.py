@@ -164,12 +164,7 @@ class AnyViewNetwork(nn.Module):
 
     def _cameras(self, last: SceneTokens, size: tuple[int, int]) -> dict[str, Tensor]:
         token = torch.cat((last.local[:, :, 0], last.joined[:, :, 0]), dim=-1)
-        encoding = self.camera_decoder(token)
-        return {
-            "pose_encoding": encoding,
-            "T_world_camera": decode_poses(encoding),
-            "intrinsics": decode_intrinsics(encoding, size, _LEAST_TANGENT),
-        }
+        return cameras_of(self.camera_decoder(token), size)
 
     def _maps(
         self,
@@ -177,19 +172,20 @@ class AnyViewNetwork(nn.Module):
         grid: tuple[int, int],
         outputs: Collection[AnyViewOutput],
     ) -> dict[str, Tensor]:
-        layers = [self._patches(tokens) for tokens in scenes]
-        maps = in_chunks(layers, lambda chunk: self._some_maps(chunk, grid, outputs))
+        layers = [self.layer(tokens) for tokens in scenes]
+        maps = in_chunks(layers, lambda chunk: self.maps(chunk, grid, outputs))
         shape = scenes[0].joined.shape[:2]
         return {name: value.unflatten(0, shape) for name, value in maps.items()}
 
-    def _patches(self, tokens: SceneTokens) -> Tensor:
+    def layer(self, tokens: SceneTokens) -> Tensor:
         """What heads read, (B * S, rows * columns, 2 * width); only the second half is normed."""
         joined = self.backbone.norm(tokens.joined[:, :, 1:])
         return torch.cat((tokens.local[:, :, 1:], joined), dim=-1).flatten(0, 1)
 
-    def _some_maps(
+    def maps(
         self, layers: Sequence[Tensor], grid: tuple[int, int], outputs: Collection[AnyViewOutput]
     ) -> dict[str, Tensor]:
+        """What the dense heads say of some views, from the four layers that they read."""
         head, found = self.depth_head, {}
         laterals = head.laterals(layers, grid)
         if "depth" in outputs:
@@ -198,6 +194,15 @@ class AnyViewNetwork(nn.Module):
         if "rays" in outputs:
             found["rays"], found["rays_confidence"] = self.rays_head(laterals, head, grid)
         return found
+
+
+def cameras_of(encoding: Tensor, size: tuple[int, int]) -> dict[str, Tensor]:
+    """Cameras (..., 9) as the network gives them, by field of the prediction."""
+    return {
+        "pose_encoding": encoding,
+        "T_world_camera": decode_poses(encoding),
+        "intrinsics": decode_intrinsics(encoding, size, _LEAST_TANGENT),
+    }
 
 
 def _selection(

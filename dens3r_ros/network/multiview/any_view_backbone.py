@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -96,14 +96,26 @@ class AnyViewBackbone(DinoEmbedding):
         order          (B, S) with the reference view first; None where it is first already
         camera_tokens  (B, S, width), in place of the learned ones
         """
-        description, grid = self.description, views[0].grid
         x = self._stack([view.data for view in views], order)
-        found = {
+        early = {
             block: self._stack([view.early[block] for view in views], order)
             for block in views[0].early
         }
-        scenes = {block: SceneTokens(tokens, tokens) for block, tokens in found.items()}
-        x[:, :, 0] = self._camera_tokens(x.shape[1]) if camera_tokens is None else camera_tokens
+        if camera_tokens is None:
+            camera_tokens = self.camera_tokens(len(views))
+        return self.compare(x, early, camera_tokens, views[0].grid)
+
+    def compare(
+        self,
+        x: Tensor,
+        early: Mapping[int, Tensor],
+        camera_tokens: Tensor,
+        grid: tuple[int, int],
+    ) -> dict[int, SceneTokens]:
+        """The same of tokens (B, S, 1 + rows * columns, width) of views in order; changes `x`."""
+        description = self.description
+        scenes = {block: SceneTokens(tokens, tokens) for block, tokens in early.items()}
+        x[:, :, 0] = camera_tokens
         local = x
         for index in range(description.cross_from, description.hooks[-1] + 1):
             across = index % 2 == 1
@@ -117,10 +129,10 @@ class AnyViewBackbone(DinoEmbedding):
         stacked = torch.stack([*tokens], dim=1)
         return stacked if order is None else reorder(stacked, order)
 
-    def _camera_tokens(self, views: int) -> Tensor:
+    def camera_tokens(self, views: int) -> Tensor:
         """(1, S, width): one token for the reference, another for every other view."""
-        first, others = self.camera_token[:, :1], self.camera_token[:, 1:]
-        return torch.cat((first, others.expand(-1, views - 1, -1)), dim=1)
+        first = torch.arange(views, device=self.camera_token.device) == 0
+        return torch.where(first[:, None], self.camera_token[:, :1], self.camera_token[:, 1:])
 
     def _step(self, index: int, x: Tensor, grid: tuple[int, int], across: bool) -> Tensor:
         scenes, views = x.shape[:2]

@@ -37,7 +37,6 @@ class RotaryEmbedding(nn.Module):
         return _cached_tables(*arguments)
 
 
-@lru_cache(maxsize=32)
 def token_tables(
     head_dim: int, base: float, grid: tuple[int, int], special: int, device: torch.device
 ) -> Tables:
@@ -45,11 +44,10 @@ def token_tables(
 
     Special tokens stand at (0, 0), the first patch at (1, 1).
     """
-    with torch.inference_mode(False), torch.no_grad():
-        rows, columns = (torch.arange(1, side + 1, device=device).float() for side in grid)
-        y = torch.cat((rows.new_zeros(special), rows.repeat_interleave(grid[1])))
-        x = torch.cat((rows.new_zeros(special), columns.repeat(grid[0])))
-        return tables_at(y, x, head_dim, base)
+    arguments = (head_dim, base, grid, special, device)
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return _token_tables(*arguments)
+    return _cached_token_tables(*arguments)
 
 
 def tables_at(y: Tensor, x: Tensor, head_dim: int, base: float) -> Tables:
@@ -77,6 +75,24 @@ def _tables(
     factor = 1.0 if grid is None else grid / max(size)
     rows, columns = (torch.arange(n, device=device).float() * factor for n in size)
     return tables_at(rows.repeat_interleave(size[1]), columns.repeat(size[0]), head_dim, base)
+
+
+def _token_tables(
+    head_dim: int, base: float, grid: tuple[int, int], special: int, device: torch.device
+) -> Tables:
+    rows, columns = (torch.arange(1, side + 1, device=device).float() for side in grid)
+    y = torch.cat((rows.new_zeros(special), rows.repeat_interleave(grid[1])))
+    x = torch.cat((rows.new_zeros(special), columns.repeat(grid[0])))
+    return tables_at(y, x, head_dim, base)
+
+
+@lru_cache(maxsize=32)
+def _cached_token_tables(
+    head_dim: int, base: float, grid: tuple[int, int], special: int, device: torch.device
+) -> Tables:
+    # Tables first made in inference mode could not be used for training later.
+    with torch.inference_mode(False), torch.no_grad():
+        return _token_tables(head_dim, base, grid, special, device)
 
 
 @lru_cache(maxsize=32)

@@ -20,7 +20,7 @@ from dens3r_ros.network.monocular.moge.layers import (
     with_positions,
 )
 from dens3r_ros.network.monocular.moge.raw import RawPoints, info_of
-from dens3r_ros.network.parts.dinov2 import DinoEncoder, normalise
+from dens3r_ros.network.parts.dinov2 import DinoEncoder, normalise, patch_grid
 from dens3r_ros.network.parts.info import NetworkInfo
 from dens3r_ros.network.parts.precision import to_dtype
 
@@ -47,12 +47,18 @@ class Moge1(nn.Module):
     def forward(self, images: Tensor, tokens: int) -> RawPoints:
         """Maps of (B, 3, H, W) RGB images in [0, 1], looked at with about so many patches."""
         size = (images.shape[2], images.shape[3])
-        inner = inner_size(size, tokens)
+        return self.seen(self.patched(images, tokens), size, tokens)
+
+    def patched(self, images: Tensor, tokens: int) -> Tensor:
+        """What the encoder takes of images: (B, 3, H, W) of whole patches, normalised."""
+        inner = inner_size((images.shape[2], images.shape[3]), tokens)
         images = F.interpolate(images, inner, mode="bicubic", align_corners=False, antialias=True)
-        grid = (inner[0] // 14, inner[1] // 14)
-        patched = F.interpolate(
-            normalise(images), (14 * grid[0], 14 * grid[1]), mode="bilinear", antialias=True
-        )
+        patched = (inner[0] // 14 * 14, inner[1] // 14 * 14)
+        return F.interpolate(normalise(images), patched, mode="bilinear", antialias=True)
+
+    def seen(self, patched: Tensor, size: tuple[int, int], tokens: int) -> RawPoints:
+        """Maps at `size` (height, width), that of the images of which `patched` was made."""
+        inner, grid = inner_size(size, tokens), patch_grid(patched, 14)
         states = self.backbone(patched, self.description.hooks)
         points, mask = (resize(raw, size) for raw in self.head(states, grid, inner))
         return RawPoints(

@@ -60,14 +60,28 @@ def infer(
     """
     if tokens is None:
         tokens = tokens_at(level, network.description.tokens)
-    raw = network(images, tokens)
+    aspect = images.shape[3] / images.shape[2]
+    keeps_behind = isinstance(network, Moge1)
+    return located(network(images, tokens), aspect, keeps_behind, fov_x_deg, on_rays, masked)
+
+
+def located(
+    raw: RawPoints,
+    aspect: float,
+    keeps_behind: bool,
+    fov_x_deg: float | None = None,
+    on_rays: bool = True,
+    masked: bool = True,
+) -> CameraPoints:
+    """The same of raw maps of images of `aspect`, width by height.
+
+    `keeps_behind` leaves points behind the camera in, as the first generation does.
+    """
     mask = raw.mask > _THRESHOLD
     focal, shift = _cameras(raw, mask, fov_x_deg)
-    aspect = images.shape[3] / images.shape[2]
     intrinsics = _matrices(focal, aspect)
     depth = raw.points[..., 2] + shift[:, None, None]
-    if isinstance(network, Moge2):
-        # The first generation leaves points behind the camera in.
+    if not keeps_behind:
         mask = mask & (depth > 0)
     points = _on_rays(depth, intrinsics) if on_rays else _shifted(raw.points, shift)
     if raw.scale is not None:

@@ -55,8 +55,19 @@ class Moge2(nn.Module):
     def forward(self, images: Tensor, tokens: int) -> RawPoints:
         """Maps of (B, 3, H, W) RGB images in [0, 1], looked at with about so many patches."""
         size = (images.shape[2], images.shape[3])
+        return self.seen(self.patched(images, tokens), size, tokens)
+
+    def patched(self, images: Tensor, tokens: int) -> Tensor:
+        """What the encoder takes of images: (B, 3, H, W) of whole patches, normalised."""
+        grid = patches(images.shape[3] / images.shape[2], tokens)
+        size = (14 * grid[0], 14 * grid[1])
+        images = F.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
+        return normalise(images)
+
+    def seen(self, patched: Tensor, size: tuple[int, int], tokens: int) -> RawPoints:
+        """Maps at `size` (height, width), that of the images of which `patched` was made."""
         aspect = size[1] / size[0]
-        features, token = self.encoder(images, patches(aspect, tokens))
+        features, token = self.encoder(patched, patches(aspect, tokens))
         maps = self.neck(_pyramid(features, aspect, len(self.description.neck.inputs)))
         normals, scale = self.normal_head, self.scale_head
         return RawPoints(
@@ -68,7 +79,7 @@ class Moge2(nn.Module):
 
 
 class MogeEncoder(nn.Module):
-    """An image to one map and one token for the whole of it."""
+    """An image of whole patches to one map and one token for the whole of it."""
 
     def __init__(self, size: Moge2Description) -> None:
         super().__init__()
@@ -79,10 +90,8 @@ class MogeEncoder(nn.Module):
         )
 
     def forward(self, images: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """(B, C, rows, columns) and (B, width), the image looked at with `grid` patches."""
-        size = (14 * grid[0], 14 * grid[1])
-        images = F.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
-        states = self.backbone(normalise(images), self.hooks)
+        """(B, C, rows, columns) and (B, width), of normalised images of `grid` patches."""
+        states = self.backbone(images, self.hooks)
         return projected_sum(states, self.output_projections, grid), states[-1][:, 0]
 
 

@@ -62,10 +62,12 @@ class VggtBackbone(nn.Module):
         The last pair is always among them. Channels are those after the first block of the pair,
         then those after the second.
         """
-        grid = views[0].grid
-        x = self.tokens([view.data for view in views])
+        return self.compare(self.tokens([view.data for view in views]), views[0].grid)
+
+    def compare(self, x: Tensor, grid: tuple[int, int]) -> dict[int, Tensor]:
+        """The same of tokens (B, S, special + patches, width)."""
         tables = token_tables(self.head_dim, ROPE_BASE, grid, self.special, x.device)
-        all_tables = _repeated(tables, len(views))
+        all_tables = _repeated(tables, x.shape[1])
         found = {}
         for index in range(self.description.depth):
             alone = self.view_blocks[index](x.flatten(0, 1), tables).view_as(x)
@@ -76,14 +78,14 @@ class VggtBackbone(nn.Module):
 
     def tokens(self, patches: Sequence[Tensor]) -> Tensor:
         """(B, S, special + patches, width): the first view has special tokens of its own."""
-        special = torch.cat((self.camera_token, self.register_token), dim=2)
-        scenes = len(patches[0])
-        per_view = (special[:, min(index, 1)] for index in range(len(patches)))
-        tokens = [
-            torch.cat((own.expand(scenes, -1, -1), view), dim=1)
-            for own, view in zip(per_view, patches, strict=True)
-        ]
-        return torch.stack(tokens, dim=1)
+        return self.with_special(torch.stack([*patches], dim=1))
+
+    def with_special(self, patches: Tensor) -> Tensor:
+        """The same of patches (B, S, rows * columns, width)."""
+        own = torch.cat((self.camera_token, self.register_token), dim=2)
+        first = torch.arange(patches.shape[1], device=own.device) == 0
+        special = torch.where(first[:, None, None], own[:, :1, :], own[:, 1:, :])
+        return torch.cat((special.expand(len(patches), -1, -1, -1), patches), dim=2)
 
 
 def _repeated(tables: Tables, views: int) -> Tables:

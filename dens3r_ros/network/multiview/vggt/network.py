@@ -103,12 +103,7 @@ class VggtNetwork(nn.Module):
         return self
 
     def _cameras(self, tokens: Tensor, size: tuple[int, int]) -> dict[str, Tensor]:
-        encoding = self.camera_head(tokens)
-        return {
-            "pose_encoding": encoding,
-            "T_world_camera": invert(decode_poses(encoding)),
-            "intrinsics": decode_intrinsics(encoding, size),
-        }
+        return cameras_of(self.camera_head(tokens), size)
 
     def _maps(
         self,
@@ -118,12 +113,13 @@ class VggtNetwork(nn.Module):
     ) -> dict[str, Tensor]:
         special = self.backbone.special
         layers = [layer[:, :, special:].flatten(0, 1) for layer in tokens]
-        maps = in_chunks(layers, lambda chunk: self._some_maps(chunk, grid, outputs))
+        maps = in_chunks(layers, lambda chunk: self.maps(chunk, grid, outputs))
         return {name: value.unflatten(0, tokens[0].shape[:2]) for name, value in maps.items()}
 
-    def _some_maps(
+    def maps(
         self, layers: Sequence[Tensor], grid: tuple[int, int], outputs: Collection[VggtOutput]
     ) -> dict[str, Tensor]:
+        """What the dense heads say of some views, from the four layers that they read."""
         found = {}
         if "depth" in outputs:
             raw = self.depth_head(layers, grid)
@@ -133,6 +129,15 @@ class VggtNetwork(nn.Module):
             found["points"] = _to_points(raw[:, :3].permute(0, 2, 3, 1))
             found["points_confidence"] = to_confidence(raw[:, 3])
         return found
+
+
+def cameras_of(encoding: Tensor, size: tuple[int, int]) -> dict[str, Tensor]:
+    """Cameras (..., 9) as the network gives them, by field of the prediction."""
+    return {
+        "pose_encoding": encoding,
+        "T_world_camera": invert(decode_poses(encoding)),
+        "intrinsics": decode_intrinsics(encoding, size),
+    }
 
 
 def _to_points(raw: Tensor) -> Tensor:
