@@ -21,6 +21,9 @@ def export(
     ] = None,
     precision: Annotated[str, typer.Option(help="Of the backbone: fp32 or fp16.")] = "fp32",
     size: OwnImageSize = None,
+    level: Annotated[
+        int, typer.Option(min=0, max=9, help="How finely a MoGe looks; 0 is fastest.")
+    ] = 9,
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare with PyTorch; exit code 1 if too far off.")
     ] = False,
@@ -35,6 +38,7 @@ def export(
 ) -> None:
     """Write encoder, decoder and heads of a network as ONNX files, for the onnx engine.
 
+    A network of single images becomes one file, for the hybrid engine.
     With --triton DIR they become a new version of a model in a Triton model repository, whose
     Python backend needs dens3r_ros with the extra onnx beside Triton.
     """
@@ -48,20 +52,20 @@ def export(
     writable_folder(out.absolute().parent)
     with following("export"):
         with plain_errors():
-            _export(model, out, precision, size)
+            _export(model, out, precision, size, level)
         if verify:
             with plain_errors(ValueError, code=FAILED):
                 verify_export(model, out, precision)
 
 
-def _export(model: str, out: Path, precision: str, size: Size | None) -> None:
-    from dens3r_ros.engines.loading import load_named_network
+def _export(model: str, out: Path, precision: str, size: Size | None, level: int = 9) -> None:
+    from dens3r_ros.engines.loading import load_any_network
     from dens3r_ros.engines.onnx.export import export_network
 
-    network = load_named_network(model)
+    network = load_any_network(model)
     wanted = None if size is None else size.rows_first
     name = model if ":" in model else Path(model).stem
-    manifest = export_network(network, out, name, wanted, precision, typer.echo)
+    manifest = export_network(network, out, name, wanted, precision, typer.echo, level)
     height, width = manifest.size
     typer.echo(f"{out}: {len(manifest.parts)} files, {width}x{height}, {precision}")
 
@@ -96,13 +100,13 @@ def _network(model: str, out: Path, precision: str, size: Size | None) -> None:
 
 def verify_export(model: str, out: Path, precision: str) -> None:
     """Compare an export with its network; ValueError where they are too far apart."""
-    from dens3r_ros.engines.loading import load_named_network
+    from dens3r_ros.engines.loading import load_any_network
     from dens3r_ros.engines.onnx.export import TOLERANCE, record_errors
     from dens3r_ros.engines.onnx.manifest import load_export
     from dens3r_ros.engines.onnx.verify import differences
 
     typer.echo("comparing with PyTorch in float32")
-    errors = differences(out, load_named_network(model))
+    errors = differences(out, load_any_network(model))
     record_errors(load_export(out), out, errors)
     for name, error in errors.items():
         typer.echo(f"{name:<24} {error:.1e} of the largest value")

@@ -65,7 +65,9 @@ def _kind(name: str, model: str) -> str:
     if name != "auto":
         return name
     if _is_export(model):
-        return "onnx"
+        from dens3r_ros.engines.onnx.opening import exports_single_images
+
+        return "hybrid" if exports_single_images(Path(model).expanduser()) else "onnx"
     known = load_manifest().get(model)
     if known is not None:
         return known.engine
@@ -115,8 +117,11 @@ def load_engine(
         return _hybrid(chosen.model, device, precision, max_side, size)
     if chosen.engine == "geometric":
         return _geometric(max_side)
-    make = _onnx if chosen.engine == "onnx" else _torch
-    return make(chosen.model, device, precision, size or max_side)
+    if chosen.engine == "onnx":
+        from dens3r_ros.engines.onnx.opening import open_engine
+
+        return open_engine(chosen.model, device, precision, size or max_side)
+    return _torch(chosen.model, device, precision, size or max_side)
 
 
 def load_remote(config: RemoteConfig, fallback: str = "", max_side: int = 0) -> Engine:
@@ -145,6 +150,10 @@ def load_monocular(
         return LookingAlone(_checked(model, made))
     from dens3r_ros.engines.single_view import SingleView, SingleViewNetwork
 
+    if _kind("auto", model) == "hybrid" and _is_export(model):
+        from dens3r_ros.engines.onnx.opening import open_single
+
+        return open_single(model, device, precision, size)
     if not _is_export(model):
         network = load_any_network(model)
         if isinstance(network, SingleViewNetwork):
@@ -273,20 +282,3 @@ def _torch(model: str, device: str, precision: str, size: int) -> Engine:
         f"{model} sees one image and knows nothing of motion: run it beside geometry, by engine"
         " hybrid"
     )
-
-
-def _onnx(model: str, device: str, precision: str, size: int) -> Engine:
-    from dens3r_ros.engines.onnx.engine import OnnxConfig, OnnxEngine
-
-    folder = resolve_model(model)
-    if not _is_export(str(folder)):
-        raise ModelError(
-            f"{folder} is not an exported network; make one with:"
-            f" dens3r export --model {model} --out DIR"
-        )
-    if precision != "auto" or size:
-        raise ValueError(
-            "precision and image size of an exported network are fixed when it is exported:"
-            " leave them at auto and 0, or export it again"
-        )
-    return OnnxEngine(folder, OnnxConfig(device))

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -43,6 +44,18 @@ CPU_SIDE = 224
 """Long side where no size is asked for and there is no GPU: what a laptop can do live."""
 
 
+class ComparesViews(Protocol):
+    """What the engine asks of a network, here or exported."""
+
+    def encode(self, images: Tensor, /) -> Any:
+        """Tokens of (B, 3, H, W) RGB images in [0, 1]."""
+        ...
+
+    def decode(self, views: Any, outputs: Any, /) -> ViewsPrediction:
+        """Views looked at together; each holds one image per scene."""
+        ...
+
+
 class ViewsEngine:
     """Encodes each frame once and compares kept encodings, two or more at a time.
 
@@ -61,9 +74,11 @@ class ViewsEngine:
         side = checked_side(self.config.max_side, network.patch) or usual
         self.sizing = Sizing(patch=network.patch, long_side=side, square_ok=True)
         precision = next(name for name, kind in PRECISIONS.items() if kind == self.dtype)
-        self.info = _engine_info(network, side, self.device, model, precision)
+        told = engine_info(network, side, model, precision)
+        device = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
+        self.info = replace(told, model_hash=fingerprint(network), device=device)
         network.set_backbone_dtype(self.dtype)
-        self.network = network.to(self.device).eval().requires_grad_(False)
+        self.network: ComparesViews = network.to(self.device).eval().requires_grad_(False)
         if self.device.type == "cpu":
             use_onednn(network)
 
@@ -199,21 +214,19 @@ def _at(value: Tensor | None, scene: int, view: int) -> Tensor:
     return _all(value)[scene, view]
 
 
-def _engine_info(
-    network: ViewsNetwork, side: int, device: torch.device, model: str, precision: str
-) -> EngineInfo:
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+def engine_info(network: ViewsNetwork, side: int, model: str, precision: str) -> EngineInfo:
+    """What an engine of such a network is and gives; weights and device are still to be filled."""
     return EngineInfo(
         name="torch",
         model=model or network.info.family,
-        model_hash=fingerprint(network),
+        model_hash="",
         patch=network.patch,
         image_size=side,
         metric=network.info.metric,
         monocular=True,
         normals=False,
         descriptors=False,
-        device=name,
+        device="",
         precision=precision,
         views=MOST_VIEWS,
     )

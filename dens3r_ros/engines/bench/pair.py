@@ -79,7 +79,8 @@ def _others(
     if options.plain:
         others["plain"] = benchmark.plain_pair(load_pairwise(path), size)
     if options.onnx is not None:
-        from dens3r_ros.engines.onnx.engine import OnnxConfig, OnnxEngine
+        from dens3r_ros.engines.onnx.engine import OnnxEngine
+        from dens3r_ros.engines.onnx.sessions import OnnxConfig
 
         engine = OnnxEngine(options.onnx, OnnxConfig(options.device, threads=options.threads))
         others["onnx"] = benchmark.engine_stages(engine, size)["pair"]

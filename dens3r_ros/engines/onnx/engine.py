@@ -1,25 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs an exported network with onnxruntime."""
+"""Runs an exported network of pairs with onnxruntime."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from dens3r_ros.engines.onnx.manifest import ExportManifest, load_export
-from dens3r_ros.engines.onnx.providers import (
-    Provider,
-    announce_build,
-    choose_providers,
-    engine_cache,
-    with_options,
-)
+from dens3r_ros.engines.onnx.sessions import Arrays, OnnxConfig, Sessions
 from dens3r_ros.engines.preprocess import Prepared, Sizing, normalise, prepare
 from dens3r_ros.engines.protocol import EngineInfo, Features, Outputs
 from dens3r_ros.engines.torch_engine import check_equal_sizes
@@ -28,23 +20,6 @@ from dens3r_ros.frame import Frame
 from dens3r_ros.network.pairwise.description import NetworkDescription, outputs_of
 from dens3r_ros.network.pairwise.portrait import turn_back
 from dens3r_ros.network.prediction import PairPrediction
-
-logger = logging.getLogger(__name__)
-Arrays = dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class OnnxConfig:
-    """How an exported network is run.
-
-    device   "auto" (TensorRT, CUDA, CPU: the first that works), "cpu", "cuda", "cuda:1", ...
-    exact    preprocess exactly as published, slower, instead of with OpenCV
-    threads  of the CPU, 0 for one per core
-    """
-
-    device: str = "auto"
-    exact: bool = False
-    threads: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,16 +43,16 @@ class OnnxEngine:
             turn_portrait=self.description.turn_portraits,
             fixed=self.manifest.size,
         )
-        self._sessions: dict[str, Any] = {}
-        used = [self._session(part).get_providers()[0] for part in ("encoder", "decoder")]
-        self.info = _engine_info(self.manifest, self.description, used[0])
+        self.sessions = Sessions(folder, self.manifest, self.config)
+        device = self.sessions.device("encoder", "decoder")
+        self.info = _engine_info(self.manifest, self.description, device)
 
     def encode(self, frames: Sequence[Frame]) -> list[Features]:
         """Encode frames in one batch; images of another shape than the export's are cut to it."""
         if not frames:
             return []
         prepared = [prepare(frame, self.sizing, self.config.exact) for frame in frames]
-        tokens = self._run("encoder", {"images": _images(prepared)})["tokens"]
+        tokens = self.sessions.run("encoder", {"images": _images(prepared)})["tokens"]
         return [
             Features(
                 frame,
@@ -110,7 +85,7 @@ class OnnxEngine:
         return Outputs(*("ab" if name in given else "" for name in names))
 
     def _maps(self, tokens: Arrays, outputs: Outputs) -> Arrays:
-        states = self._run("decoder", tokens)
+        states = self.sessions.run("decoder", tokens)
         maps: Arrays = {}
         for view in VIEWS:
             layers = {
@@ -120,56 +95,12 @@ class OnnxEngine:
             }
             layers["layer_0"] = tokens[f"tokens_{view}"]
             for part in _heads(view, outputs):
-                found = self._run(part, layers)
+                found = self.sessions.run(part, layers)
                 maps.update({f"{name}_{view}": array for name, array in found.items()})
             if f"descriptors_{view}" in maps and f"confidence_{view}" in maps:
                 # Descriptors without a confidence of their own share that of the points.
                 maps.setdefault(f"descriptor_confidence_{view}", maps[f"confidence_{view}"])
         return maps
-
-    def _run(self, part: str, arrays: Arrays) -> Arrays:
-        session = self._session(part)
-        names = self.manifest.parts[part].outputs
-        feeds = {one.name: arrays[one.name] for one in session.get_inputs()}
-        return dict(zip(names, session.run(list(names), feeds), strict=True))
-
-    def _session(self, part: str) -> Any:
-        if part not in self._sessions:
-            self._sessions[part] = self._open(part)
-        return self._sessions[part]
-
-    def _open(self, part: str) -> Any:
-        import onnxruntime
-
-        device = self.config.device
-        names = choose_providers(device, onnxruntime.get_available_providers())
-        announce_build(names, engine_cache(self.manifest))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.config.threads
-        path = self.folder / self.manifest.parts[part].file
-        wanted = with_options(names, self.manifest, self.manifest.parts[part], device)
-        return _open_with_fallback(path, options, wanted)
-
-
-def _open_with_fallback(path: Path, options: Any, providers: Sequence[Provider]) -> Any:
-    """A session on the first provider that takes the file; each that does not is warned about."""
-    import onnxruntime
-
-    for index, (name, _) in enumerate(providers):
-        try:
-            session = onnxruntime.InferenceSession(
-                str(path), options, providers=list(providers[index:])
-            )
-        except RuntimeError as error:
-            if index + 1 == len(providers):
-                raise
-            logger.warning("%s cannot run %s: %s; trying the next", name, path.name, error)
-            continue
-        if session.get_providers()[0] != name:
-            used = session.get_providers()[0]
-            logger.warning("%s does not work here; %s runs on %s", name, path.name, used)
-        return session
-    raise ValueError("no provider to run on")
 
 
 def _images(prepared: Sequence[Prepared]) -> np.ndarray:
@@ -192,7 +123,7 @@ def _heads(view: str, outputs: Outputs) -> list[str]:
 
 
 def _engine_info(
-    manifest: ExportManifest, description: NetworkDescription, provider: str
+    manifest: ExportManifest, description: NetworkDescription, device: str
 ) -> EngineInfo:
     given = outputs_of(description)
     return EngineInfo(
@@ -205,6 +136,6 @@ def _engine_info(
         monocular="points" in given,
         normals="normals" in given,
         descriptors="descriptors" in given,
-        device=provider.removesuffix("ExecutionProvider"),
+        device=device,
         precision=manifest.precision,
     )

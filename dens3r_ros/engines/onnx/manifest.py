@@ -7,8 +7,18 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import torch
+
+from dens3r_ros.network.checkpoints.families import (
+    AnyNetwork,
+    family_of_description,
+    family_of_kind,
+)
+from dens3r_ros.network.parts.described import from_values
+
 MANIFEST = "export.json"
 FORMAT = 1
+PAIRWISE = "pairwise"
 
 
 @dataclass(frozen=True)
@@ -22,10 +32,13 @@ class Part:
 
 @dataclass(frozen=True)
 class ExportManifest:
-    """An exported network: `parts` are "encoder", "decoder" and heads such as "points_a".
+    """An exported network: `parts` are "encoder", "decoder" and heads such as "points_a", or
+    "network" alone where it sees one image.
 
-    `size` is (height, width) in pixels; `errors` are the largest differences from PyTorch by map,
-    relative to the map's largest value, where the export was verified.
+    `family` is "pairwise" or a kind of `network.checkpoints.families`, `tokens` the number of
+    patches with which a MoGe looks. `size` is (height, width) in pixels; `errors` are the largest
+    differences from PyTorch by map, relative to the map's largest value, where the export was
+    verified.
     """
 
     model: str
@@ -36,12 +49,30 @@ class ExportManifest:
     parts: dict[str, Part]
     torch: str
     errors: dict[str, float] = field(default_factory=dict)
+    family: str = PAIRWISE
+    tokens: int = 0
     format: int = FORMAT
 
     def save(self, folder: Path) -> None:
         """Write it into the export's folder."""
         text = json.dumps(asdict(self), indent=2)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def kind_of(network: AnyNetwork) -> str:
+    """Its family, as manifests call it."""
+    family = family_of_description(network.description)
+    return PAIRWISE if family is None else family.kind
+
+
+def network_of(manifest: ExportManifest) -> AnyNetwork:
+    """An exported network of another family than the pairwise one, without its weights."""
+    family = family_of_kind(manifest.family)
+    if family is None:
+        raise ValueError(f"an export of a family not known here, {manifest.family!r}")
+    description = from_values(family.description, json.loads(manifest.description))
+    with torch.device("meta"):
+        return family.network(description)
 
 
 def load_export(folder: Path) -> ExportManifest:

@@ -3,40 +3,95 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from dens3r_ros.engines.onnx.engine import OnnxConfig, OnnxEngine
+from dens3r_ros.engines.onnx.engine import OnnxEngine
+from dens3r_ros.engines.onnx.manifest import load_export
+from dens3r_ros.engines.onnx.sessions import OnnxConfig
+from dens3r_ros.engines.onnx.single import ExportedSingleView
+from dens3r_ros.engines.onnx.views import ExportedViews
 from dens3r_ros.engines.preprocess import normalise, prepare
 from dens3r_ros.engines.protocol import Outputs
+from dens3r_ros.engines.single_view import SingleViewNetwork
+from dens3r_ros.engines.views_engine import ViewsNetwork
 from dens3r_ros.frame import Frame
+from dens3r_ros.network.checkpoints.families import AnyNetwork
+from dens3r_ros.network.monocular.depth_anything import DepthAnythingNetwork
 from dens3r_ros.network.pairwise.network import Network
 
+Maps = dict[str, Tensor | None]
 
-def differences(folder: Path, network: Network, seed: int = 0) -> dict[str, float]:
-    """By map: the largest difference over two pairs, relative to the map's largest value.
+
+def differences(folder: Path, network: AnyNetwork, seed: int = 0) -> dict[str, float]:
+    """By map: the largest difference over a few images, relative to the map's largest value.
 
     `network` is float32 and as it was loaded. Images are smooth random ones of the export's size.
     """
-    engine = OnnxEngine(folder, OnnxConfig("cpu"))
-    frames = [Frame(image, 0) for image in _images(engine.manifest.size, seed)]
-    a, b, c = engine.encode(frames)
-    found = engine.decode([(a, b), (b, c)], Outputs())
-    pixels = np.stack([prepare(frame, engine.sizing).pixels for frame in frames])
-    images = normalise(torch.from_numpy(pixels))
-    with torch.inference_mode():
-        expected = network(images[:2], images[1:])
+    images = _images(load_export(folder).size, seed)
+    if isinstance(network, Network):
+        found, expected = _of_pairs(folder, network, images)
+    elif isinstance(network, ViewsNetwork):
+        found, expected = _of_views(folder, network, _scaled(images))
+    elif isinstance(network, SingleViewNetwork):
+        found, expected = _of_single_images(folder, network, _scaled(images))
+    else:
+        raise ValueError(f"networks of the family {network.info.family} have no export")
     result: dict[str, float] = {}
-    for name in (field.name for field in fields(expected)):
-        reference, value = getattr(expected, name), getattr(found, name)
+    for name, reference in expected.items():
+        value = found[name]
         if (reference is None) != (value is None):
             raise ValueError(f"the export {'has' if reference is None else 'lacks'} {name}")
-        if reference is not None:
+        if reference is not None and value is not None:
             result[name] = float((value - reference).abs().max() / reference.abs().max())
     return result
+
+
+def _of_pairs(folder: Path, network: Network, images: Sequence[np.ndarray]) -> tuple[Maps, Maps]:
+    engine = OnnxEngine(folder, OnnxConfig("cpu"))
+    frames = [Frame(image, 0) for image in images]
+    a, b, c = engine.encode(frames)
+    pixels = np.stack([prepare(frame, engine.sizing).pixels for frame in frames])
+    normalised = normalise(torch.from_numpy(pixels))
+    with torch.inference_mode():
+        expected = network(normalised[:2], normalised[1:])
+    return _fields(engine.decode([(a, b), (b, c)], Outputs())), _fields(expected)
+
+
+def _of_views(folder: Path, network: ViewsNetwork, images: Tensor) -> tuple[Maps, Maps]:
+    """All images as one window: one more view than those with which the export was made."""
+    exported = ExportedViews(folder, load_export(folder), OnnxConfig("cpu"))
+    with torch.inference_mode():
+        expected = network(images[None], ("depth", "cameras"))
+        found = exported.decode([exported.encode(image[None]) for image in images])
+    names = ("depth", "confidence", "T_world_camera", "intrinsics")
+    return {n: getattr(found, n) for n in names}, {n: getattr(expected, n) for n in names}
+
+
+def _of_single_images(
+    folder: Path, network: SingleViewNetwork, images: Tensor
+) -> tuple[Maps, Maps]:
+    exported = ExportedSingleView(folder, load_export(folder), OnnxConfig("cpu"))
+    with torch.inference_mode():
+        if isinstance(network, DepthAnythingNetwork):
+            return _fields(exported.depth(images)), _fields(network(images))
+        tokens = exported.manifest.tokens
+        return _fields(exported.points(images)), _fields(network(images, tokens))
+
+
+def _fields(maps: Any) -> Maps:
+    return {field.name: getattr(maps, field.name) for field in fields(maps)}
+
+
+def _scaled(images: Sequence[np.ndarray]) -> Tensor:
+    """(B, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div(255)
 
 
 def _images(size: tuple[int, int], seed: int) -> list[np.ndarray]:

@@ -95,12 +95,15 @@ class DepthAnythingNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> DepthPrediction:
         """Depth and sky of (B, 3, H, W) RGB images in [0, 1]."""
+        depth, sky = self.seen(images)
+        return DepthPrediction(depth, sky, fill_sky(depth, sky))
+
+    def seen(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """`depth_raw` and `sky` of the prediction."""
         grid = patch_grid(images, self.patch)
         hooked = self.backbone(normalise(images), self.description.hooks)
         shared = self.head.enlarged([tokens[:, 1:] for tokens in hooked], grid)
-        depth = to_depth(self.head.out(shared)[:, 0])
-        sky = F.relu(self.sky_out(shared)[:, 0])
-        return DepthPrediction(depth, sky, fill_sky(depth, sky))
+        return to_depth(self.head.out(shared)[:, 0]), F.relu(self.sky_out(shared)[:, 0])
 
     def set_backbone_dtype(self, dtype: torch.dtype) -> DepthAnythingNetwork:
         """Let linear layers of the backbone work in `dtype`; norms and heads stay float32."""

@@ -90,7 +90,9 @@ class DinoEmbedding(nn.Module):
         first = [self.cls_token + self.pos_embed[:, :1]]
         if self.register_tokens is not None:
             first.append(self.register_tokens)
-        return torch.cat([*(token.expand(len(images), -1, -1) for token in first), patches], dim=1)
+        return torch.cat(
+            [*(token.expand(images.shape[0], -1, -1) for token in first), patches], dim=1
+        )
 
     def positions(self, grid: tuple[int, int]) -> Tensor:
         """(1, rows * columns, width): what is added to the patches of an image of this size."""

@@ -22,10 +22,11 @@ pytest.importorskip("onnxscript", reason="the onnx extra is not installed")
 from dens3r_ros.engines.fingerprint import fingerprint
 from dens3r_ros.engines.loading import load_engine
 from dens3r_ros.engines.onnx import providers as onnx_providers
-from dens3r_ros.engines.onnx.engine import OnnxConfig, OnnxEngine
+from dens3r_ros.engines.onnx.engine import OnnxEngine
 from dens3r_ros.engines.onnx.export import export_network
 from dens3r_ros.engines.onnx.manifest import Part, load_export
 from dens3r_ros.engines.onnx.providers import CPU, CUDA, TENSORRT, choose_providers, engine_cache
+from dens3r_ros.engines.onnx.sessions import OnnxConfig
 from dens3r_ros.engines.onnx.verify import differences
 from dens3r_ros.engines.protocol import Engine, Outputs
 from dens3r_ros.engines.torch_engine import TorchConfig, TorchEngine
@@ -73,7 +74,7 @@ def test_heads_that_nobody_reads_are_not_even_loaded(exported: Path) -> None:
     engine = OnnxEngine(exported, OnnxConfig("cpu"))
     (a,) = engine.encode(frames(1))
     engine.decode([(a, a)], Outputs("a", "", ""))
-    assert set(engine._sessions) == {"encoder", "decoder", "points_a"}
+    assert engine.sessions.opened == {"encoder", "decoder", "points_a"}
 
 
 def test_images_of_another_shape_are_cut_to_the_exports(exported: Path) -> None:

@@ -52,7 +52,7 @@ def with_positions(maps: Tensor, aspect: float) -> Tensor:
     """(B, C + 2, H, W): the maps, and where in the image each of their pixels lies."""
     plane = uv_grid((maps.shape[2], maps.shape[3]), aspect, maps.device)
     plane = plane.permute(2, 0, 1).to(maps.dtype)
-    return torch.cat((maps, plane.expand(len(maps), -1, -1, -1)), dim=1)
+    return torch.cat((maps, plane.expand(maps.shape[0], -1, -1, -1)), dim=1)
 
 
 def projected_sum(

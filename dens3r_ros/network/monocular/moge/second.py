@@ -141,7 +141,7 @@ def _pyramid(features: Tensor, aspect: float, levels: int) -> list[Tensor]:
     """What comes into the neck: the features at the coarsest level, positions at all."""
     rows, columns = features.shape[-2:]
     finer = [
-        features.new_empty(len(features), 0, rows << level, columns << level)
+        features.new_empty(features.shape[0], 0, rows << level, columns << level)
         for level in range(1, levels)
     ]
     return [with_positions(maps, aspect) for maps in (features, *finer)]
