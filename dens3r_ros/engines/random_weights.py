@@ -11,13 +11,20 @@ from torch import Tensor
 
 from dens3r_ros.network.checkpoints.families import AnyNetwork
 from dens3r_ros.network.multiview.any_view import AnyViewNetwork
-from dens3r_ros.network.multiview.description import AnyViewDescription, DenseSize, Hooks
+from dens3r_ros.network.multiview.description import (
+    AnyViewDescription,
+    DenseSize,
+    Hooks,
+    VggtDescription,
+)
+from dens3r_ros.network.multiview.vggt.network import VggtNetwork
 from dens3r_ros.network.pairwise.description import (
     DescriptorSize,
     NetworkDescription,
     TransformerSize,
 )
 from dens3r_ros.network.pairwise.network import Network
+from dens3r_ros.network.parts.blocks import BlockSize
 from dens3r_ros.network.parts.dinov2 import DinoSize
 
 PREFIX = "random:"
@@ -43,34 +50,59 @@ DESCRIPTIONS = {
 
 
 def _any_view(
-    width: int, depth: int, start: int, hooks: Hooks, head: DenseSize
+    encoder: DinoSize, start: int, hooks: Hooks, layer_dims: tuple[int, int, int, int], width: int
 ) -> AnyViewDescription:
-    encoder = DinoSize(width, depth, width // 64, 4 * width, norm_epsilon=1e-5)
-    return AnyViewDescription(encoder, head, start, start, start, hooks)
+    return AnyViewDescription(
+        replace(encoder, norm_epsilon=1e-5),
+        DenseSize(layer_dims, width),
+        start,
+        start,
+        start,
+        hooks,
+    )
 
 
-ANY_VIEW = {
-    "da3-small": _any_view(384, 12, 4, (5, 7, 9, 11), DenseSize((48, 96, 192, 384), 64)),
-    "da3-base": _any_view(768, 12, 4, (5, 7, 9, 11), DenseSize((96, 192, 384, 768), 128)),
-    "da3-large": _any_view(1024, 24, 8, (11, 15, 19, 23), DenseSize((256, 512, 1024, 1024), 256)),
+_HOOKS, _DIMS = (5, 7, 9, 11), (256, 512, 1024, 1024)
+_LARGE = DinoSize(1024, 24, 16, 4096)
+_GIANT = DinoSize(1536, 40, 24, 4096, gated=True)
+OF_VIEWS: dict[str, AnyViewDescription | VggtDescription] = {
+    "da3-small": _any_view(DinoSize(384, 12, 6, 1536), 4, _HOOKS, (48, 96, 192, 384), 64),
+    "da3-base": _any_view(DinoSize(768, 12, 12, 3072), 4, _HOOKS, (96, 192, 384, 768), 128),
+    "da3-large": _any_view(_LARGE, 8, (11, 15, 19, 23), _DIMS, 256),
+    "da3-giant": _any_view(_GIANT, 13, (19, 27, 33, 39), _DIMS, 256),
+    "vggt-1b": VggtDescription(
+        encoder=replace(_LARGE, registers=4, resampling="size"),
+        block=BlockSize(1024, 16, 4096, 1e-5, qk_norm=True),
+        depth=24,
+        registers=4,
+        head=DenseSize(_DIMS, 256),
+        hooks=(4, 11, 17, 23),
+    ),
 }
 
 
 def random_network(name: str, seed: int = 0) -> AnyNetwork:
     """A published network's shape with random weights whose outputs stay of order one."""
-    if name not in DESCRIPTIONS and name not in ANY_VIEW:
-        known = ", ".join((*DESCRIPTIONS, *ANY_VIEW))
+    if name not in DESCRIPTIONS and name not in OF_VIEWS:
+        known = ", ".join((*DESCRIPTIONS, *OF_VIEWS))
         raise ValueError(f"no network is named {name!r}; there are {known}")
     with torch.device("meta"):
-        network = (
-            Network(DESCRIPTIONS[name]) if name in DESCRIPTIONS else AnyViewNetwork(ANY_VIEW[name])
-        )
+        network = _network(name)
     generator = torch.Generator().manual_seed(seed)
     weights = {
         key: _random(key, tensor.shape, generator) for key, tensor in network.state_dict().items()
     }
     network.load_state_dict(weights, assign=True)
     return network.eval().requires_grad_(False)
+
+
+def _network(name: str) -> AnyNetwork:
+    if name in DESCRIPTIONS:
+        return Network(DESCRIPTIONS[name])
+    described = OF_VIEWS[name]
+    if isinstance(described, VggtDescription):
+        return VggtNetwork(described)
+    return AnyViewNetwork(described)
 
 
 def _random(key: str, shape: torch.Size, generator: torch.Generator) -> Tensor:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from functools import partial
 
 import numpy as np
 import torch
+from scipy.spatial.transform import Rotation
 
 from dens3r_ros.engines.loading import load_any_network
 from dens3r_ros.engines.protocol import Features, Outputs
@@ -56,7 +58,8 @@ def bench_window(options: WindowBenchOptions, tell: Callable[[str], None]) -> di
         if number:
             tell(f"round {number} of {options.rounds}")
     height, width = engine.encode([_frame(0, options.size)])[0].placement.size
-    return _figures(seconds, options) | {"width": width, "height": height, **_machine(engine)}
+    figures = _figures(seconds, options) | {"width": width, "height": height, **_machine(engine)}
+    return figures | {"peak_mib": _peak_mib(engine.device), **_changes(engine, options)}
 
 
 def _stages(engine: ViewsEngine, options: WindowBenchOptions) -> dict[str, Callable[[], object]]:
@@ -79,6 +82,41 @@ def _stages(engine: ViewsEngine, options: WindowBenchOptions) -> dict[str, Calla
         "from_scratch": from_scratch,
         "fixed": lambda: matrix @ matrix,
     }
+
+
+def _changes(engine: ViewsEngine, options: WindowBenchOptions) -> dict[str, object]:
+    """What the number type changes in a window, beside float32; nothing where it is float32."""
+    if engine.info.precision == "fp32":
+        return {}
+    network = load_any_network(options.model)
+    assert isinstance(network, ViewsNetwork)
+    plain = ViewsEngine(network, TorchConfig(options.device, "fp32", max(options.size)))
+    frames = [_frame(seed, options.size) for seed in range(options.views)]
+    found, expected = (
+        one.decode_window(one.encode(frames), Outputs()).views for one in (engine, plain)
+    )
+    depths = [
+        (ours.points[..., 2] / theirs.points[..., 2] - 1).abs().flatten()
+        for ours, theirs in zip(found, expected, strict=True)
+    ]
+    change = torch.cat(depths).float().cpu().numpy()
+    turned = [
+        theirs.T_first_view[:3, :3].T @ ours.T_first_view[:3, :3]
+        for ours, theirs in zip(found, expected, strict=True)
+    ]
+    degrees = np.rad2deg(Rotation.from_matrix(np.stack(turned)).magnitude())
+    return {
+        "depth_change_percent_p50": 100 * float(np.median(change)),
+        "depth_change_percent_p99": 100 * float(np.quantile(change, 0.99)),
+        "rotation_change_deg_max": float(degrees.max()),
+    }
+
+
+def _peak_mib(device: torch.device) -> float:
+    """The most memory that was in use: of the GPU's, or the whole process's."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 def _pair(engine: ViewsEngine, kept: list[Features]) -> object:
