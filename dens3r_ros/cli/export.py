@@ -82,7 +82,7 @@ def _export_for_triton(
 
 
 def _network(model: str, out: Path, precision: str, size: Size | None) -> None:
-    """As ONNX; a network of many views, which has no export, as the checkpoint it is."""
+    """As ONNX; a network of many views, which PyTorch serves, as the checkpoint it is."""
     import shutil
 
     from dens3r_ros.engines.loading import load_any_network
