@@ -128,7 +128,7 @@ def reconstruct(
         options = _options(out, parameters, picks, asked, mode, live, resume)
         _check(options)
         if mode == "photos":
-            check_photos(opened[0].total, options)
+            check_photos(options)
         chosen = _engine(parameters, size, configured=config is not None)
     settings = {
         "input": ", ".join(one.name for one in opened),

@@ -29,6 +29,8 @@ _MISS = 6.0
 _FEWEST = 15
 """Sightings that agree, without which a photo is left out."""
 _ROUNDS = 3
+_BEST_SHIFT = 0.15
+"""Of the depth, between two photos by which it is to be found."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,23 @@ class Model:
     lenses: dict[int, Intrinsics]
     depths: dict[int, Depths]
     tied: list[tuple[int, int]]
+
+    def neighbours(self, most: int) -> list[tuple[int, int]]:
+        """Of every photo up to `most` of those tied to it, by which depth is told best: neither
+        from too near nor from too far."""
+        around: dict[int, list[int]] = defaultdict(list)
+        for a, b in self.tied:
+            around[a].append(b)
+            around[b].append(a)
+        pairs = []
+        for photo, others in sorted(around.items()):
+            depth = self.depths[photo].values
+            usual = float(np.median(depth)) if len(depth) else 1.0
+            at = self.T_world_camera[photo][:3, 3]
+            shift = [np.linalg.norm(self.T_world_camera[n][:3, 3] - at) / usual for n in others]
+            order = np.argsort(np.abs(np.log(np.maximum(shift, 1e-6) / _BEST_SHIFT)))
+            pairs += [(photo, others[n]) for n in order[:most]]
+        return pairs
 
 
 def models_of(
