@@ -88,9 +88,7 @@ def _lens(view: float, width: int, height: int) -> Intrinsics:
     return Intrinsics(focal, focal, 0.5 * (width - 1), 0.5 * (height - 1), width, height)
 
 
-def _standing(
-    seed: int, place: int, hall: np.ndarray, random: np.random.RandomState
-) -> np.ndarray:
+def _standing(seed: int, place: int, hall: np.ndarray, random: np.random.RandomState) -> np.ndarray:
     """(M, 4, 4) poses in a hall of all photos that are of it."""
     building = _hall(seed, place)
     found: list[np.ndarray] = []

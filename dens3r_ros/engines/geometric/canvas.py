@@ -16,9 +16,7 @@ from dens3r_ros.geometry.two_views.two_view import Cameras
 _LIKE_A = ("points_a", "confidence_a", "normals_a")
 
 
-def pair_of_shapes(
-    a: Features, b: Features, cameras: Cameras | None, outputs: Outputs
-) -> PairMaps:
+def pair_of_shapes(a: Features, b: Features, cameras: Cameras | None, outputs: Outputs) -> PairMaps:
     """Maps of two images of any shapes, each of its own image's."""
     sizes = a.placement.size, b.placement.size
     if sizes[0] == sizes[1]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -58,7 +58,7 @@ class Comparing(Protocol):
         ...
 
 
-class Recent:
+class Recent(Generic[T]):
     """What was made of the photos that were needed last."""
 
     def __init__(self, make: Callable[[int], T], most: int = _IN_MEMORY) -> None:
@@ -118,7 +118,7 @@ class ByKeypoints:
 
     def __init__(self, engine: Engine, album: Album, rough: bool) -> None:
         self._album, self.lenses = album, Lenses(engine, album, rough)
-        self._keypoints: Recent = Recent(self._made)
+        self._keypoints: Recent[Keypoints] = Recent(self._made)
         self._pixels: dict[int, np.ndarray] = {}
         self._votes: dict[int, list[tuple[int, float]]] = {}
 
@@ -154,9 +154,7 @@ class ByKeypoints:
         a, b = (self._keypoints(n) for n in pair)
         ids_a, ids_b = matched(a, b)
         size = self.lenses.placement(pair[0]).size
-        found = shared_focal(
-            a.pixels[ids_a].astype(float), b.pixels[ids_b].astype(float), size
-        )
+        found = shared_focal(a.pixels[ids_a].astype(float), b.pixels[ids_b].astype(float), size)
         if found is not None:
             self._votes[group].append((found[1], found[0] / max(size)))
 
@@ -177,7 +175,7 @@ class ByPointmaps:
         self._engine, self._album, self._least = engine, album, least
         self.lenses, self._maps = Lenses(engine, album, rough), maps
         self._known = not rough
-        self._features: Recent = Recent(self._encoded)
+        self._features: Recent[Features] = Recent(self._encoded)
         self._fitted: dict[int, CameraEstimate] = {}
 
     def _encoded(self, number: int) -> Features:
@@ -225,10 +223,20 @@ class ByPointmaps:
 def _predicted(prediction: PairPrediction, least: float) -> PredictedPair:
     def array(name: str) -> np.ndarray | None:
         maps = getattr(prediction, name)
-        return None if maps is None else maps[0].float().cpu().numpy()
+        return None if maps is None else np.asarray(maps[0].float().cpu())
 
-    names = ("points_a", "points_b", "confidence_a", "confidence_b")
-    needed = [array(name) for name in names]
-    if any(one is None for one in needed):
-        raise ValueError("the engine gives no points of both photos of a pair")
-    return PredictedPair(*needed, array("descriptors_a"), array("descriptors_b"), least)  # type: ignore[arg-type]
+    def needed(name: str) -> np.ndarray:
+        found = array(name)
+        if found is None:
+            raise ValueError(f"the engine gives no {name} of a pair of photos")
+        return found
+
+    return PredictedPair(
+        needed("points_a"),
+        needed("points_b"),
+        needed("confidence_a"),
+        needed("confidence_b"),
+        array("descriptors_a"),
+        array("descriptors_b"),
+        least,
+    )

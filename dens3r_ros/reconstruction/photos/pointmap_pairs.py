@@ -117,9 +117,7 @@ def _landing(
     return np.where(same[:, None], there, np.nan)
 
 
-def _by_descriptors(
-    mine: np.ndarray, others: np.ndarray, at: np.ndarray, step: int
-) -> np.ndarray:
+def _by_descriptors(mine: np.ndarray, others: np.ndarray, at: np.ndarray, step: int) -> np.ndarray:
     """The same by descriptors, of anchors that come back to themselves."""
     maps = torch.from_numpy(mine), torch.from_numpy(others)
     found = fast_reciprocal_matches(*maps, subsample=step, tolerance=_TOLERANCE)

@@ -44,7 +44,7 @@ def likeness_by_words(features: Sequence[np.ndarray], codebook: np.ndarray) -> n
 
 
 def first_pairs(alike: np.ndarray, keys: int = KEYS, neighbours: int = NEIGHBOURS) -> list[Pair]:
-    """Pairs to begin with: some `neighbours` for each photo, so that work grows as the photos do."""
+    """Pairs to begin with: some `neighbours` for each photo, so that work grows as photos do."""
     if len(alike) < 2:
         return []
     first = int(alike.sum(1).argmax())

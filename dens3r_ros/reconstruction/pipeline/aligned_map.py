@@ -93,9 +93,7 @@ def mapped_photos(
     T_map_world = T_map_first @ np.linalg.inv(T[first]) if first is not None else np.eye(4)
     poses = {photo: T_map_world @ T[photo] for photo in sorted(T)}
     edges = _edges(aligned.model.tied, poses, depth)
-    whole = SavedMap(
-        info, info.metric, levelled_by, max(poses) + 1, poses, edges, records, saved
-    )
+    whole = SavedMap(info, info.metric, levelled_by, max(poses) + 1, poses, edges, records, saved)
     unsure = frozenset() if aligned.calibrated else frozenset(lenses)
     return Mapped(whole, lenses, unsure, tally)
 

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from dens3r_ros.engines.protocol import Engine, Outputs
+from dens3r_ros.engines.protocol import Engine, Features, Outputs
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.places.place_descriptor import (
     PlaceDescriptor,
@@ -230,11 +230,11 @@ class PhotoRun:
     def _decode(self, model: Model) -> None:
         """Depth of a model's photos by pairs of neighbours, with the lenses that were found."""
 
-        def encoded(photo: int) -> object:
+        def encoded(photo: int) -> Features:
             lens = at_input(model.lenses[photo], self._comparing.lenses.placement(photo))
             return self._engine.encode([self._album.frame(photo, lens)])[0]
 
-        features: Recent = Recent(encoded)
+        features = Recent(encoded)
         pairs = model.neighbours(_DENSE_PAIRS)
         began = time.monotonic()
         with self._following("pairs for depth", float(len(pairs))) as tell:

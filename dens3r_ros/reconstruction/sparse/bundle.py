@@ -145,7 +145,9 @@ def _step(
     H = (J.T @ J).tocsr()
     held = np.zeros(H.shape[0])
     held[:6] = _HELD
-    held[6 * len(scene.R) :] = np.where(problem.spread > 0, 1 / problem.spread.clip(1e-6) ** 2, _HELD)
+    held[6 * len(scene.R) :] = np.where(
+        problem.spread > 0, 1 / problem.spread.clip(1e-6) ** 2, _HELD
+    )
     g = J.T @ off
     g[6 * len(scene.R) :] += held[6 * len(scene.R) :] * scene.log_focal
     extra = damping * H.diagonal() + held + 1e-9 * H.diagonal().max()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A first guess of where photos stand: directions, units, positions, each averaged over all pairs."""
+"""A first guess of where photos stand: directions, units and positions, averaged over pairs."""
 
 from __future__ import annotations
 

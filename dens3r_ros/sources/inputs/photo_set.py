@@ -85,6 +85,18 @@ def at_size(frame: Frame, size: tuple[int, int]) -> Frame:
     return replace(frame, image=image, intrinsics=lens)
 
 
+def plain_images(named: Sequence[str]) -> list[Path] | None:
+    """The images, where that is all that was named: one folder of them, or images of one folder."""
+    paths = [Path(one).expanduser() for one in named]
+    if len(paths) == 1 and paths[0].is_dir():
+        sequence = (paths[0] / "rgb.txt").exists() or (paths[0] / "mav0").is_dir()
+        bag = (paths[0] / "metadata.yaml").exists()
+        return None if sequence or bag else image_files(paths[0]) or None
+    images = all(path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES for path in paths)
+    together = len({path.resolve().parent for path in paths}) == 1
+    return paths if images and together else None
+
+
 def open_photos(named: Sequence[str]) -> PhotoSet:
     """The photos of one folder, or of the images that were named; SourceError where that is
     anything else."""
