@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""If these fail, the work of a collection grows with the square of its photos, a run that is resumed
-compares everything again, or photos of a wall are joined by chance."""
+"""If these fail, the work of a collection grows with the square of its photos, a run that goes on
+compares everything again, or photos of two places are joined by chance."""
 
 from __future__ import annotations
 
