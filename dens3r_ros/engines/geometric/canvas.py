@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 
@@ -13,7 +11,7 @@ from dens3r_ros.engines.geometric.pair import PairMaps, pair_maps
 from dens3r_ros.engines.protocol import Features, Outputs
 from dens3r_ros.geometry.two_views.two_view import Cameras
 
-_LIKE_A = ("points_a", "confidence_a", "normals_a")
+_MAPS = ("points_a", "points_b", "confidence_a", "confidence_b", "normals_a", "normals_b")
 
 
 def pair_of_shapes(a: Features, b: Features, cameras: Cameras | None, outputs: Outputs) -> PairMaps:
@@ -23,14 +21,22 @@ def pair_of_shapes(a: Features, b: Features, cameras: Cameras | None, outputs: O
         return pair_maps(a.data, b.data, cameras, outputs)
     canvas = max(sizes[0][0], sizes[1][0]), max(sizes[0][1], sizes[1][1])
     found = pair_maps(_grown(a, canvas), _grown(b, canvas), cameras, outputs)
-    maps = {}
-    for name, value in vars(found).items():
-        rows, columns = sizes[0] if name in _LIKE_A else sizes[1]
-        maps[name] = None if value is None else np.ascontiguousarray(value[:rows, :columns])
-    x, y = maps["pixels_b_in_a"][..., 0], maps["pixels_b_in_a"][..., 1]
-    there = (x < sizes[0][1] - 0.5) & (y < sizes[0][0] - 0.5)
-    maps["pixels_confidence"] = np.where(there, maps["pixels_confidence"], np.float32(1))
-    return replace(found, **maps)
+    cut = {name: _cut(found, name, sizes) for name in _MAPS}
+    (height, width), landed = sizes[0], found.pixels_b_in_a[: sizes[1][0], : sizes[1][1]]
+    there = (landed[..., 0] < width - 0.5) & (landed[..., 1] < height - 0.5)
+    sure = found.pixels_confidence[: sizes[1][0], : sizes[1][1]]
+    return PairMaps(
+        pixels_b_in_a=np.ascontiguousarray(landed),
+        pixels_confidence=np.where(there, sure, np.float32(1)),
+        **cut,
+    )
+
+
+def _cut(found: PairMaps, name: str, sizes: tuple[tuple[int, int], ...]) -> np.ndarray | None:
+    """A map without what was added to its image."""
+    rows, columns = sizes[0] if name.endswith("_a") else sizes[1]
+    whole = getattr(found, name)
+    return None if whole is None else np.ascontiguousarray(whole[:rows, :columns])
 
 
 def _grown(features: Features, canvas: tuple[int, int]) -> ImageFeatures:

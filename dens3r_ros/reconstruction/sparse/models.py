@@ -128,8 +128,8 @@ def _problem(
         mine = ids[:, 0] == n
         which = ids[mine, 1]
         pixels[mine] = collection.anchors[photo][which]
-        known = state.depths[photo]
-        depth[mine] = known.values[np.searchsorted(known.ids, which)]
+        told = state.depths[photo]
+        depth[mine] = told.values[np.searchsorted(told.ids, which)]
     cameras = [collection.cameras[photo] for photo in state.photos]
     groups, group = np.unique([camera.group for camera in cameras], return_inverse=True)
     spread = np.array([max(c.spread for c in cameras if c.group == g) for g in groups])

@@ -20,7 +20,7 @@ def pieces(photos: Sequence[int], edges: Iterable[tuple[int, int]]) -> list[list
     shape = len(place), len(place)
     ties = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape)
     which = connected_components(ties, directed=False)[1]
-    groups = [[photos[n] for n in np.flatnonzero(which == k)] for k in range(which.max() + 1)]
+    groups = [[photos[int(n)] for n in np.flatnonzero(which == k)] for k in range(which.max() + 1)]
     return sorted(groups, key=len, reverse=True)
 
 
