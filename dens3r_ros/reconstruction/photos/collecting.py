@@ -14,7 +14,7 @@ from dens3r_ros.reconstruction.photos.retrieval import (
     likeness,
     more_pairs,
 )
-from dens3r_ros.reconstruction.sparse.measured import Collection, Measured
+from dens3r_ros.reconstruction.sparse.measured import Collection, MeasuredPair
 
 _ROUNDS = 2
 """Of further comparisons after the first ones."""
@@ -33,7 +33,7 @@ def collected(
     done of how many, and may raise to stop."""
     alike, count = likeness(places), len(places)
     pairs = first_pairs(alike)
-    found: dict[Pair, list[Measured]] = {}
+    found: dict[Pair, list[MeasuredPair]] = {}
     _compare(good_order(count, pairs), comparing, files, found, on_pair)
     if isinstance(comparing, ByKeypoints) and _learned(comparing, found):
         _compare(good_order(count, pairs), comparing, None, found, on_pair)
@@ -56,7 +56,7 @@ def _compare(
     pairs: Sequence[Pair],
     comparing: Comparing,
     files: PairFiles | None,
-    found: dict[Pair, list[Measured]],
+    found: dict[Pair, list[MeasuredPair]],
     on_pair: OnPair,
 ) -> None:
     for done, pair in enumerate(pairs):
@@ -69,7 +69,7 @@ def _compare(
         on_pair(done + 1, len(pairs))
 
 
-def _learned(comparing: ByKeypoints, found: dict[Pair, list[Measured]]) -> bool:
+def _learned(comparing: ByKeypoints, found: dict[Pair, list[MeasuredPair]]) -> bool:
     """Whether pairs told lenses that were not known: all are then compared anew."""
     tied = [pair for pair, measured in found.items() if measured]
     for pair in sorted(tied, key=lambda pair: -found[pair][0].support):

@@ -19,7 +19,7 @@ from dens3r_ros.network.prediction import PairPrediction
 from dens3r_ros.reconstruction.photos.album import Album
 from dens3r_ros.reconstruction.photos.grid import grid_pixels
 from dens3r_ros.reconstruction.photos.keypoint_pairs import (
-    Keypoints,
+    PhotoKeypoints,
     keypoints_of,
     matched,
     measured_by_keypoints,
@@ -27,7 +27,7 @@ from dens3r_ros.reconstruction.photos.keypoint_pairs import (
 )
 from dens3r_ros.reconstruction.photos.pair_maps import PairMapFiles
 from dens3r_ros.reconstruction.photos.pointmap_pairs import PredictedPair, measured_by_points
-from dens3r_ros.reconstruction.sparse.measured import Measured, PhotoCamera
+from dens3r_ros.reconstruction.sparse.measured import MeasuredPair, PhotoCamera
 
 _IN_MEMORY = 32
 """Photos whose encodings are kept."""
@@ -45,7 +45,7 @@ T = TypeVar("T")
 class Comparing(Protocol):
     """A way to compare photos."""
 
-    def compare(self, pair: Pair) -> list[Measured]:
+    def compare(self, pair: Pair) -> list[MeasuredPair]:
         """What two photos say of each other; empty where they do not show the same."""
         ...
 
@@ -118,11 +118,11 @@ class ByKeypoints:
 
     def __init__(self, engine: Engine, album: Album, rough: bool) -> None:
         self._album, self.lenses = album, Lenses(engine, album, rough)
-        self._keypoints: Recent[Keypoints] = Recent(self._made)
+        self._keypoints: Recent[PhotoKeypoints] = Recent(self._made)
         self._pixels: dict[int, np.ndarray] = {}
         self._votes: dict[int, list[tuple[int, float]]] = {}
 
-    def _made(self, number: int) -> Keypoints:
+    def _made(self, number: int) -> PhotoKeypoints:
         size = self.lenses.placement(number).size
         return keypoints_of(self._album.frame(number).image, size)
 
@@ -136,7 +136,7 @@ class ByKeypoints:
         """See `Comparing`."""
         return self.lenses.camera(number)
 
-    def compare(self, pair: Pair) -> list[Measured]:
+    def compare(self, pair: Pair) -> list[MeasuredPair]:
         """See `Comparing`."""
         points = self._keypoints(pair[0]), self._keypoints(pair[1])
         matches = matched(*points)
@@ -198,7 +198,7 @@ class ByPointmaps:
         lens = replace(told.lens, fx=focal, fy=focal)
         return PhotoCamera(lens, 1_000_000 + number, _VOTED)
 
-    def compare(self, pair: Pair) -> list[Measured]:
+    def compare(self, pair: Pair) -> list[MeasuredPair]:
         """See `Comparing`."""
         a, b = (self._features(number) for number in pair)
         kinds = "ab" if self._engine.info.descriptors else ""

@@ -12,7 +12,7 @@ import poselib
 
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.two_views.turning import best_rotation
-from dens3r_ros.reconstruction.sparse.measured import Depths, Measured, Sightings
+from dens3r_ros.reconstruction.sparse.measured import AnchorSightings, Depths, MeasuredPair
 
 SIDE = 1280
 """Long side at which keypoints are looked for: smaller ones are lost from afar."""
@@ -30,14 +30,14 @@ _ONE_SPOT = 3.0
 
 
 @dataclass(frozen=True, eq=False)
-class Keypoints:
+class PhotoKeypoints:
     """pixels (N, 2) float32 of the engine's image; descriptors (N, 128) uint8."""
 
     pixels: np.ndarray
     descriptors: np.ndarray
 
 
-def keypoints_of(image: np.ndarray, size: tuple[int, int]) -> Keypoints:
+def keypoints_of(image: np.ndarray, size: tuple[int, int]) -> PhotoKeypoints:
     """SIFT of an (H, W, 3) uint8 RGB image that the engine sees at (height, width)."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     shrink = min(1.0, SIDE / max(grey.shape))
@@ -47,17 +47,17 @@ def keypoints_of(image: np.ndarray, size: tuple[int, int]) -> Keypoints:
         grey, np.ones_like(grey)
     )
     if not found:
-        return Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8))
+        return PhotoKeypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8))
     pixels, first = np.unique(cv2.KeyPoint.convert(found), axis=0, return_index=True)
     stretch = np.array(size[::-1]) / np.array(grey.shape[::-1])
     pixels = (pixels + 0.5) * stretch - 0.5
     descriptors = raw[first]
     # Square roots of the histograms compare better than the histograms (Hellinger distance).
     root = np.sqrt(descriptors / np.maximum(descriptors.sum(1, keepdims=True), 1e-6))
-    return Keypoints(pixels.astype(np.float32), np.rint(255 * root).astype(np.uint8))
+    return PhotoKeypoints(pixels.astype(np.float32), np.rint(255 * root).astype(np.uint8))
 
 
-def matched(a: Keypoints, b: Keypoints) -> tuple[np.ndarray, np.ndarray]:
+def matched(a: PhotoKeypoints, b: PhotoKeypoints) -> tuple[np.ndarray, np.ndarray]:
     """(M,) keypoints of a and of b that are clearly each other's likeliest."""
     if min(len(a.pixels), len(b.pixels)) < 2:
         return np.zeros(0, int), np.zeros(0, int)
@@ -91,10 +91,10 @@ def shared_focal(
 def measured_by_keypoints(
     a: int,
     b: int,
-    points: tuple[Keypoints, Keypoints],
+    points: tuple[PhotoKeypoints, PhotoKeypoints],
     matches: tuple[np.ndarray, np.ndarray],
     cameras: tuple[Intrinsics, Intrinsics],
-) -> Measured | None:
+) -> MeasuredPair | None:
     """The comparison; None where too few matches agree with one motion."""
     ids_a, ids_b = matches
     if len(ids_a) < _FEWEST:
@@ -118,7 +118,7 @@ def measured_by_keypoints(
         T_b_a[:3, :3] = turned
     depth_a, depth_b, known = _triangulated(pixels_a, pixels_b, K_a, K_b, T_b_a)
     known &= shifted
-    return Measured(
+    return MeasuredPair(
         a,
         b,
         np.linalg.inv(T_b_a),
@@ -127,8 +127,8 @@ def measured_by_keypoints(
         Depths(ids_a[known], depth_a[known]),
         Depths(ids_b[known], depth_b[known]),
         (
-            Sightings(b, a, ids_b, pixels_a.astype(np.float32)),
-            Sightings(a, b, ids_a, pixels_b.astype(np.float32)),
+            AnchorSightings(b, a, ids_b, pixels_a.astype(np.float32)),
+            AnchorSightings(a, b, ids_a, pixels_b.astype(np.float32)),
         ),
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dens3r_ros.reconstruction.sparse.measured import Depths, Measured, Sightings
+from dens3r_ros.reconstruction.sparse.measured import AnchorSightings, Depths, MeasuredPair
 
 Pair = tuple[int, int]
 
@@ -29,7 +29,7 @@ class PairFiles:
         """Whether it was compared."""
         return self.path(pair).is_file()
 
-    def put(self, pair: Pair, measured: Sequence[Measured]) -> None:
+    def put(self, pair: Pair, measured: Sequence[MeasuredPair]) -> None:
         """Keep what was found, which may be nothing."""
         arrays: dict[str, np.ndarray] = {}
         told = []
@@ -47,16 +47,19 @@ class PairFiles:
             np.savez(file, told=np.array(json.dumps(told)), **arrays)  # type: ignore[arg-type]
         part.replace(self.path(pair))
 
-    def get(self, pair: Pair) -> list[Measured]:
+    def get(self, pair: Pair) -> list[MeasuredPair]:
         """What was found."""
         with np.load(self.path(pair)) as kept:
             return [_read(kept, n, *told) for n, told in enumerate(json.loads(str(kept["told"])))]
 
 
-def _read(kept: np.lib.npyio.NpzFile, n: int, a: int, b: int, support: int, far: bool) -> Measured:
+def _read(
+    kept: np.lib.npyio.NpzFile, n: int, a: int, b: int, support: int, far: bool
+) -> MeasuredPair:
     depths = [Depths(kept[f"ids_{x}{n}"], kept[f"depth_{x}{n}"].astype(float)) for x in "ab"]
     ends = (b, a), (a, b)
     seen = tuple(
-        Sightings(*end, kept[f"seen{n}_{m}"], kept[f"there{n}_{m}"]) for m, end in enumerate(ends)
+        AnchorSightings(*end, kept[f"seen{n}_{m}"], kept[f"there{n}_{m}"])
+        for m, end in enumerate(ends)
     )
-    return Measured(a, b, kept[f"T{n}"], support, bool(far), depths[0], depths[1], seen)
+    return MeasuredPair(a, b, kept[f"T{n}"], support, bool(far), depths[0], depths[1], seen)

@@ -12,7 +12,7 @@ import torch
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.matching import fast_reciprocal_matches
 from dens3r_ros.reconstruction.photos.grid import grid_pixels, grid_step
-from dens3r_ros.reconstruction.sparse.measured import Depths, Measured, Sightings
+from dens3r_ros.reconstruction.sparse.measured import AnchorSightings, Depths, MeasuredPair
 
 _FEWEST = 20
 _SHARE = 0.04
@@ -44,7 +44,7 @@ class PredictedPair:
 
 def measured_by_points(
     a: int, b: int, pair: PredictedPair, camera_a: Intrinsics, camera_b: Intrinsics
-) -> Measured | None:
+) -> MeasuredPair | None:
     """The comparison; None where the photos do not show the same."""
     T_b_a = _pose_of_b(pair, camera_b)
     if T_b_a is None:
@@ -72,7 +72,7 @@ def measured_by_points(
         return None
     shift = np.linalg.norm(T_b_a[:3, 3]) / np.median(depths[1].values)
     T_a_b = np.linalg.inv(T_b_a)
-    return Measured(a, b, T_a_b, support, bool(shift > _LEAST_SHIFT), *depths, sightings)
+    return MeasuredPair(a, b, T_a_b, support, bool(shift > _LEAST_SHIFT), *depths, sightings)
 
 
 def _pose_of_b(pair: PredictedPair, camera: Intrinsics) -> np.ndarray | None:
@@ -130,12 +130,12 @@ def _by_descriptors(mine: np.ndarray, others: np.ndarray, at: np.ndarray, step: 
 
 def _sightings(
     anchor: int, other: int, there: np.ndarray, sure: np.ndarray, sure_there: np.ndarray
-) -> Sightings:
+) -> AnchorSightings:
     seen = np.isfinite(there).all(1) & sure
     x, y = np.rint(np.where(seen[:, None], there, 0)).astype(int).T
     height, width = sure_there.shape
     seen &= sure_there[y.clip(0, height - 1), x.clip(0, width - 1)]
-    return Sightings(anchor, other, np.flatnonzero(seen), there[seen].astype(np.float32))
+    return AnchorSightings(anchor, other, np.flatnonzero(seen), there[seen].astype(np.float32))
 
 
 def _depths(at: np.ndarray, points: np.ndarray, sure: np.ndarray) -> Depths:

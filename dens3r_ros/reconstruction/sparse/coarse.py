@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dens3r_ros.reconstruction.sparse.measured import Depths, Measured
+from dens3r_ros.reconstruction.sparse.measured import Depths, MeasuredPair
 from dens3r_ros.reconstruction.sparse.pieces import pieces, within
 from dens3r_ros.reconstruction.sparse.positions import anchor_depths, centres, units
 from dens3r_ros.reconstruction.sparse.rotations import averaged, contradicted, misses
@@ -30,9 +30,9 @@ class Coarse:
     depths: dict[int, Depths]
 
 
-def believed(measured: Sequence[Measured]) -> list[Measured]:
+def believed(measured: Sequence[MeasuredPair]) -> list[MeasuredPair]:
     """Those that triangles of rotations do not contradict."""
-    best: dict[tuple[int, int], Measured] = {}
+    best: dict[tuple[int, int], MeasuredPair] = {}
     for one in measured:
         key = min(one.a, one.b), max(one.a, one.b)
         if key not in best or one.support > best[key].support:
@@ -45,7 +45,7 @@ def believed(measured: Sequence[Measured]) -> list[Measured]:
     return [one for one in measured if (min(one.a, one.b), max(one.a, one.b)) not in wrong]
 
 
-def coarse_scene(photos: list[int], measured: Sequence[Measured]) -> Coarse | None:
+def coarse_scene(photos: list[int], measured: Sequence[MeasuredPair]) -> Coarse | None:
     """The largest group of photos that pairs place among each other; None where no two are."""
     found = _directed(photos, measured)
     if found is None:
@@ -72,8 +72,8 @@ def coarse_scene(photos: list[int], measured: Sequence[Measured]) -> Coarse | No
 
 
 def _directed(
-    photos: list[int], measured: Sequence[Measured]
-) -> tuple[list[int], np.ndarray, list[Measured]] | None:
+    photos: list[int], measured: Sequence[MeasuredPair]
+) -> tuple[list[int], np.ndarray, list[MeasuredPair]] | None:
     """The largest group whose directions agree, those, and the pairs that say so."""
     while True:
         photos = pieces(photos, ((one.a, one.b) for one in measured))[0]
@@ -91,6 +91,6 @@ def _directed(
         measured = [one for one, fits in zip(measured, good, strict=True) if fits]
 
 
-def _numbered(measured: Sequence[Measured], photos: list[int]) -> list[Measured]:
+def _numbered(measured: Sequence[MeasuredPair], photos: list[int]) -> list[MeasuredPair]:
     number = {photo: n for n, photo in enumerate(photos)}
     return [replace(one, a=number[one.a], b=number[one.b]) for one in measured]

@@ -15,7 +15,7 @@ from dens3r_ros.geometry.camera import Intrinsics
 
 
 @dataclass(frozen=True, eq=False)
-class Sightings:
+class AnchorSightings:
     """Anchors (M,) of photo `anchor` as photo `other` sees them, at pixels `there` (M, 2)."""
 
     anchor: int
@@ -33,7 +33,7 @@ class Depths:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class MeasuredPair:
     """One comparison of photos a and b, in a unit of its own.
 
     T_a_b (4, 4) takes points of b to a; `support` matches agree with it; where `shifted` is false
@@ -48,7 +48,7 @@ class Measured:
     shifted: bool
     depth_a: Depths
     depth_b: Depths
-    seen: tuple[Sightings, ...]
+    seen: tuple[AnchorSightings, ...]
 
     def depth_of(self, photo: int) -> Depths:
         """Of the one or the other photo."""
@@ -72,5 +72,5 @@ class Collection:
 
     cameras: Mapping[int, PhotoCamera]
     anchors: Mapping[int, np.ndarray]
-    measured: Sequence[Measured]
+    measured: Sequence[MeasuredPair]
     metric: bool = False

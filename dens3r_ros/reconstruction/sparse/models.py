@@ -17,7 +17,12 @@ from dens3r_ros.reconstruction.sparse.bundle import (
     solve,
 )
 from dens3r_ros.reconstruction.sparse.coarse import Coarse, believed, coarse_scene
-from dens3r_ros.reconstruction.sparse.measured import Collection, Depths, Measured, Sightings
+from dens3r_ros.reconstruction.sparse.measured import (
+    AnchorSightings,
+    Collection,
+    Depths,
+    MeasuredPair,
+)
 from dens3r_ros.reconstruction.sparse.placing import placed_by_points
 
 _ANY_WEIGHT = 1.0
@@ -27,7 +32,7 @@ _MOST_SIGHTINGS = 150_000
 _MISS = 6.0
 """Pixels that a sighting may be off and still speak for its photo."""
 _FEWEST = 15
-"""Sightings that agree, without which a photo is left out."""
+"""AnchorSightings that agree, without which a photo is left out."""
 _ROUNDS = 3
 _BEST_SHIFT = 0.15
 """Of the depth, between two photos by which it is to be found."""
@@ -85,7 +90,7 @@ def models_of(
     return sorted(found, key=lambda model: len(model.photos), reverse=True)
 
 
-def _refined(collection: Collection, coarse: Coarse, measured: Sequence[Measured]) -> Model:
+def _refined(collection: Collection, coarse: Coarse, measured: Sequence[MeasuredPair]) -> Model:
     state, problem = coarse, None
     focals: dict[int, float] = {}
     for round_ in range(_ROUNDS):
@@ -107,7 +112,7 @@ def _refined(collection: Collection, coarse: Coarse, measured: Sequence[Measured
 def _problem(
     collection: Collection,
     state: Coarse,
-    measured: Sequence[Measured],
+    measured: Sequence[MeasuredPair],
     focals: dict[int, float],
 ) -> tuple[BundleProblem | None, BundleScene | None, np.ndarray]:
     """What the bundle takes; and (A, 2) photo and number of each anchor."""
@@ -150,7 +155,7 @@ def _problem(
     return problem, BundleScene(state.R, state.c, start, 1 / depth), ids
 
 
-def _thinned(seen: list[Sightings]) -> list[Sightings]:
+def _thinned(seen: list[AnchorSightings]) -> list[AnchorSightings]:
     """Fewer of the pairs that have many, so that no more than `_MOST_SIGHTINGS` are left."""
     counts = np.array([len(one.ids) for one in seen])
     if counts.sum() <= _MOST_SIGHTINGS:
@@ -193,7 +198,10 @@ def _focals(
 
 
 def _model(
-    collection: Collection, state: Coarse, measured: Sequence[Measured], focals: dict[int, float]
+    collection: Collection,
+    state: Coarse,
+    measured: Sequence[MeasuredPair],
+    focals: dict[int, float],
 ) -> Model:
     T = np.tile(np.eye(4), (len(state.photos), 1, 1))
     T[:, :3, :3], T[:, :3, 3] = state.R, state.c

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from dens3r_ros.reconstruction.sparse.measured import Measured
+from dens3r_ros.reconstruction.sparse.measured import MeasuredPair
 
 
 def pieces(photos: Sequence[int], edges: Iterable[tuple[int, int]]) -> list[list[int]]:
@@ -24,7 +24,7 @@ def pieces(photos: Sequence[int], edges: Iterable[tuple[int, int]]) -> list[list
     return sorted(groups, key=len, reverse=True)
 
 
-def within(measured: Iterable[Measured], photos: Iterable[int]) -> list[Measured]:
+def within(measured: Iterable[MeasuredPair], photos: Iterable[int]) -> list[MeasuredPair]:
     """Comparisons of two of the photos."""
     inside = set(photos)
     return [one for one in measured if one.a in inside and one.b in inside]

@@ -10,7 +10,12 @@ import numpy as np
 import poselib
 
 from dens3r_ros.reconstruction.sparse.coarse import Coarse
-from dens3r_ros.reconstruction.sparse.measured import Collection, Depths, Measured, Sightings
+from dens3r_ros.reconstruction.sparse.measured import (
+    AnchorSightings,
+    Collection,
+    Depths,
+    MeasuredPair,
+)
 
 _PIXELS = 4.0
 _FEWEST, _SHARE = 20, 0.4
@@ -21,13 +26,13 @@ _SEARCH = {"max_reproj_error": _PIXELS, "seed": 0, "max_iterations": 2000, "min_
 def placed_by_points(
     collection: Collection,
     state: Coarse,
-    measured: Sequence[Measured],
+    measured: Sequence[MeasuredPair],
     focals: dict[int, float],
 ) -> Coarse:
     """The same with more photos, and depth of their anchors where a pair with one of the model
     knows it."""
     number = {photo: n for n, photo in enumerate(state.photos)}
-    seen: dict[int, list[Sightings]] = defaultdict(list)
+    seen: dict[int, list[AnchorSightings]] = defaultdict(list)
     for one in measured:
         for sighting in one.seen:
             if sighting.anchor in number and sighting.other not in number:
@@ -47,7 +52,7 @@ def placed_by_points(
 def _points(
     collection: Collection,
     state: Coarse,
-    sightings: list[Sightings],
+    sightings: list[AnchorSightings],
     number: dict[int, int],
     focals: dict[int, float],
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from scipy.sparse import coo_array, diags_array
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import lsqr, spsolve
 
-from dens3r_ros.reconstruction.sparse.measured import Depths, Measured
+from dens3r_ros.reconstruction.sparse.measured import Depths, MeasuredPair
 
 _FEWEST = 6
 """Anchors of which two pairs must know depth for their units to be compared."""
@@ -21,7 +21,7 @@ _ROUNDS = 12
 _LEAST_SPREAD = 0.02
 
 
-def units(measured: Sequence[Measured]) -> np.ndarray:
+def units(measured: Sequence[MeasuredPair]) -> np.ndarray:
     """(M,) what each pair's lengths are to be multiplied with, NaN for those that share no depth
     with most others; their geometric mean is 1."""
     first, second, ratios, weights = _compared(measured)
@@ -39,7 +39,7 @@ def units(measured: Sequence[Measured]) -> np.ndarray:
 
 
 def _compared(
-    measured: Sequence[Measured],
+    measured: Sequence[MeasuredPair],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Pairs of comparisons, the logarithm of the first one's depth over the second one's, and how
     much that tells."""
@@ -90,7 +90,7 @@ def _least_squares(
 
 
 def centres(
-    count: int, measured: Sequence[Measured], scales: np.ndarray, R: np.ndarray
+    count: int, measured: Sequence[MeasuredPair], scales: np.ndarray, R: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """(count, 3) where photos of directions R stand, the first at the origin, and by what share of
     its own length each comparison's shift (M,) misses that. All hang together."""
@@ -119,13 +119,13 @@ def centres(
     return at - at[0], off
 
 
-def _usual_depth(one: Measured) -> float:
+def _usual_depth(one: MeasuredPair) -> float:
     known = np.append(one.depth_a.values, one.depth_b.values)
     return float(np.median(known)) if len(known) else float(np.linalg.norm(one.T_a_b[:3, 3]))
 
 
 def anchor_depths(
-    measured: Sequence[Measured], scales: np.ndarray, photos: Sequence[int]
+    measured: Sequence[MeasuredPair], scales: np.ndarray, photos: Sequence[int]
 ) -> dict[int, Depths]:
     """Of every photo the anchors whose depth any of its pairs knows, and the median of it."""
     ids: dict[int, list[np.ndarray]] = defaultdict(list)

@@ -12,11 +12,11 @@ from dens3r_ros.evaluation.localising import similarity_of_poses
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.rotation import turn
 from dens3r_ros.reconstruction.sparse.measured import (
+    AnchorSightings,
     Collection,
     Depths,
-    Measured,
+    MeasuredPair,
     PhotoCamera,
-    Sightings,
 )
 from dens3r_ros.reconstruction.sparse.models import models_of
 
@@ -53,8 +53,8 @@ def collection(T: np.ndarray, random: np.random.RandomState, off: float = 1.0) -
             T_a_b[:3, 3] *= unit
             noisy = [view[0] + random.normal(0, 0.3, (len(points), 2)) for view in views]
             depths = [Depths(ids, unit * views[n][1]) for n in (a, b)]
-            sightings = Sightings(b, a, ids, noisy[a]), Sightings(a, b, ids, noisy[b])
-            measured.append(Measured(a, b, T_a_b, 120, True, *depths, sightings))
+            sightings = AnchorSightings(b, a, ids, noisy[a]), AnchorSightings(a, b, ids, noisy[b])
+            measured.append(MeasuredPair(a, b, T_a_b, 120, True, *depths, sightings))
     believed = Intrinsics(300 * off, 300 * off, 159.5, 119.5, 320, 240)
     camera = PhotoCamera(believed, 0, 0.0 if off == 1 else 0.2)
     cameras = dict.fromkeys(range(len(T)), camera)
@@ -96,7 +96,7 @@ def test_a_wrong_pair_misleads_nobody() -> None:
     T = poses(12, random)
     given = collection(T, random)
     wrong = [
-        Measured(one.a, one.b, turned(one.T_a_b), 90, True, one.depth_a, one.depth_b, one.seen)
+        MeasuredPair(one.a, one.b, turned(one.T_a_b), 90, True, one.depth_a, one.depth_b, one.seen)
         if n % 9 == 4
         else one
         for n, one in enumerate(given.measured)
