@@ -16,6 +16,7 @@ from dens3r_ros.cli.common.size import ImageSize, Size
 from dens3r_ros.cli.evaluating.alignment import alignment
 from dens3r_ros.cli.evaluating.cloud import cloud
 from dens3r_ros.cli.evaluating.parity import parity
+from dens3r_ros.cli.evaluating.photos import photos
 from dens3r_ros.cli.evaluating.places import places
 from dens3r_ros.cli.evaluating.sequences import sequences
 from dens3r_ros.cli.offline.evaluate_localize import localize
@@ -33,6 +34,7 @@ app.command()(places)
 app.command()(cloud)
 app.command()(alignment)
 app.command()(parity)
+app.command()(photos)
 app.command()(splats)
 app.command()(localize)
 

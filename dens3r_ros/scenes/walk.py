@@ -73,26 +73,32 @@ class Walk:
     def render(self, index: int) -> WalkFrame:
         """The frame at `index`, alone."""
         T = self.trajectory.poses()[index]
-        size = self.intrinsics.height, self.intrinsics.width
         if index in self.dark:
+            size = self.intrinsics.height, self.intrinsics.width
             nothing = np.zeros((*size, 3), np.float32)
             dark = darkness(size, self.seed, index)
             return WalkFrame(dark, nothing[..., 0], nothing, T)
-        views = Views(
-            torch.zeros(1, dtype=torch.int64),
-            torch.from_numpy(self.intrinsics.K)[None],
-            torch.from_numpy(T)[None],
-            *size,
-        )
-        with torch.no_grad():
-            seen = render(_in_sight(self.building, views), views, _steady_lens(self.seed, index))
-        image = ((seen.image[0] + 1.0) * 127.5).round().to(torch.uint8)
-        return WalkFrame(
-            image.permute(1, 2, 0).contiguous().numpy(),
-            seen.depth[0].numpy(),
-            seen.normals[0].numpy(),
-            T,
-        )
+        return seen_from(self.building, self.intrinsics, T, self.seed * 1_000_003 + index)
+
+
+def seen_from(building: Building, camera: Intrinsics, T: np.ndarray, noise: int) -> WalkFrame:
+    """What a camera at T (4, 4) sees; `noise` seeds that of its sensor."""
+    views = Views(
+        torch.zeros(1, dtype=torch.int64),
+        torch.from_numpy(camera.K)[None],
+        torch.from_numpy(T)[None],
+        camera.height,
+        camera.width,
+    )
+    with torch.no_grad():
+        seen = render(_in_sight(building, views), views, _steady_lens(noise))
+    image = ((seen.image[0] + 1.0) * 127.5).round().to(torch.uint8)
+    return WalkFrame(
+        image.permute(1, 2, 0).contiguous().numpy(),
+        seen.depth[0].numpy(),
+        seen.normals[0].numpy(),
+        T,
+    )
 
 
 def _in_sight(building: Building, views: Views) -> Worlds:
@@ -108,7 +114,7 @@ def _in_sight(building: Building, views: Views) -> Worlds:
     return replace(worlds, shapes=shapes.kept(shown[shapes.group[0]] & shapes.active[0]))
 
 
-def _steady_lens(seed: int, index: int) -> LensEffects:
+def _steady_lens(noise: int) -> LensEffects:
     """A good camera: little noise and blur, no compression, automatic exposure."""
     one = torch.ones(1)
     return LensEffects(
@@ -120,7 +126,7 @@ def _steady_lens(seed: int, index: int) -> LensEffects:
         noise=0.008 * one,
         quality=100.0 * one,
         contrast=0.3 * one,
-        seed=torch.tensor([seed * 1_000_003 + index]),
+        seed=torch.tensor([noise]),
     )
 
 

@@ -22,6 +22,10 @@ _EXPECTED = (
 
 def open_source(path: str | Path) -> Source:
     """The source that `path` holds; SourceError saying what was found where it holds none."""
+    if str(path).startswith("procedural:photos"):
+        from dens3r_ros.sources.procedural_photos import ProceduralPhotos
+
+        return ProceduralPhotos(str(path))
     if str(path).startswith("procedural:"):
         from dens3r_ros.sources.procedural import ProceduralWalk
 

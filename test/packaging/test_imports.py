@@ -67,7 +67,16 @@ FOLDERS = {
     "evaluation": ("oracle", "metrics", "image_pairs", "image_sequences"),
     "training": ("losses", "optimization", "data", "validation"),
     "engines": ("geometric", "onnx", "remote", "serving", "bench"),
-    "reconstruction": ("outputs", "kept", "refinement", "report", "localising", "pipeline"),
+    "reconstruction": (
+        "outputs",
+        "kept",
+        "refinement",
+        "report",
+        "localising",
+        "sparse",
+        "photos",
+        "pipeline",
+    ),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

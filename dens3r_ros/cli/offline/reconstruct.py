@@ -69,7 +69,9 @@ def reconstruct(
     ] = None,
     mode: Annotated[
         str,
-        typer.Option(help="video, and auto: images in their order; photos: up to 30 in any order."),
+        typer.Option(
+            help="video: images in their order; photos: in any order; auto: by what they look like."
+        ),
     ] = "auto",
     live: Annotated[
         bool, typer.Option("--live", help="Only what the node does: leave refinement out.")
@@ -120,6 +122,8 @@ def reconstruct(
     if mode not in MODES:
         stop(f"mode {mode!r} is none of {', '.join(MODES)}")
     with plain_errors():
+        if mode == "auto":
+            mode = _mode(inputs, ordered=bool(fps or save_depth or save_normals or live or viewer))
         parameters = _parameters(config, engine, model)
         opened = _opened(inputs, fps, topic, intrinsics, mode)
         asked = ReconstructOptions(save_depth, save_normals, mesh, splats, mcap, mesh_faces, voxel)
@@ -128,7 +132,7 @@ def reconstruct(
         options = _options(out, parameters, picks, asked, mode, live, resume)
         _check(options)
         if mode == "photos":
-            check_photos(opened[0].total, options)
+            check_photos(options)
         chosen = _engine(parameters, size, configured=config is not None)
     settings = {
         "input": ", ".join(one.name for one in opened),
@@ -141,6 +145,21 @@ def reconstruct(
     _report(finished, out)
     if not whole:
         raise typer.Exit(130)
+
+
+def _mode(names: list[str], ordered: bool) -> str:
+    """What `auto` means for the inputs, which is said; `ordered` where what else was asked for is
+    of images in their order."""
+    from dens3r_ros.sources.inputs.order import are_photos
+    from dens3r_ros.sources.inputs.photo_set import plain_images
+
+    images = None if ordered else plain_images(names)
+    if images is None:
+        return "video"
+    photos, why = are_photos(images)
+    taken, other = ("photos", "video") if photos else ("video", "photos")
+    typer.echo(f"mode: {taken}, since {why} (--mode {other} for the other)", err=True)
+    return taken
 
 
 def _parameters(config: Path | None, engine: str, model: str) -> NodeConfig:

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import torch
 
+from dens3r_ros.engines.geometric.canvas import pair_of_shapes
 from dens3r_ros.engines.geometric.features import image_features
-from dens3r_ros.engines.geometric.pair import PairMaps, pair_maps
+from dens3r_ros.engines.geometric.pair import PairMaps
 from dens3r_ros.engines.protocol import EngineInfo, Features, Outputs, Placement
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.two_views.two_view import Cameras
@@ -58,8 +59,8 @@ class GeometricEngine:
     def decode(
         self, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
     ) -> PairPrediction:
-        """Points, normals and correspondences of pairs of images of equal sizes."""
-        found = [pair_maps(a.data, b.data, known_cameras(a, b), outputs) for a, b in pairs]
+        """Points, normals and correspondences; of one pair the images may be of two shapes."""
+        found = [pair_of_shapes(a, b, known_cameras(a, b), outputs) for a, b in pairs]
         return PairPrediction(
             **{field.name: _batch(found, field.name) for field in fields(PairMaps)}
         )

@@ -27,6 +27,8 @@ _FINE = 2
 """Shrinking before gradients are taken."""
 _CELLS = (10, 16)
 """Pixels of a histogram's cells: two sizes of what is described."""
+_SMALLEST = 40
+"""Pixels of an image's shorter side that are described at least; smaller ones are enlarged."""
 _FLAT = 4.0
 """Length of a histogram below which there is nothing to describe."""
 
@@ -90,8 +92,11 @@ def describe(image: np.ndarray, vocabulary: Vocabulary) -> PlaceDescriptor:
 
 
 def small_grey(image: np.ndarray) -> np.ndarray:
-    """(h, w) uint8, at most `LONG_SIDE` long."""
+    """(h, w) uint8, at most `LONG_SIDE` long unless its other side were too short then."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    if min(grey.shape) * min(1.0, LONG_SIDE / max(grey.shape)) < _SMALLEST:
+        grown = [max(side, _SMALLEST) for side in grey.shape]
+        return cv2.resize(grey, (min(grown[1], LONG_SIDE), min(grown[0], LONG_SIDE)))
     shrink = LONG_SIDE / max(grey.shape)
     if shrink >= 1:
         return grey

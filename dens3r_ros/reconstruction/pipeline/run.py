@@ -20,7 +20,7 @@ from dens3r_ros.reconstruction.pipeline.checkpoint import Checkpoints
 from dens3r_ros.reconstruction.pipeline.folders import Folders
 from dens3r_ros.reconstruction.pipeline.mapping_run import MappingRun, RunWatcher
 from dens3r_ros.reconstruction.pipeline.options import Options
-from dens3r_ros.reconstruction.pipeline.photos import PhotosUnaligned, map_photos
+from dens3r_ros.reconstruction.pipeline.photos import PhotoModel, PhotoRun, PhotosUnaligned
 from dens3r_ros.reconstruction.pipeline.reading import Reading, Tell
 from dens3r_ros.reconstruction.pipeline.scenes import scene_of
 from dens3r_ros.reconstruction.pipeline.stopping import StopRequest
@@ -76,17 +76,39 @@ class Reconstruction:
 
     def run(self) -> FinishedRun:
         """Do it all; NothingMapped where no image found a place."""
-        mapped = self._map_set() if self._options.mode == "photos" else self._map()
+        if self._options.mode == "photos":
+            return self._run_photos()
+        mapped = self._map()
         points = refined = None
         if self._tracks is not None and not self._stop.refining:
             refined = self._refine(mapped, self._tracks)
             mapped, points = refined.mapped, refined.points
         scene = scene_of(mapped, self.files, self._options.least_confidence).with_points(points)
-        write_map(self._options.out / "scene.map", mapped.saved)
         product = Product(scene, mapped, refined, self._frame_maps, self._settings)
-        written = Writing(product, self._options, self._following).all()
+        written = self._write(product, self._options)
         self._folders.end()
         return FinishedRun(scene, mapped.tally, written)
+
+    def _write(self, product: Product, options: Options) -> Written:
+        write_map(options.out / "scene.map", product.mapped.saved)
+        return Writing(product, options, self._following).all()
+
+    def _run_photos(self) -> FinishedRun:
+        """One folder of results for each group of photos that show the same."""
+        models = self._map_set()
+        finished = []
+        for model in models:
+            scene = scene_of(model.mapped, model.files, self._options.least_confidence)
+            product = Product(scene, model.mapped, None, None, self._settings)
+            options = replace(self._options, out=model.folders.out)
+            written = self._write(product, options)
+            finished.append(FinishedRun(scene, model.mapped.tally, written))
+        for number, one in enumerate(finished[1:]):
+            count = f"{len(one.scene.keyframes)} photos of another place"
+            finished[0].written.files[f"model_{number + 2}"] = count
+        for model in models:
+            model.folders.end()
+        return finished[0]
 
     def _map(self) -> Mapped:
         tally, checkpoints = RunTally(), Checkpoints(self._folders.work)
@@ -112,18 +134,14 @@ class Reconstruction:
             return replace(mapped, estimated=frozenset(mapped.intrinsics))
         return mapped
 
-    def _map_set(self) -> Mapped:
-        options, tally = self._options, RunTally()
+    def _map_set(self) -> list[PhotoModel]:
+        tally = RunTally()
+        tally.notes += [f"{one.name}: {note}" for one in self._inputs for note in one.notes]
+        run = PhotoRun(
+            self._inputs, self._engine, self._options, self._following, self._stop, tally
+        )
         try:
-            return map_photos(
-                self._inputs,
-                self._engine,
-                options,
-                self.files,
-                self._following,
-                self._stop,
-                tally,
-            )
+            return run.maps()
         except PhotosUnaligned as error:
             raise NothingMapped(str(error)) from error
 

@@ -26,9 +26,6 @@ class PhotoSet:
     """Images of one folder, upright; each is a camera that bears its file's name, and its stamp is
     its number in seconds.
 
-    Engines compare images of one size, that of most: others lose what goes beyond its shape at
-    the sides, and are resized.
-
     The lens is that of `camera.yaml`, else of each image's EXIF, else not known.
     """
 
@@ -40,11 +37,9 @@ class PhotoSet:
         sizes = [size for path in self._files if (size := _size(path)) is not None]
         if not sizes:
             raise SourceError(f"none of the {len(self._files)} photos can be read")
-        self._size = Counter(sizes).most_common(1)[0][0]
-        height, width = self._size
-        others = sum(size != self._size for size in sizes)
-        note = f"{others} photos are cut and resized to {width}x{height}, the size of most"
-        self.notes: tuple[str, ...] = (note,) if others else ()
+        self.usual_size = Counter(sizes).most_common(1)[0][0]
+        """(height, width) of most."""
+        self.notes: tuple[str, ...] = ()
 
     def frames(self, wanted: Wanted) -> Iterator[tuple[int, Frame | Unreadable]]:
         """See `Input`."""
@@ -58,7 +53,7 @@ class PhotoSet:
             except SourceError as error:
                 yield index, Unreadable(index, str(error))
                 continue
-            yield index, _at_size(Frame(image, stamp, path.name, lens), self._size)
+            yield index, Frame(image, stamp, path.name, lens)
 
     def _lens(self, path: Path, size: tuple[int, int]) -> Intrinsics | None:
         if self.rough_lens:
@@ -74,7 +69,7 @@ def _size(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def _at_size(frame: Frame, size: tuple[int, int]) -> Frame:
+def at_size(frame: Frame, size: tuple[int, int]) -> Frame:
     """The middle of an image that has the shape of `size` (height, width), resized to it."""
     if frame.size == size:
         return frame
@@ -88,6 +83,18 @@ def _at_size(frame: Frame, size: tuple[int, int]) -> Frame:
     if lens is not None:
         lens = lens.cropped(left, top, wide, tall).resized(width, height)
     return replace(frame, image=image, intrinsics=lens)
+
+
+def plain_images(named: Sequence[str]) -> list[Path] | None:
+    """The images, where that is all that was named: one folder of them, or images of one folder."""
+    paths = [Path(one).expanduser() for one in named]
+    if len(paths) == 1 and paths[0].is_dir():
+        sequence = (paths[0] / "rgb.txt").exists() or (paths[0] / "mav0").is_dir()
+        bag = (paths[0] / "metadata.yaml").exists()
+        return None if sequence or bag else image_files(paths[0]) or None
+    images = all(path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES for path in paths)
+    together = len({path.resolve().parent for path in paths}) == 1
+    return paths if images and together else None
 
 
 def open_photos(named: Sequence[str]) -> PhotoSet:

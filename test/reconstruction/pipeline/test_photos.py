@@ -5,7 +5,6 @@ only told after it began."""
 from __future__ import annotations
 
 import itertools
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +15,24 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from dens3r_ros.cli.main import app
+from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.registration import register_similarity
 from dens3r_ros.mapping.files.map_reading import read_map
-from dens3r_ros.reconstruction.global_alignment import AlignmentConfig
-from dens3r_ros.reconstruction.pipeline import photos as pipeline
 from dens3r_ros.reconstruction.pipeline.options import Picks
 from dens3r_ros.reconstruction.pipeline.run import NothingMapped
 from dens3r_ros.reconstruction.pipeline.stopping import StopRequest
-from dens3r_ros.reconstruction.pipeline.taking import Picker
-from dens3r_ros.sources.inputs.photo_set import open_photos
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer steps and points than a person's photos get."""
-    few = partial(AlignmentConfig, most_steps=80, most_points=20_000)
-    monkeypatch.setattr(pipeline, "AlignmentConfig", few)
+from dens3r_ros.sources.images import image_files
+from dens3r_ros.sources.inputs.order import are_photos
+from dens3r_ros.sources.inputs.photo_set import at_size
+from dens3r_ros.sources.opening import open_source
 
 
 def test_a_set_of_images_is_one_scene(walk: Any, reconstruct: Any, tmp_path: Path) -> None:
-    every = 5
+    every = 2
     finished = reconstruct(walk, tmp_path, mode="photos", picks=Picks(every=every))
     true = {walk[i].stamp: walk.poses[i] for i in range(0, len(walk), every)}
     poses = finished.scene.trajectory
-    assert {pose.stamp for pose in poses} == set(true) and len(poses) >= 4
+    assert {pose.stamp for pose in poses} == set(true) and len(poses) >= 8
     ours = torch.from_numpy(np.array([pose.T_map_camera[:3, 3] for pose in poses]))
     theirs = torch.from_numpy(np.array([true[pose.stamp][:3, 3] for pose in poses]))
     S = register_similarity(ours, theirs).numpy()
@@ -71,31 +64,72 @@ def photos(*arguments: object) -> Any:
 def test_what_cannot_be_done_is_told_before_work(tmp_path: Path) -> None:
     folder, out = tmp_path / "many", tmp_path / "out"
     folder.mkdir()
-    for n in range(31):
+    for n in range(2):
         Image.new("RGB", (64, 48)).save(folder / f"{n}.png")
     for arguments, words in (
-        ((folder,), "31 photos are too many for --mode photos"),
-        ((folder, "--every", 2, "--save-depth"), "are for --mode video"),
+        ((folder, "--save-depth"), "are for --mode video"),
         ((folder / "0.png", tmp_path), "one folder of images, or images of one folder"),
     ):
         found = photos(*arguments, "--out", out)
         assert found.exit_code == 2 and words in " ".join(found.output.split()), found.output
 
 
-def test_photos_of_other_sizes_are_brought_to_that_of_most(walk: Any, tmp_path: Path) -> None:
-    image = Image.fromarray(walk[0].image)
-    width, height = image.size
-    sizes = {"a": (width, height), "b": (2 * width, 2 * height), "c": (width, height)}
-    for name, size in sizes.items():
-        image.resize(size).save(tmp_path / f"{name}.png")
-    wide = Image.new("RGB", (width + 80, height))
-    wide.paste(image, (40, 0))
-    wide.save(tmp_path / "d.png")
-    opened = open_photos([str(tmp_path)])
-    assert opened.notes == (f"2 photos are cut and resized to {width}x{height}, the size of most",)
-    frames = [frame for _, frame in opened.frames(Picker(Picks()))]
-    assert [frame.camera for frame in frames] == ["a.png", "b.png", "c.png", "d.png"]
-    for frame in frames:
-        assert frame.size == (height, width)
-        assert np.abs(frame.image.astype(int) - walk[0].image).mean() < 12
-    assert np.array_equal(frames[3].image, walk[0].image), "the middle is kept"
+def test_one_photo_and_broken_ones_are_told(walk: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.fromarray(walk[0].image).save(folder / "a.png")
+    (folder / "b.png").write_bytes(b"no image")
+    found = photos(folder, "--out", tmp_path / "out")
+    assert found.exit_code == 1 and "1 photo(s) could be read" in found.output, found.output
+
+
+def test_photos_of_two_places_sizes_and_lenses(tmp_path: Path) -> None:
+    """Two halls, a photo twice, one broken file, one of another shape: two models, said so."""
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    for place, (seed, count) in enumerate(((3, 7), (8, 5))):
+        source = open_source(f"procedural:walk?seed={seed}&frames=200&size=320x240")
+        for n in range(count):
+            image = Image.fromarray(source[6 * n].image)
+            if (place, n) == (0, 2):
+                image = image.crop((0, 0, 280, 240))
+            image.save(folder / f"{place}{n}.png")
+    Image.fromarray(open_source("procedural:walk?seed=3&frames=200&size=320x240")[6].image).save(
+        folder / "again.png"
+    )
+    (folder / "broken.png").write_bytes(b"no image")
+    found = photos(folder, "--out", out)
+    assert found.exit_code == 0, found.output
+    names = [line.split()[1] for line in (out / "photos.txt").read_text().splitlines()]
+    others = [line.split()[1] for line in (out / "model_2/photos.txt").read_text().splitlines()]
+    assert {name[0] for name in names if name[0] in "01"} == {"0"} and "02.png" in names
+    assert {name[0] for name in others} == {"1"} and len(names) >= 7 and len(others) == 5
+    report = (out / "report.html").read_text()
+    assert "of 2 places that nothing joins" in report and "broken.png" in report
+    assert not (out / ".work").exists() and not (out / "model_2" / ".work").exists()
+
+
+def test_images_in_no_order_are_taken_for_photos(tmp_path: Path) -> None:
+    film, mixed = tmp_path / "film", tmp_path / "mixed"
+    walk = open_source("procedural:walk?seed=3&frames=60&size=320x240")
+    collection = open_source("procedural:photos?seed=2&count=8&size=320x240")
+    for folder, source, step in ((film, walk, 5), (mixed, collection, 1)):
+        folder.mkdir()
+        for n in range(0, len(source), step):
+            Image.fromarray(source[n].image).save(folder / f"{n:03d}.png")
+    assert are_photos(image_files(film))[0] is False
+    assert are_photos(image_files(mixed))[0] is True
+    taken = Image.Exif()
+    for n, path in enumerate(image_files(film)):
+        taken.get_ifd(0x8769)[0x9003] = f"2026:01:01 10:{n:02d}:00"
+        Image.open(path).save(path.with_suffix(".jpg"), exif=taken)
+        path.unlink()
+    assert are_photos(image_files(film)) == (True, "by their EXIF they were taken 60 s apart")
+
+
+def test_networks_are_shown_photos_of_one_size(walk: Any) -> None:
+    frame = walk[0]
+    height, width = frame.size
+    wide = np.pad(frame.image, ((0, 0), (40, 40), (0, 0)))
+    found = at_size(Frame(wide, 0, "wide"), (height, width))
+    assert np.array_equal(found.image, frame.image), "the middle is kept"

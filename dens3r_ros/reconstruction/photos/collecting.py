@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All comparisons of a collection: the first ones by looks, more where photos are hardly tied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from dens3r_ros.mapping.places.place_descriptor import PlaceDescriptor
+from dens3r_ros.reconstruction.photos.comparing import ByKeypoints, Comparing
+from dens3r_ros.reconstruction.photos.pair_files import Pair, PairFiles
+from dens3r_ros.reconstruction.photos.retrieval import (
+    first_pairs,
+    good_order,
+    likeness,
+    more_pairs,
+)
+from dens3r_ros.reconstruction.sparse.measured import Collection, MeasuredPair
+
+_ROUNDS = 2
+"""Of further comparisons after the first ones."""
+
+OnPair = Callable[[int, int], None]
+
+
+def collected(
+    places: Sequence[PlaceDescriptor],
+    comparing: Comparing,
+    files: PairFiles,
+    metric: bool,
+    on_pair: OnPair = lambda done, total: None,
+) -> Collection:
+    """Compare photos as far as `files` does not know the outcome; `on_pair` hears how many are
+    done of how many, and may raise to stop."""
+    alike, count = likeness(places), len(places)
+    pairs = first_pairs(alike)
+    found: dict[Pair, list[MeasuredPair]] = {}
+    _compare(good_order(count, pairs), comparing, files, found, on_pair)
+    if isinstance(comparing, ByKeypoints) and _learned(comparing, found):
+        _compare(good_order(count, pairs), comparing, None, found, on_pair)
+    for _ in range(_ROUNDS):
+        more = more_pairs(alike, set(found), [pair for pair, one in found.items() if one])
+        if not more:
+            break
+        _compare(good_order(count, more), comparing, files, found, on_pair)
+    measured = [one for pair in sorted(found) for one in found[pair]]
+    shown = sorted({photo for one in measured for photo in (one.a, one.b)})
+    return Collection(
+        {photo: comparing.camera(photo) for photo in shown},
+        {photo: comparing.anchors(photo) for photo in shown},
+        measured,
+        metric,
+    )
+
+
+def _compare(
+    pairs: Sequence[Pair],
+    comparing: Comparing,
+    files: PairFiles | None,
+    found: dict[Pair, list[MeasuredPair]],
+    on_pair: OnPair,
+) -> None:
+    for done, pair in enumerate(pairs):
+        if files is not None and files.has(pair):
+            found[pair] = files.get(pair)
+        else:
+            found[pair] = comparing.compare(pair)
+            if files is not None:
+                files.put(pair, found[pair])
+        on_pair(done + 1, len(pairs))
+
+
+def _learned(comparing: ByKeypoints, found: dict[Pair, list[MeasuredPair]]) -> bool:
+    """Whether pairs told lenses that were not known: all are then compared anew."""
+    tied = [pair for pair, measured in found.items() if measured]
+    for pair in sorted(tied, key=lambda pair: -found[pair][0].support):
+        comparing.vote(pair)
+    return comparing.settle()

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What pairs of photos measured, on disk, so that no pair is compared twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dens3r_ros.reconstruction.sparse.measured import AnchorSightings, Depths, MeasuredPair
+
+Pair = tuple[int, int]
+
+
+class PairFiles:
+    """A folder with one file for each pair that was compared, also where nothing came of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def path(self, pair: Pair) -> Path:
+        """Its file."""
+        return self._folder / f"{pair[0]:06d}_{pair[1]:06d}.npz"
+
+    def has(self, pair: Pair) -> bool:
+        """Whether it was compared."""
+        return self.path(pair).is_file()
+
+    def put(self, pair: Pair, measured: Sequence[MeasuredPair]) -> None:
+        """Keep what was found, which may be nothing."""
+        arrays: dict[str, np.ndarray] = {}
+        told = []
+        for n, one in enumerate(measured):
+            told.append((one.a, one.b, one.support, one.shifted))
+            arrays[f"T{n}"] = one.T_a_b
+            for name, depth in (("a", one.depth_a), ("b", one.depth_b)):
+                arrays[f"ids_{name}{n}"] = depth.ids.astype(np.int32)
+                arrays[f"depth_{name}{n}"] = depth.values.astype(np.float32)
+            for m, seen in enumerate(one.seen):
+                arrays[f"seen{n}_{m}"] = seen.ids.astype(np.int32)
+                arrays[f"there{n}_{m}"] = seen.there.astype(np.float32)
+        part = self.path(pair).with_suffix(".part")
+        with part.open("wb") as file:
+            np.savez(file, told=np.array(json.dumps(told)), **arrays)  # type: ignore[arg-type]
+        part.replace(self.path(pair))
+
+    def get(self, pair: Pair) -> list[MeasuredPair]:
+        """What was found."""
+        with np.load(self.path(pair)) as kept:
+            return [_read(kept, n, *told) for n, told in enumerate(json.loads(str(kept["told"])))]
+
+
+def _read(
+    kept: np.lib.npyio.NpzFile, n: int, a: int, b: int, support: int, far: bool
+) -> MeasuredPair:
+    depths = [Depths(kept[f"ids_{x}{n}"], kept[f"depth_{x}{n}"].astype(float)) for x in "ab"]
+    ends = (b, a), (a, b)
+    seen = tuple(
+        AnchorSightings(*end, kept[f"seen{n}_{m}"], kept[f"there{n}_{m}"])
+        for m, end in enumerate(ends)
+    )
+    return MeasuredPair(a, b, kept[f"T{n}"], support, bool(far), depths[0], depths[1], seen)
