@@ -20,6 +20,8 @@ from dens3r_ros.mapping.files.saving import restored, to_save
 from dens3r_ros.mapping.front_end.front_end import FrontEnd
 from dens3r_ros.mapping.graph.graph import Edge
 from dens3r_ros.mapping.inertial.gyroscope import Gyroscope
+from dens3r_ros.mapping.localising.opinions import Located
+from dens3r_ros.mapping.localising.placer import Placer
 from dens3r_ros.mapping.odometry import Odometry
 from dens3r_ros.mapping.parts import usual_parts
 from dens3r_ros.mapping.reporting import keyframe_view
@@ -102,6 +104,14 @@ class Mapper:
             self._front.finish()
         else:
             self._session.finish()
+
+    def place(self, photo: Frame) -> Located | str:
+        """Where an image of whatever camera was taken, or why that is not known; neither the map
+        nor tracking is changed. The map's own unit."""
+        session = self._quiet()
+        if not session.world.next_id:
+            return "the map is empty: nothing is to be found in it yet"
+        return Placer(session.world, session.streams).place(photo)
 
     def reset(self, why: str = "the map was reset") -> None:
         """Forget the map and begin a new epoch; `why` is told by `why_epoch`."""
