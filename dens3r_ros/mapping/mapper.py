@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from dens3r_ros.engines.protocol import Engine
+from dens3r_ros.engines.protocol import Engine, RememberingEngine
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.files.map_file import LoadedMap, SavedMap, write_map
@@ -121,6 +121,8 @@ class Mapper:
         self._begin(MappingSession(parts, epoch), why=why)
 
     def _begin(self, session: MappingSession, why: str) -> None:
+        if isinstance(self.engine, RememberingEngine):
+            self.engine.forget()
         self._session = session
         session.gyroscope = self._gyroscope
         every = self.config.decoding.every

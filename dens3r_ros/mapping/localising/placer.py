@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 
-from dens3r_ros.engines.protocol import Features
+from dens3r_ros.engines.protocol import Features, encode_aside
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.localising.canvas import fitted, guessed_lens
@@ -57,7 +57,7 @@ class Placer:
         if not similar:
             return "nothing in the map looks like it"
         frame, stream, lens = self._seen_through(frame, similar)
-        features = self._world.parts.engine.encode([frame])[0]
+        features = encode_aside(self._world.parts.engine, [frame])[0]
         opinions = self._opinions(features, stream.view(features), lens, similar)
         if not opinions:
             return (
