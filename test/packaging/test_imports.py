@@ -67,7 +67,7 @@ FOLDERS = {
     "scenes": ("looks", "rays", "worlds"),
     "evaluation": ("oracle", "metrics", "image_pairs", "image_sequences"),
     "training": ("losses", "optimization", "data", "validation"),
-    "engines": ("geometric", "onnx", "remote", "serving", "bench"),
+    "engines": ("geometric", "onnx", "remote", "serving", "splatting", "family", "bench"),
     "reconstruction": ("outputs", "kept", "refinement", "report", "pipeline"),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

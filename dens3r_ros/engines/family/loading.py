@@ -35,8 +35,7 @@ def family_engine(network: AnyNetwork, config: TorchConfig, model: str, name: st
         )
     if isinstance(network, Reloc3r):
         raise ModelError(
-            f"{model} predicts relative poses and nothing that a map could be made of; with it:"
-            " dens3r localize --way averaging"
+            f"{model} predicts relative poses of pairs and nothing that a map could be made of"
         )
     if isinstance(network, DescendantNetwork):
         raise ModelError(f"{model}: no engine runs networks of the kind {network.TITLE}")

@@ -69,8 +69,9 @@ class CameraStream:
     def again(self, frame: Frame) -> Features | None:
         """The last frame, if it is this one."""
         last = self._last
-        same = last is not None and frame.stamp == last.frame.stamp
-        return last if same and np.array_equal(frame.image, last.frame.image) else None
+        if last is None or frame.stamp != last.frame.stamp:
+            return None
+        return last if np.array_equal(frame.image, last.frame.image) else None
 
     def take(self, features: Features) -> Features:
         """Take in the next frame."""
