@@ -267,17 +267,11 @@ def _torch(model: str, device: str, precision: str, size: int) -> Engine:
         return TorchEngine(network, config, name)
     if isinstance(network, ViewsNetwork):
         return ViewsEngine(network, config, name)
-    from dens3r_ros.engines.splatting.engine import PairSplatting
-    from dens3r_ros.network.descendants.noposplat import NoPoSplat
-    from dens3r_ros.network.descendants.splatt3r import Splatt3R
+    from dens3r_ros.engines.family.loading import family_engine
 
-    if isinstance(network, Splatt3R):
-        return PairSplatting(network, config, name)
-    if isinstance(network, NoPoSplat):
-        raise ModelError(
-            f"{model} predicts splats and nothing that a map could be made of; load it with"
-            " engines.loading.load_splatting"
-        )
+    engine = family_engine(network, config, model, name)
+    if engine is not None:
+        return engine
     raise ModelError(
         f"{model} sees one image and knows nothing of motion: run it beside geometry, by engine"
         " hybrid"

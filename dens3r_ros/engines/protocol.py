@@ -126,6 +126,26 @@ class DistantEngine(Engine, Protocol):
         ...
 
 
+@runtime_checkable
+class RememberingEngine(Engine, Protocol):
+    """An engine that remembers the frames that it encodes, each as the next of its camera's."""
+
+    def forget(self) -> None:
+        """What comes has nothing to do with what came."""
+        ...
+
+    def encode_aside(self, frames: Sequence[Frame]) -> list[Features]:
+        """Encode frames that are no camera's next ones, and remember nothing of them."""
+        ...
+
+
+def encode_aside(engine: Engine, frames: Sequence[Frame]) -> list[Features]:
+    """Encode frames out of the order in which they were taken."""
+    if isinstance(engine, RememberingEngine):
+        return engine.encode_aside(frames)
+    return engine.encode(frames)
+
+
 @dataclass(frozen=True, eq=False)
 class ViewPrediction:
     """One view of a window.

@@ -17,9 +17,9 @@ from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.rotation import turn
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.files.map_reading import read_map
+from dens3r_ros.mapping.localising.localiser import Localiser
+from dens3r_ros.mapping.localising.opinions import Located
 from dens3r_ros.mapping.mapper import Mapper
-from dens3r_ros.reconstruction.localising.localiser import Localiser
-from dens3r_ros.reconstruction.localising.opinions import Located
 from dens3r_ros.sources.source import Source, SourceError
 
 FAR_OFF_M = 0.5

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from dens3r_ros.engines.protocol import Engine
+from dens3r_ros.engines.protocol import Engine, RememberingEngine
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.files.map_file import LoadedMap, SavedMap, write_map
@@ -20,6 +20,8 @@ from dens3r_ros.mapping.files.saving import restored, to_save
 from dens3r_ros.mapping.front_end.front_end import FrontEnd
 from dens3r_ros.mapping.graph.graph import Edge
 from dens3r_ros.mapping.inertial.gyroscope import Gyroscope
+from dens3r_ros.mapping.localising.opinions import Located
+from dens3r_ros.mapping.localising.placer import Placer
 from dens3r_ros.mapping.odometry import Odometry
 from dens3r_ros.mapping.parts import usual_parts
 from dens3r_ros.mapping.reporting import keyframe_view
@@ -103,6 +105,14 @@ class Mapper:
         else:
             self._session.finish()
 
+    def place(self, photo: Frame) -> Located | str:
+        """Where an image of whatever camera was taken, or why that is not known; neither the map
+        nor tracking is changed. The map's own unit."""
+        session = self._quiet()
+        if not session.world.next_id:
+            return "the map is empty: nothing is to be found in it yet"
+        return Placer(session.world, session.streams).place(photo)
+
     def reset(self, why: str = "the map was reset") -> None:
         """Forget the map and begin a new epoch; `why` is told by `why_epoch`."""
         epoch = self.epoch + 1
@@ -111,6 +121,8 @@ class Mapper:
         self._begin(MappingSession(parts, epoch), why=why)
 
     def _begin(self, session: MappingSession, why: str) -> None:
+        if isinstance(self.engine, RememberingEngine):
+            self.engine.forget()
         self._session = session
         session.gyroscope = self._gyroscope
         every = self.config.decoding.every

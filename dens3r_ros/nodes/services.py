@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reset, pause, save and load, answered without stopping anything else meanwhile."""
+"""Reset, pause, save, load and localize, answered without stopping anything else meanwhile."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Services:
         if interfaces.services is not None:
             self._serve(interfaces.services.SaveMap, "~/save_map", self._save)
             self._serve(interfaces.services.LoadMap, "~/load_map", self._load)
+            self._serve(interfaces.services.Localize, "~/localize", self._localize)
 
     def _serve(self, kind: Any, name: str, handler: Handler) -> None:
         async def answer(request: Any, response: Any) -> Any:
@@ -74,3 +75,6 @@ class Services:
         stored = await finished(self._node, session.maps.load(request.path))
         response.keyframes, response.epoch = stored.keyframes, stored.epoch
         response.message = f"{stored.keyframes} keyframes loaded from {stored.path}"
+
+    async def _localize(self, session: NodeSession, request: Any, response: Any) -> None:
+        (await finished(self._node, session.photos.place(request))).fill(request, response)

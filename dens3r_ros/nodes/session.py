@@ -16,6 +16,7 @@ from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.files.map_file import LoadedMap
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.update import Update
+from dens3r_ros.nodes.answers.photos import PhotoPlacing
 from dens3r_ros.nodes.faults import IMAGE, Faults
 from dens3r_ros.nodes.inputs.extrinsics import Extrinsics
 from dens3r_ros.nodes.inputs.images import RejectedImage
@@ -72,6 +73,8 @@ class NodeSession:
             self._adopt,
             partial(self._on_fault, "map file"),
         )
+        state, told = (lambda: (self.update, self.config)), partial(self._on_fault, "photo")
+        self.photos = PhotoPlacing(self._worker, self._mapper, self.scale, state, told)
         self._outlet = Outlet()
         self.dense = DenseOutputs(
             node, config, self._outlet, self.durations, self.faults, self._on_fault
@@ -105,6 +108,7 @@ class NodeSession:
         self.deactivate()
         ended = self._worker.stop(timeout_s)
         self.maps.close(0.0)
+        self.photos.close(0.0)
         if ended:
             self._mapper.close()
         ended &= self.dense.stop(timeout_s)
@@ -132,14 +136,10 @@ class NodeSession:
         self._pacing.touch()
 
     def publish_map(self) -> None:
-        """Let the worker publish the map, if anybody listens who has not got it as it is."""
+        """Have the map published between decodings, if a listener has not got it as it is."""
         ready = self._map_stamp and self._free and self.intake is not None
         if ready and self._pacing.begins():
-            self._worker.post(self._begin_map)
-
-    def _begin_map(self) -> None:
-        """Have the map published between decodings, whoever does that."""
-        self._mapper.between(self._publish_map)
+            self._worker.post(lambda: self._mapper.between(self._publish_map))
 
     def map_points(self) -> int:
         """Points of the map as published last."""

@@ -11,7 +11,8 @@ from typing import Any, Generic, TypeVar
 from dens3r_ros.nodes.inputs.mailbox import Mailbox
 
 R = TypeVar("R")
-Job = Callable[[], None]
+Job = Callable[[], object]
+"""Nobody looks at what it gives."""
 
 
 class WorkerStopped(RuntimeError):

@@ -22,6 +22,9 @@ def fill(message: Any, salt: int = 0) -> Any:
 def _value(kind: str, salt: int) -> Any:
     if kind.startswith("sequence<"):
         return [_value(kind[len("sequence<") : -1], salt + step) for step in range(3)]
+    if kind.endswith("]"):
+        kind, count = kind[:-1].split("[")
+        return [_value(kind, salt + step) for step in range(int(count))]
     if "/" in kind:
         return fill(_class(kind)(), salt)
     if kind == "boolean":

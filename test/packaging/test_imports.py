@@ -61,22 +61,14 @@ FOLDERS = {
         "files",
         "submaps",
         "front_end",
+        "localising",
     ),
-    "nodes": ("messages", "settings", "inputs", "outputs"),
+    "nodes": ("messages", "settings", "inputs", "answers", "outputs"),
     "scenes": ("looks", "rays", "worlds"),
     "evaluation": ("oracle", "metrics", "image_pairs", "image_sequences"),
     "training": ("losses", "optimization", "data", "validation"),
-    "engines": ("geometric", "onnx", "remote", "serving", "bench"),
-    "reconstruction": (
-        "outputs",
-        "kept",
-        "refinement",
-        "report",
-        "localising",
-        "sparse",
-        "photos",
-        "pipeline",
-    ),
+    "engines": ("geometric", "onnx", "remote", "serving", "splatting", "family", "bench"),
+    "reconstruction": ("outputs", "kept", "refinement", "report", "sparse", "photos", "pipeline"),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

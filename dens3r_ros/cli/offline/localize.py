@@ -16,8 +16,8 @@ from dens3r_ros.cli.common.progress import following
 if TYPE_CHECKING:
     from dens3r_ros.engines.protocol import Engine
     from dens3r_ros.frame import Frame
-    from dens3r_ros.reconstruction.localising.localiser import Localiser
-    from dens3r_ros.reconstruction.localising.opinions import Located
+    from dens3r_ros.mapping.localising.localiser import Localiser
+    from dens3r_ros.mapping.localising.opinions import Located
 
 GEOMETRIC_SIDE = 512
 """Long side at which geometry matches where nothing else is asked for."""
@@ -62,7 +62,7 @@ def localize(
     from json import dumps
 
     from dens3r_ros.mapping.files.map_reading import read_map
-    from dens3r_ros.reconstruction.localising.localiser import Localiser
+    from dens3r_ros.mapping.localising.localiser import Localiser
 
     with plain_errors():
         _check(images)

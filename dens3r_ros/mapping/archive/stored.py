@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from dens3r_ros.engines.preprocess import intrinsics_at, resample, upright
-from dens3r_ros.engines.protocol import Engine, Features, Placement
+from dens3r_ros.engines.protocol import Engine, Features, Placement, encode_aside
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.rays import pixel_rays
@@ -128,7 +128,7 @@ def pack(keyframe: Keyframe, jpeg_quality: int) -> Stored:
 def unpack(stored: Stored, engine: Engine) -> Keyframe:
     """The keyframe with its image encoded again and its maps at the engine's size."""
     frame = Frame(_image(stored), stored.stamp, stored.camera_name, stored.intrinsics)
-    features = engine.encode([frame])[0]
+    features = encode_aside(engine, [frame])[0]
     camera = intrinsics_at(at_input(stored.camera, stored.placement), upright(features.placement))
     depth, weight = _grown(stored, upright(features.placement))
     rays = camera_rays(camera)

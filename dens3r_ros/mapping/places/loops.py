@@ -111,12 +111,16 @@ class LoopCloser:
         most = self._config.loops.tried_when_lost
         similar = [i for i, _ in self._places.query(features.frame.image, most)]
         tried = dict.fromkeys([*recent[:1], *similar[:1], *recent, *similar])
-        for candidate in [i for i in tried if among(i)][:most]:
-            keyframe = self._recall(candidate)
-            found = None if keyframe is None else self._placed(features, view, keyframe)
-            if keyframe is not None and found is not None:
-                return keyframe, *found
-        return None
+        found = (self.placed_at(i, features, view) for i in [i for i in tried if among(i)][:most])
+        return next((place for place in found if place is not None), None)
+
+    def placed_at(
+        self, keyframe_id: int, features: Features, view: View
+    ) -> tuple[Keyframe, Track, Observation] | None:
+        """A frame's place against one keyframe, if both directions agree on it."""
+        keyframe = self._recall(keyframe_id)
+        found = None if keyframe is None else self._placed(features, view, keyframe)
+        return None if keyframe is None or found is None else (keyframe, *found)
 
     def believes(self, found: Track) -> bool:
         """Whether a place that nothing led to is seen well enough for one direction."""

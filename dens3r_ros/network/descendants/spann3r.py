@@ -96,7 +96,10 @@ class Spann3RStream:
         None for the first frame, which has nothing to be compared with. The prediction of the
         newest frame is preliminary: the next step gives it once more.
         """
-        tokens = self.network.network.encode(image)
+        return self.step_tokens(self.network.network.encode(image))
+
+    def step_tokens(self, tokens: Tokens) -> tuple[FramePoints, FramePoints] | None:
+        """The same with a frame that is encoded already."""
         before, self._last = self._last, tokens
         return None if before is None else self._pair(before, tokens)
 

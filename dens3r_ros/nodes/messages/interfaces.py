@@ -23,6 +23,6 @@ tf2_messages: ModuleType | Any = _module("tf2_msgs.msg")
 
 MISSING_INTERFACES = (
     "the interfaces of dens3r_ros are not built (colcon build builds them): there will be no "
-    "~/status, ~/keyframes, ~/save_map and ~/load_map"
+    "~/status, ~/keyframes, ~/save_map, ~/load_map and ~/localize"
 )
 MISSING_TF = "tf2_msgs is not installed: no transforms are published"

@@ -26,7 +26,7 @@ class Outlet:
             self._open = False
             self._changed.wait_for(lambda: not self._sending)
 
-    def send(self, publish: Callable[[], None]) -> bool:
+    def send(self, publish: Callable[[], object]) -> bool:
         """Publish, unless it is shut; whether it was open."""
         with self._changed:
             if not self._open:

@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("dens3r_ros.msg", reason="needs the built interfaces")
 from dens3r_ros.msg import Status
-from dens3r_ros.srv import LoadMap, SaveMap
+from dens3r_ros.srv import LoadMap, Localize, SaveMap
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from peer import EVERY_FRAME, NODE, WALL, Peer, Stream, image, info
@@ -137,6 +137,7 @@ def test_before_it_is_configured_services_say_so(start: Any, peer: Peer) -> None
         (SetBool, "pause", SetBool.Request(data=True)),
         (SaveMap, "save_map", SaveMap.Request(path="a")),
         (LoadMap, "load_map", LoadMap.Request(path="a")),
+        (Localize, "localize", Localize.Request()),
     ]
     for kind, name, request in requests:
         answer = peer.call(kind, f"dens3r/{name}", request)

@@ -17,9 +17,9 @@ from dens3r_ros.evaluation.oracle.oracle import OracleEngine
 from dens3r_ros.mapping.config import GraphConfig, KeyframeConfig, MapperConfig
 from dens3r_ros.mapping.files.map_file import MapFileError
 from dens3r_ros.mapping.files.map_reading import read_map
+from dens3r_ros.mapping.localising.localiser import Localiser
+from dens3r_ros.mapping.localising.opinions import Located, Opinion, joined
 from dens3r_ros.mapping.mapper import Mapper
-from dens3r_ros.reconstruction.localising.localiser import Localiser
-from dens3r_ros.reconstruction.localising.opinions import Located, Opinion, joined
 
 CONFIG = MapperConfig(
     graph=GraphConfig(child_process=False), keyframes=KeyframeConfig(min_matched=0.8)

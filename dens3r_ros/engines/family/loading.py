@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine of a network that was made of pairwise ones, and what is to be done with those that
+have none."""
+
+from __future__ import annotations
+
+from dens3r_ros.engines.family.mvdust3r import MvDust3rEngine
+from dens3r_ros.engines.family.spann3r import Spann3REngine
+from dens3r_ros.engines.protocol import Engine
+from dens3r_ros.engines.splatting.engine import PairSplatting
+from dens3r_ros.engines.torch_engine import TorchConfig
+from dens3r_ros.model_store.manifest import ModelError
+from dens3r_ros.network.checkpoints.families import AnyNetwork
+from dens3r_ros.network.descendants.base import DescendantNetwork
+from dens3r_ros.network.descendants.mvdust3r import MvDust3r
+from dens3r_ros.network.descendants.noposplat import NoPoSplat
+from dens3r_ros.network.descendants.reloc3r import Reloc3r
+from dens3r_ros.network.descendants.spann3r import Spann3R
+from dens3r_ros.network.descendants.splatt3r import Splatt3R
+
+
+def family_engine(network: AnyNetwork, config: TorchConfig, model: str, name: str) -> Engine | None:
+    """The engine of a network; None where it is of no such family. ModelError where it is, but maps
+    nothing; `model` is what a person named, `name` what it is called."""
+    if isinstance(network, Splatt3R):
+        return PairSplatting(network, config, name)
+    if isinstance(network, Spann3R):
+        return Spann3REngine(network, config, name)
+    if isinstance(network, MvDust3r):
+        return MvDust3rEngine(network, config, name)
+    if isinstance(network, NoPoSplat):
+        raise ModelError(
+            f"{model} predicts splats and nothing that a map could be made of; load it with"
+            " engines.loading.load_splatting"
+        )
+    if isinstance(network, Reloc3r):
+        raise ModelError(
+            f"{model} predicts relative poses of pairs and nothing that a map could be made of"
+        )
+    if isinstance(network, DescendantNetwork):
+        raise ModelError(f"{model}: no engine runs networks of the kind {network.TITLE}")
+    return None

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What services work out beside the frames."""
