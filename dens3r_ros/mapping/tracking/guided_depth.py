@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Depth of a keyframe from a frame whose place is known already: in a fast turn a pair alone does not
-tell its motion, but the points that are known do, and with it where all others lie."""
+"""Depth of a keyframe from a frame whose place is known already: in a fast turn a pair alone does
+not tell its motion, but the points that are known do, and with it where all others lie."""
 
 from __future__ import annotations
 
