@@ -65,7 +65,7 @@ class Company:
     ) -> None:
         """Take what a frame with a place shows into its keyframe and into those beside it, as far
         as it is found where the graph expects it there."""
-        self._maker.fold(keyframe, seen, found)
+        self._maker.fold(keyframe, seen, found, step.view)
         keyframe.tracked(found)
         placed = []
         for other in (one for one in step.beside if one.keyframe.id in window):

@@ -14,6 +14,7 @@ from dens3r_ros.mapping.graph.graph import PoseGraph, ScalePrior
 from dens3r_ros.mapping.keyframes.linking import Link, agree, link, relative_scale
 from dens3r_ros.mapping.tracking.cameras import camera_rays
 from dens3r_ros.mapping.tracking.fusion import Canonical, canonical_from, carried
+from dens3r_ros.mapping.tracking.guided_depth import guided_depth
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.observation import Observation, observe, observe_together
 from dens3r_ros.mapping.tracking.refinement import Texture, textured_pixels
@@ -118,9 +119,16 @@ class KeyframeMaker:
         enough = min(forth.track.matched, home.track.matched) >= least
         return enough and agree(forth, home, other.canonical.median_depth)
 
-    def fold(self, keyframe: Keyframe, seen: Observation, found: Track) -> None:
-        """Take the prediction (frame, keyframe) into the keyframe's pointmap."""
+    def fold(
+        self, keyframe: Keyframe, seen: Observation, found: Track, view: View | None = None
+    ) -> None:
+        """Take the prediction (frame, keyframe) into the keyframe's pointmap; where it tells no
+        depth, what follows from the place of the frame, whose `view` is given."""
         if found.scale is None:
+            told = None if view is None else guided_depth(seen, found, view, keyframe)
+            if told is not None:
+                keyframe.canonical.fill(*told, self._config.fusion)
+                keyframe.revision += 1
             return
         S = found.T_keyframe_pair[:3].astype(np.float32)
         S[:, :3] *= found.scale

@@ -13,6 +13,9 @@ from dens3r_ros.mapping.config import FusionConfig
 
 _CARRIED = 0.15
 """Share of its weight that a point keeps when it is carried into another keyframe."""
+_KEPT = 0.7
+"""Share of its mean confidence that it keeps there where the prediction of that keyframe's own says
+nothing of its depth."""
 
 
 @dataclass(eq=False)
@@ -48,16 +51,26 @@ class Canonical:
     def inherit(
         self, source: Canonical, points: np.ndarray, weight: np.ndarray, config: FusionConfig
     ) -> None:
-        """Take in what was carried here from another keyframe's pointmap."""
+        """Take in what was carried here from another keyframe's pointmap. Where nothing else is
+        known it stays nearly as sure as it was: in a turn nothing else may be known for long."""
         if config.mode == "weighted":
+            alone = (self.weight <= 0) & (weight > 0)
             self.take(points, weight, config)
             self.folds += _CARRIED * source.folds
+            kept = _KEPT * self.folds / (_CARRIED * source.folds) * weight
+            self.weight = np.where(alone, np.minimum(kept, config.max_weight), self.weight)
 
     def fold(self, points: np.ndarray, confidence: np.ndarray, config: FusionConfig) -> None:
         """Take in one more prediction, in this keyframe's frame and unit; see `take`."""
         self.take(points, np.maximum(confidence - 1, 0), config)
         self.folds += 1
         self.folds = self.folds if config.mode == "weighted" else 1
+
+    def fill(self, depth: np.ndarray, confidence: np.ndarray, config: FusionConfig) -> None:
+        """Take in (h, w) depths where they are surer than what is known; elsewhere nothing counts
+        less for it."""
+        weight = self.folds * (confidence - 1)
+        self.take(depth, np.where(weight > self.weight, weight, 0), config)
 
     def take(self, points: np.ndarray, weight: np.ndarray, config: FusionConfig) -> None:
         """Move the points towards `points` (h, w, 3) by the weights (h, w); where they are pinned,
