@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dens3r_ros.engines.geometric.correspondence import Correspondence
+from dens3r_ros.geometry.two_views.motion_fit import FocalGuess
 from dens3r_ros.geometry.two_views.turning import best_rotation
 from dens3r_ros.geometry.two_views.two_view import Cameras
 from dens3r_ros.geometry.two_views.two_view_focal import assumed_focal, cameras_to_try
@@ -40,13 +41,17 @@ _UNCALIBRATED = _Limits(turn_sigma=1.0, rivalry=1.3)
 
 
 def motion_between(
-    found: Correspondence, cameras: Cameras | None, size: tuple[int, int]
+    found: Correspondence,
+    cameras: Cameras | None,
+    size: tuple[int, int],
+    guess: FocalGuess | None = None,
 ) -> Likeliest | None:
-    """Relative pose of two views of (height, width); None without parallax or enough support."""
+    """Relative pose of two views of (height, width); None without parallax or enough support.
+    `guess`: what somebody else says of the lens of unknown cameras."""
     a, b = found.pixels_a, found.pixels_b
     if len(a) < _LEAST_INLIERS or not _has_parallax(a, b, cameras, size):
         return None
-    likeliest = likeliest_motion(a, b, cameras, size, found.pose)
+    likeliest = likeliest_motion(a, b, cameras, size, found.pose, guess)
     if likeliest is None or not _supported(likeliest.view.inliers, found):
         return None
     return likeliest if _certain(likeliest, a, size, cameras is not None) else None

@@ -16,6 +16,7 @@ from dens3r_ros.engines.geometric.engine import GeometricConfig, GeometricEngine
 from dens3r_ros.engines.geometric.pair import correspondences
 from dens3r_ros.engines.geometric.view import view_points
 from dens3r_ros.engines.hybrid.alone import Alone, Encoded, on_pixels
+from dens3r_ros.engines.hybrid.lens import ToldLens
 from dens3r_ros.engines.hybrid.views import PairViews
 from dens3r_ros.engines.monocular import MonocularNetwork
 from dens3r_ros.engines.protocol import EngineInfo, Features, Outputs
@@ -52,6 +53,7 @@ class HybridEngine:
             OrderedDict()
         )
         told = network.info
+        self._lens = ToldLens()
         self.info = EngineInfo(
             name="hybrid",
             model=told.model,
@@ -93,7 +95,7 @@ class HybridEngine:
     def _views(self, a: Features, b: Features) -> PairViews:
         key = id(a), id(b)
         if key not in self._pairs:
-            views = PairViews(a.data, b.data, known_cameras(a, b), self.info.metric)
+            views = PairViews(a.data, b.data, known_cameras(a, b), self.info.metric, self._lens)
             # Held with their features, so that no other ones can take over their identities.
             self._pairs[key] = a, b, views
             if len(self._pairs) > _REMEMBERED:

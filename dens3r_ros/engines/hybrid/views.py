@@ -17,10 +17,12 @@ from dens3r_ros.engines.geometric.view import view_normals
 from dens3r_ros.engines.hybrid.alone import Encoded
 from dens3r_ros.engines.hybrid.fitting import Fit, fit
 from dens3r_ros.engines.hybrid.joining import Joined, by_network, join
+from dens3r_ros.engines.hybrid.lens import ToldLens
 from dens3r_ros.engines.hybrid.placing import Tracks, place, relative_unit
 from dens3r_ros.geometry.two_views.flow import TwoWayFlow, likeness
+from dens3r_ros.geometry.two_views.motion_fit import FocalGuess
 from dens3r_ros.geometry.two_views.two_view import Cameras
-from dens3r_ros.geometry.two_views.two_view_focal import assumed_cameras
+from dens3r_ros.geometry.two_views.two_view_focal import assumed_cameras, cameras_of_focal
 from dens3r_ros.geometry.two_views.two_view_search import Likeliest
 
 _ALIKE = 0.3
@@ -39,8 +41,11 @@ class PairViews:
     """A pair (a, b); everything is made when first read, so that a network runs only for a view
     whose depth is wanted. `cameras` are None where neither is known."""
 
-    def __init__(self, a: Encoded, b: Encoded, cameras: Cameras | None, metric: bool) -> None:
+    def __init__(
+        self, a: Encoded, b: Encoded, cameras: Cameras | None, metric: bool, lens: ToldLens
+    ) -> None:
         self.a, self.b = a, b
+        self._lens = lens
         self._known = cameras
         self._metric = metric
 
@@ -66,7 +71,17 @@ class PairViews:
     def _motion(self) -> Likeliest | None:
         if self.a is self.b:
             return None
-        return motion_between(self._matched, self._known, self.a.image.grey.shape)
+        size = self.a.image.grey.shape
+        guess = None if self._known else self._guess
+        return motion_between(self._matched, self._known, size, guess)
+
+    @cached_property
+    def _guess(self) -> FocalGuess | None:
+        """By both views, whose lens nobody knows: the network runs on them now. Whether somebody
+        looks at other frames, for which it runs as well, is not to change what follows."""
+        for view in (self.a, self.b):
+            self._lens.ask(view)
+        return self._lens.guess(self.a.image.grey.shape)
 
     @property
     def _tracks(self) -> Tracks:
@@ -79,8 +94,8 @@ class PairViews:
             return self._known
         if self._motion is not None:
             return self._motion.view.K_a, self._motion.view.K_b
-        told = self.b.alone.camera
-        return (told.K, told.K) if told else assumed_cameras(self.a.image.grey.shape)
+        size, told = self.a.image.grey.shape, self._guess
+        return cameras_of_focal(told.focal, size) if told else assumed_cameras(size)
 
     @cached_property
     def standing(self) -> Standing | None:

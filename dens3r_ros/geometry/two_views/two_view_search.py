@@ -67,22 +67,24 @@ def likeliest_motion(
     cameras: Cameras | None,
     size: tuple[int, int],
     near: Pose | None = None,
+    guess: FocalGuess | None = None,
 ) -> Likeliest | None:
     """Of tracks (N, 2) between images of (height, width); None of too few.
 
     `near` is a pose of known cameras to begin with; without one it is sampled from the tracks.
 
     Without cameras, both views are taken to be of one with square pixels and its principal point
-    at the centre. Where the motion says little of its focal length, it stays near a view of 60
-    degrees.
+    at the centre. Where the motion says little of its focal length, it stays near the `guess`, or
+    a view of 60 degrees.
     """
     if len(pixels_a) < LEAST_TRACKS:
         return None
-    lens = _lens(cameras, size)
+    lens = _lens(cameras, size, guess)
     K_a, K_b = cameras or cameras_of_focal(lens.focal, size)
     a, b = _centred(pixels_a, K_a, lens), _centred(pixels_b, K_b, lens)
     few = slice(None, None, len(a) // _FITTED_TRACKS + 1)
-    begin = (*near, lens.focal) if near else _sampled(pixels_a, pixels_b, cameras, size)
+    guessed = cameras or (cameras_of_focal(guess.focal, size) if guess else None)
+    begin = (*near, lens.focal) if near else _sampled(pixels_a, pixels_b, guessed, size)
     starts = _starts(a, b, begin, lens)
     fit = _in_front(fitted(a[few], b[few], starts, lens), a[few], b[few])
     best = int(fit.cost.argmin())
@@ -114,9 +116,9 @@ def _nearby(
     return found
 
 
-def _lens(cameras: Cameras | None, size: tuple[int, int]) -> FocalGuess:
+def _lens(cameras: Cameras | None, size: tuple[int, int], guess: FocalGuess | None) -> FocalGuess:
     if cameras is None:
-        return FocalGuess(assumed_focal(size), ASSUMED_SPREAD)
+        return guess or FocalGuess(assumed_focal(size), ASSUMED_SPREAD)
     return FocalGuess(float(cameras[0][0, 0]), _KNOWN_SPREAD)
 
 
