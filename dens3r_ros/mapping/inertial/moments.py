@@ -11,8 +11,8 @@ import numpy as np
 from dens3r_ros.mapping.inertial.equations import Passage
 from dens3r_ros.mapping.inertial.preintegration import FeltMotion
 
-SPAN_S = 40.0
-"""Seconds that are kept."""
+SPAN_S = 20.0
+"""Seconds that are kept: longer ago the unit of what the camera saw was another."""
 _APART_NS = 30_000_000
 """Nanoseconds between two, at least."""
 
