@@ -8,7 +8,7 @@ import numpy as np
 
 from dens3r_ros.evaluation.metrics.trajectory import TrajectoryErrors, compare
 from dens3r_ros.imu import ImuRecording
-from dens3r_ros.mapping.inertial.inertial import Inertial
+from dens3r_ros.mapping.inertial.recorded import RecordedInertial
 from dens3r_ros.mapping.metric.height import HeightScale
 from dens3r_ros.mapping.update import Update
 from dens3r_ros.sources.source import Source
@@ -26,10 +26,8 @@ class MetricScores:
         self._recording = None if camera_height else recording
         self._height = camera_height
         self._by_height = HeightScale()
-        self._given = 0
-        self.inertial: Inertial | None = None
-        if self._recording is not None:
-            self.inertial = Inertial(self._recording.noise, self._recording.T_camera_imu)
+        self._fed = None if self._recording is None else RecordedInertial(self._recording)
+        self.inertial = None if self._fed is None else self._fed.inertial
         self._began: int | None = None
         self._known_after: float | None = None
         self._last: Update | None = None
@@ -42,11 +40,8 @@ class MetricScores:
     def before(self, stamp: int) -> None:
         """A frame comes that was taken at a stamp in nanoseconds."""
         self._began = stamp if self._began is None else self._began
-        if self.inertial is not None and self._recording is not None:
-            readings = self._recording.readings
-            end = int(np.searchsorted(readings.stamps, stamp, "right"))
-            self.inertial.buffer.extend(readings.part(slice(self._given, end)))
-            self._given = max(end, self._given)
+        if self._fed is not None:
+            self._fed.before(stamp)
 
     def after(self, update: Update) -> None:
         """What the mapper said of it."""
@@ -54,7 +49,7 @@ class MetricScores:
         known = self.inertial is not None and self.inertial.learn(update)
         if self._height:
             known = self._by_height.add(update, self._height)
-        if known and self._began is not None:
+        if known and self._began is not None and self._known_after is None:
             self._known_after = (update.stamp - self._began) * 1e-9
 
     def figures(

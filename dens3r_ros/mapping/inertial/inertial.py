@@ -4,47 +4,43 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
 import numpy as np
 
 from dens3r_ros.imu import ImuNoise, ImuReadings
 from dens3r_ros.mapping.inertial.alignment import InertialAlignment, align
 from dens3r_ros.mapping.inertial.buffer import ImuBuffer, turned
-from dens3r_ros.mapping.inertial.preintegration import FeltMotion, Preintegrator
+from dens3r_ros.mapping.inertial.moments import Moments, Sight
+from dens3r_ros.mapping.inertial.preintegration import Preintegrator
 from dens3r_ros.mapping.inertial.timing import Timing
 from dens3r_ros.mapping.update import Update
 
-_APART_S = 0.12
-"""Seconds between the moments that are aligned: several in each step of a walker."""
-_SPAN_S = 40.0
-"""Seconds that are aligned at once, at most; and at least before anything is said."""
-_LEAST_S = 4.0
+_LEAST_S = 5.0
+"""Seconds that are aligned before anything is said."""
 _EVERY_S = 2.5
-"""Seconds between two attempts."""
-SURE = 0.018
+"""Seconds between two attempts; once the scale is believed, four times as many."""
+SURE = 0.05
 """Standard deviation of the logarithm of the scale with which it is believed."""
-SETTLED = 0.027
-"""The same once all that is aligned at once is there: more motion of this kind tells no more."""
-_MODEST = 3.0
-"""By how much larger the deviations are than the equations say: they know nothing of biases that
-wander, nor of errors that frames share."""
+_BETTER = 0.6
+"""Share of that at which another alignment takes the place of the one that is held."""
+_ASTRAY = 3.0
+"""Standard deviations by which another must be off to do so too."""
+_FITS = 3.5
+"""Mean square of what does not fit beyond which camera and sensor tell different stories."""
 _LIVELY = 0.25
 """m/s^2: root mean square of accelerations without which a scale takes long."""
+_LONGEST_NS = 1_500_000_000
+"""Nanoseconds without a frame that the sensor bridges."""
 _AHEAD_NS = 40_000_000
 """Nanoseconds that the last reading is believed to go on."""
 _TURN_NS = 90_000_000
 """Nanoseconds over which turns are compared: longer than frames, whose errors then count less."""
 _EARLY = 900
+_AT_RANGE = "readings are at the end of the sensor's range"
+_CALM_NS = 2_000_000_000
 _SILENT_NS = 500_000_000
 _NS = 1_000_000_000
 _WAITING = 90
-
-
-@dataclass(frozen=True, eq=False)
-class _Sight:
-    stamp: int
-    T_odom_camera: np.ndarray
 
 
 class Inertial:
@@ -65,7 +61,9 @@ class Inertial:
         self.T_camera_imu = T_camera_imu
         self.offset_s = offset_s
         self.alignment: InertialAlignment | None = None
-        """Of the present epoch, once it is believed."""
+        """Of the present epoch, once it is believed; bettered as the camera moves on."""
+        self.revision = 0
+        """Counts the alignments that were believed."""
         self.fault = ""
         """Why the readings are left out, in a sentence; empty where they are not."""
         self.up_map: np.ndarray | None = None
@@ -76,7 +74,7 @@ class Inertial:
         self._integrator = Preintegrator(self.noise)
         self._epoch = -1
         self._tried: InertialAlignment | None = None
-        self._restarts = 0
+        self._restarts = self._saturated_at = 0
         self._begin_epoch(-1)
 
     @property
@@ -92,7 +90,7 @@ class Inertial:
     @property
     def sigma(self) -> float:
         """Standard deviation of its logarithm."""
-        return 0.0 if self.alignment is None else _MODEST * self.alignment.sigma
+        return 0.0 if self.alignment is None else self.alignment.sigma
 
     def turn(self, begin: int, end: int) -> np.ndarray | None:
         """(3, 3) R_begin_end of the camera between two stamps of images (ns), as it was felt; None
@@ -108,20 +106,21 @@ class Inertial:
 
     def learn(self, update: Update) -> bool:
         """Take in a frame of the camera, in the mapper's own unit; whether the scale has become
-        known by it."""
+        known, or better known, by it."""
         if update.epoch != self._epoch:
             self._begin_epoch(update.epoch)
         self._watch(update.stamp)
-        if update.T_odom_camera is None or not update.motion_seen:
-            self._break()
+        if update.T_odom_camera is None or update.keyframe_id is None:
             return False
-        self._sights.append(_Sight(update.stamp, update.T_odom_camera))
+        seen = update.motion_seen
+        self._sights.append(Sight(update.stamp, update.T_odom_camera, update.keyframe_id, seen))
         if self.T_camera_imu is None:
             return False
         self._take_sights()
         self._compare()
-        known = self.alignment is None and self._attempt()
+        known = self._attempt()
         if known and self.alignment is not None:
+            self.revision += 1
             self.up_map = update.T_map_odom[:3, :3] @ self.alignment.up
         return known
 
@@ -141,29 +140,30 @@ class Inertial:
 
     def _missing(self) -> str:
         """What the motion lacks."""
-        if self._tried is None:
-            return f"{self._span():.0f} of {_LEAST_S:.0f} s of tracking without a break"
-        if self._lively() < _LIVELY:
+        if self._tried is None and self._moments.seconds < _LEAST_S:
+            return f"{self._moments.seconds:.0f} of {_LEAST_S:.0f} s of tracking without a break"
+        if self._tried is None or self._tried.misfit > _FITS:
+            return "what the camera saw and what was felt do not fit well enough yet; move on"
+        if self._moments.liveliness < _LIVELY:
             return (
                 "the motion is too even to tell metres: move sideways, up and down, or start and "
-                f"stop (scale known to {_MODEST * self._tried.sigma:.0%})"
+                f"stop (scale known to {self._tried.sigma:.0%})"
             )
-        return f"the scale is known to {_MODEST * self._tried.sigma:.1%}; move on"
+        return f"the scale is known to {self._tried.sigma:.1%}; move on"
 
     def _begin_epoch(self, epoch: int) -> None:
         self._epoch, self.alignment, self.up_map, self._tried = epoch, None, None, None
-        self._sights: deque[_Sight] = deque(maxlen=_WAITING)
+        self._sights: deque[Sight] = deque(maxlen=_WAITING)
         self._break()
 
     def _break(self) -> None:
         """What follows is tied to nothing before."""
         self._sights.clear()
-        self._last: _Sight | None = None
+        self._last: Sight | None = None
         """From which the next turn is compared."""
-        self._early: deque[_Sight] = deque(maxlen=_EARLY)
+        self._early: deque[Sight] = deque(maxlen=_EARLY)
         """Frames that wait for the offset."""
-        self._moments: deque[_Sight] = deque()
-        self._motions: deque[FeltMotion] = deque()
+        self._moments = Moments()
         self._next_attempt = 0
 
     def _watch(self, stamp: int) -> None:
@@ -187,35 +187,43 @@ class Inertial:
         while latest is not None and self._sights and self._sights[0].stamp + offset <= latest:
             sight = self._sights.popleft()
             last = self._last or sight
-            if sight.stamp - last.stamp >= _TURN_NS:
+            if not sight.seen:
+                last = sight
+            elif sight.stamp - last.stamp >= _TURN_NS:
                 R = last.T_odom_camera[:3, :3].T @ sight.T_odom_camera[:3, :3]
                 self._timing.add(last.stamp, sight.stamp, R)
                 last = sight
             self._last = last
             if self.offset_s is None:
                 self._early.append(sight)
-            elif self.alignment is None and not self.fault:
+            elif not self.fault or self.fault.startswith(_AT_RANGE):
                 self._note(sight)
 
-    def _note(self, sight: _Sight) -> None:
+    def _note(self, sight: Sight) -> None:
         """Make the frame one of the moments, if it is time."""
-        before = self._moments[-1] if self._moments else None
-        if before is None:
-            self._moments.append(sight)
+        before = self._moments.last
+        if not self._moments.due(sight):
             return
-        if sight.stamp - before.stamp < _APART_S * _NS:
+        if before is None:
+            self._moments.add(sight)
             return
         offset = round((self.offset_s or 0.0) * _NS)
         readings = self.buffer.between(before.stamp + offset, sight.stamp + offset)
-        if readings is None or self._saturated(readings):
+        saturated = readings is not None and self._saturated(readings)
+        self._watch_range(saturated, sight.stamp)
+        if readings is None or saturated or sight.stamp - before.stamp > _LONGEST_NS:
             self._break()
             self._last = sight
             return
-        self._moments.append(sight)
-        self._motions.append(self._integrator.over(readings, np.zeros(3)))
-        while self._span() > _SPAN_S:
-            self._moments.popleft()
-            self._motions.popleft()
+        self._moments.add(sight, self._integrator.over(readings, np.zeros(3)))
+
+    def _watch_range(self, saturated: bool, stamp: int) -> None:
+        """Tell of readings at the end of the sensor's range, until there were none for a while."""
+        if saturated:
+            self._saturated_at = stamp
+            self.fault = self.fault or f"{_AT_RANGE}: set imu.preset or its range, or move less"
+        elif self.fault.startswith(_AT_RANGE) and stamp - self._saturated_at > _CALM_NS:
+            self.fault = ""
 
     def _saturated(self, readings: ImuReadings) -> bool:
         noise = self.noise
@@ -239,6 +247,8 @@ class Inertial:
             self._break()
         elif fit.good:
             self.fault = ""
+            if self.alignment is None:
+                self._turn_bias = fit.turn_bias
             first, self.offset_s = self.offset_s is None, fit.offset_s
             if first:
                 for sight in self._early:
@@ -246,37 +256,40 @@ class Inertial:
                 self._early.clear()
 
     def _attempt(self) -> bool:
-        """Align now and then; whether that is sure."""
-        if self._span() < _LEAST_S or self._moments[-1].stamp < self._next_attempt:
+        """Align now and then; whether what was found is believed."""
+        last = self._moments.last
+        if last is None or self._moments.seconds < _LEAST_S or last.stamp < self._next_attempt:
             return False
-        assert self.T_camera_imu is not None
-        self._next_attempt = self._moments[-1].stamp + round(_EVERY_S * _NS)
-        poses = np.array([moment.T_odom_camera for moment in self._moments])
-        bias = 3 * self.noise.force_bias
-        before, found = self._tried, align(poses, self._motions, self.T_camera_imu, bias)
+        pause = _EVERY_S if self.alignment is None else 4 * _EVERY_S
+        self._next_attempt = last.stamp + round(pause * _NS)
+        before, found = self._tried, self._aligned()
         self._tried = found
-        if found is None:
+        if found is None or found.misfit > _FITS:
             return False
         self._turn_bias = found.turn_bias
-        limit = SURE if self._span() < 0.9 * _SPAN_S else SETTLED
-        if before is None or _MODEST * found.sigma > limit or not _steady(before, found):
-            return False
-        self.alignment = found
-        return True
+        held = self.alignment
+        if held is None:
+            believed = found.sigma < SURE and before is not None and _steady(before, found)
+        else:
+            believed = found.sigma < _BETTER * held.sigma or (
+                found.sigma < SURE and _apart(held, found) > _ASTRAY
+            )
+        if believed:
+            self.alignment = found
+        return believed
 
-    def _span(self) -> float:
-        if len(self._moments) < 2:
-            return 0.0
-        return (self._moments[-1].stamp - self._moments[0].stamp) / _NS
+    def _aligned(self) -> InertialAlignment | None:
+        assert self.T_camera_imu is not None
+        passage = self._moments.passage()
+        return align(passage, self.T_camera_imu, self.noise, 3 * self.noise.force_bias)
 
-    def _lively(self) -> float:
-        """Root mean square of the accelerations that were felt, m/s^2."""
-        felt = np.array([motion.velocity / motion.seconds for motion in self._motions])
-        sizes = np.linalg.norm(felt, axis=1)
-        return float(sizes.std()) if len(sizes) else 0.0
+
+def _apart(one: InertialAlignment, other: InertialAlignment) -> float:
+    """How far two scales are apart, in standard deviations."""
+    apart = abs(np.log(one.scale / other.scale))
+    return float(apart / np.hypot(one.sigma, other.sigma))
 
 
 def _steady(before: InertialAlignment, found: InertialAlignment) -> bool:
     """Whether two attempts in a row say the same, as far as the first could know."""
-    apart = abs(np.log(found.scale / before.scale))
-    return bool(apart < 3 * _MODEST * max(before.sigma, found.sigma))
+    return before.misfit < 2 * _FITS and _apart(before, found) < 2.0

@@ -18,7 +18,7 @@ _STEP_S = 0.005
 _KEPT = 300
 """Turns that are compared."""
 _ENOUGH = 45
-_TURNING = 0.12
+_TURNING = 0.06
 """rad/s: root mean square of the turns, their mean taken away, without which nothing is said."""
 _FITS = 0.25
 """Share of what the camera saw of its turns that may be left unexplained where all is well."""
@@ -35,12 +35,14 @@ _APART_S = 0.05
 class OffsetFit:
     """How the turns that were seen and those that were felt agree: `offset_s`; `unexplained`: share
     of what was seen that the readings leave open, with the mounting that was told; `best`: the same
-    with the mounting R_camera_imu (3, 3) that fits best."""
+    with the mounting R_camera_imu (3, 3) that fits best; turn_bias (3,) rad/s: what was felt but
+    not seen, on an average."""
 
     offset_s: float
     unexplained: float
     best: float
     R_camera_imu: np.ndarray
+    turn_bias: np.ndarray
 
     @property
     def good(self) -> bool:
@@ -111,7 +113,8 @@ class Timing:
         if inside.sum() < _ENOUGH:
             return None
         spans = (ends - begins)[inside]
-        seen = _even(np.array(self._turns)[inside], spans)
+        turns = np.array(self._turns)[inside]
+        seen = _even(turns, spans)
         if np.sqrt(((seen / spans[:, None]) ** 2).sum(1).mean()) < _TURNING:
             return None
         total = _Integral(seconds, readings.turn)
@@ -120,7 +123,9 @@ class Timing:
             return total.between(begins[inside] + offset, ends[inside] + offset, spans)
 
         best = _best_offset(seen, felt) if offset_s is None else offset_s
-        return _fit(seen, felt(best), best, R_camera_imu)
+        ends_at = begins[inside] + best, ends[inside] + best
+        bias = (total.whole(*ends_at) - turns @ R_camera_imu).sum(0) / spans.sum()
+        return _fit(seen, felt(best), best, R_camera_imu, bias)
 
 
 class _Integral:
@@ -133,12 +138,16 @@ class _Integral:
 
     def between(self, begins: np.ndarray, ends: np.ndarray, spans: np.ndarray) -> np.ndarray:
         """(N, 3) turns, without what is the same all the time."""
+        return _even(self.whole(begins, ends), spans)
+
+    def whole(self, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """(N, 3) turns."""
         turns = [
             np.interp(ends, self._seconds, self._sum[:, i])
             - np.interp(begins, self._seconds, self._sum[:, i])
             for i in range(3)
         ]
-        return _even(np.stack(turns, -1), spans)
+        return np.stack(turns, -1)
 
 
 def _even(turns: np.ndarray, spans: np.ndarray) -> np.ndarray:
@@ -164,9 +173,11 @@ def _agreement(seen: np.ndarray, felt: np.ndarray) -> float:
     return float(s.sum() / np.sqrt((felt**2).sum() * (seen**2).sum() + 1e-18))
 
 
-def _fit(seen: np.ndarray, felt: np.ndarray, offset: float, R: np.ndarray) -> OffsetFit:
+def _fit(
+    seen: np.ndarray, felt: np.ndarray, offset: float, R: np.ndarray, bias: np.ndarray
+) -> OffsetFit:
     U, _, Vt = np.linalg.svd(seen.T @ felt)
     mounted = U @ np.diag([1.0, 1.0, np.sign(np.linalg.det(U @ Vt))]) @ Vt
     whole = (seen**2).sum()
     told, best = (((seen - felt @ M.T) ** 2).sum() / whole for M in (R, mounted))
-    return OffsetFit(offset, float(told), float(best), mounted)
+    return OffsetFit(offset, float(told), float(best), mounted, bias)

@@ -25,12 +25,14 @@ WAIT_S = 20.0
 @dataclass(frozen=True, eq=False)
 class Held:
     """A scale that is believed: what it is from, metres of the mapper's unit, the standard
-    deviation of the logarithm of that, and what makes z point up with it."""
+    deviation of the logarithm of that, and what makes z point up with it; revision: how often the
+    inertial sensor's had been told."""
 
     source: str
     metres: float
     sigma: float
     level: GroundLevel = LEVEL
+    revision: int = 0
 
 
 class MetricScale:
@@ -81,18 +83,22 @@ class MetricScale:
         if update.epoch != self._epoch:
             self._epoch, self.held, self._ready = update.epoch, None, None
         self._show(update, frame_id)
-        self.held = self.held or self._choice(update.stamp)
-        if self.held is not None and self._found_in != self._epoch:
-            self._found_in = self._epoch
+        held = self.held
+        self.held = self._bettered(held) if held else self._choice(update.stamp)
+        if self.held is not None and self.held is not held:
             self.epochs += 1
             self._found.add(update.epoch + self.epochs)
             self._logger.info(
-                f"lengths are metres from here on ({self.progress()}; standard deviation "
-                f"{self.held.sigma:.1%})"
+                f"lengths are metres{', known better,' if held else ''} from here on "
+                f"({self.progress()}; standard deviation {self.held.sigma:.1%})"
             )
 
-    _found_in = -1
-    """Epoch of the mapper's in which a scale was found last."""
+    def _bettered(self, held: Held) -> Held:
+        """What is held, or what the inertial sensor has learned since."""
+        inertial = self.gyroscope
+        if held.source != "imu" or inertial is None or inertial.revision == held.revision:
+            return held
+        return self._by_imu(inertial) or held
 
     def began_epoch(self, epoch: int) -> str:
         """Why, if the scale began this epoch of the node's, else nothing."""
@@ -178,12 +184,20 @@ class MetricScale:
     def _sure(self) -> list[Held]:
         """What is believed, the best source first."""
         found = []
-        inertial = self.gyroscope
-        if inertial is not None and inertial.alignment is not None:
-            level = level_of(inertial.up_map, inertial.alignment.up)
-            found.append(Held("imu", inertial.alignment.scale, inertial.sigma, level))
+        by_imu = None if self.gyroscope is None else self._by_imu(self.gyroscope)
+        if by_imu is not None:
+            found.append(by_imu)
         if self._by_motion.scale is not None:
             found.append(Held(self._motion.source, self._by_motion.scale, self._by_motion.sigma))
         if self._by_height.scale is not None:
             found.append(Held("height", self._by_height.scale, self._by_height.sigma))
         return found
+
+    @staticmethod
+    def _by_imu(inertial: Inertial) -> Held | None:
+        """What the inertial sensor tells."""
+        aligned = inertial.alignment
+        if aligned is None:
+            return None
+        level = level_of(inertial.up_map, aligned.up)
+        return Held("imu", aligned.scale, inertial.sigma, level, inertial.revision)

@@ -11,8 +11,11 @@ from typing import Protocol
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.imu import ImuRecording
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.files.map_file import LoadedMap
+from dens3r_ros.mapping.inertial.inertial import Inertial
+from dens3r_ros.mapping.inertial.recorded import RecordedInertial
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.parts import usual_parts
 from dens3r_ros.mapping.update import Tracking, Update
@@ -43,14 +46,19 @@ class MappingRun:
         tracks: TrackStore | None,
         tally: RunTally,
         watchers: tuple[RunWatcher, ...] = (),
+        imu: ImuRecording | None = None,
     ) -> None:
         self._files, self._tracks, self._watchers = files, tracks, watchers
         self.tally = tally
         self.intrinsics: dict[str, Intrinsics] = {}
         self.estimated: set[str] = set()
         self._begun = False
+        self._imu = None if imu is None else RecordedInertial(imu)
         self.mapper = Mapper(
-            engine if tracks is None else recorded(engine, tracks.add), config, self._make_parts
+            engine if tracks is None else recorded(engine, tracks.add),
+            config,
+            self._make_parts,
+            None if self._imu is None else self._imu.inertial,
         )
 
     def _make_parts(self, engine: Engine, config: MapperConfig) -> Parts:
@@ -77,7 +85,11 @@ class MappingRun:
             self.tally.drop(taken.reason)
             return None
         began = time.monotonic()
+        if self._imu is not None:
+            self._imu.before(taken.stamp)
         update = self.mapper.step(taken)
+        if self._imu is not None:
+            self._imu.inertial.learn(update)
         self.tally.spend("mapping", time.monotonic() - began)
         self.tally.taken += 1
         self._count(update)
@@ -113,8 +125,20 @@ class MappingRun:
         self.write_keyframes()
         saved = self.mapper.snapshot()
         self._files.keep_only(set(saved.poses))
+        if self._imu is not None:
+            self.tally.notes.append(_told(self._imu.inertial))
         self.tally.spend("mapping", time.monotonic() - began)
         return Mapped(saved, dict(self.intrinsics), frozenset(self.estimated), self.tally)
+
+
+def _told(inertial: Inertial) -> str:
+    """What the inertial sensor says of the map's unit."""
+    if inertial.scale is None or inertial.fault:
+        return inertial.progress()
+    return (
+        f"by the inertial sensor a unit of the camera's way was {inertial.scale:.4g} m at the end, "
+        f"give or take {inertial.sigma:.1%}; lengths are left in the map's unit"
+    )
 
 
 def timed(

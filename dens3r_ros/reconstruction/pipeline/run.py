@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from dens3r_ros.engines.protocol import Engine
+from dens3r_ros.imu import ImuRecording
 from dens3r_ros.mapping.files.map_file import write_map
 from dens3r_ros.reconstruction.kept.keyframe_files import KeyframeFiles
 from dens3r_ros.reconstruction.kept.mapped import Mapped, RunTally
@@ -120,6 +121,7 @@ class Reconstruction:
             self._tracks,
             tally,
             self._watchers,
+            _imu_of(self._inputs),
         )
         with run.mapper:
             progress = checkpoints.resume(run, self._asked())
@@ -162,6 +164,11 @@ class Reconstruction:
             "model": f"{info.model} {info.image_size}",
             "picks": asdict(self._options.picks),
         }
+
+
+def _imu_of(inputs: Sequence[Input]) -> ImuRecording | None:
+    """What an inertial sensor read along the only input; stamps of several are moved."""
+    return getattr(inputs[0], "imu", None) if len(inputs) == 1 else None
 
 
 def _why_nothing(tally: RunTally) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dens3r_ros.frame import Frame
+from dens3r_ros.sources.inputs.bag_imu import imu_of
 from dens3r_ros.sources.inputs.input import Unreadable, Wanted
 from dens3r_ros.sources.messages.camera_info import (
     LensCalibration,
@@ -34,7 +35,8 @@ def is_bag(path: Path) -> bool:
 class BagInput:
     """One camera's images of a bag, rectified where the bag holds its calibration.
 
-    `topic` may be left out where the bag holds images on one topic only.
+    `topic` may be left out where the bag holds images on one topic only. `imu` is what an inertial
+    sensor beside the camera read, None where the bag holds none or does not place it.
     """
 
     rough_lens = False
@@ -46,7 +48,9 @@ class BagInput:
             self._topic = _chosen(path, images, topic)
             self.total: int | None = sum(c.msgcount for c in images if c.topic == self._topic)
             self._info = _first_info(reader, self._topic)
+            self.imu, told = imu_of(reader, _frame_of(reader, self._topic))
         self.notes = (f"images of {self._topic}",) + (() if self._info else ("no calibration",))
+        self.notes += (told,) if told else ()
         self._lens: LensCalibration | None = None
         self._undistort: Any = None
 
@@ -176,3 +180,13 @@ def _first_info(reader: Any, topic: str) -> Any:
     for _, _, data in reader.messages(connections=chosen[:1]) if chosen else ():
         return reader.deserialize(data, INFO)
     return None
+
+
+def _frame_of(reader: Any, topic: str) -> str:
+    """The frame that a topic's first message is in."""
+    connections = [c for c in reader.connections if c.topic == topic]
+    try:
+        connection, _, data = next(reader.messages(connections=connections))
+        return str(reader.deserialize(data, connection.msgtype).header.frame_id).lstrip("/")
+    except Exception:  # what a damaged file makes of a reader is no fixed set; reading tells of it
+        return ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dens3r_ros.frame import Frame
+from dens3r_ros.imu import ImuRecording
 from dens3r_ros.sources.source import Source, SourceError
 
 
@@ -60,6 +61,7 @@ class SourceInput:
         self.total: int | None = len(source)
         self.notes, self.rough_lens = notes, False
         self._source = source
+        self.imu: ImuRecording | None = getattr(source, "imu", None)
 
     def frames(self, wanted: Wanted) -> Iterator[tuple[int, Frame | Unreadable]]:
         """See `Input`; an image that cannot be read costs no more than itself."""

@@ -73,13 +73,15 @@ def run(
     recording: ImuRecording | None = None,
     inertial: Inertial | None = None,
     late_s: float = 0.0,
+    seen: list[Update] | None = None,
 ) -> tuple[Inertial, float | None]:
     """Let an `Inertial` see a walk as it would live; readings come `late_s` after their stamps.
+    `seen`: what the mapper said instead of `updates`.
     Returns it, and the seconds after which the scale was known."""
     recording = recording or carried_imu(walk, Carried())
     inertial = inertial or Inertial(recording.noise, recording.T_camera_imu)
     readings, given, known = recording.readings, 0, None
-    for one in updates(walk):
+    for one in updates(walk) if seen is None else seen:
         end = int(np.searchsorted(readings.stamps, one.stamp - round(late_s * 1e9), "right"))
         inertial.buffer.extend(readings.part(slice(given, end)))
         given = max(end, given)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from synthetic import UNIT, path, run, up, update
+from synthetic import UNIT, path, run, up, update, updates
 
 from dens3r_ros.imu import ImuReadings
 from dens3r_ros.mapping.inertial.inertial import Inertial
@@ -109,6 +109,8 @@ def test_saturated_readings_are_left_out(walking) -> None:
     inertial = Inertial(replace(noise, force_range=9.0), recording.T_camera_imu)
     _, known = run(walk, clipped, inertial)
     assert known is None
+    assert "end of the sensor's range" in inertial.fault
+    assert inertial.turn(10**9, 2 * 10**9) is None
 
 
 def test_even_motion_gives_no_scale_but_says_what_is_missing() -> None:
@@ -126,3 +128,65 @@ def test_time_that_goes_back_begins_anew(walking) -> None:
     inertial.buffer.extend(recording.readings.part(slice(0, 10)))
     assert inertial.buffer.restarts == 1
     assert len(inertial.buffer) == 10
+
+
+def test_a_second_without_images_is_bridged(walking) -> None:
+    """A robot that drives past a lamp is not without metres for it."""
+    walk, recording = walking
+    seen = updates(walk)
+    for index in range(200, 230):
+        seen[index] = update(seen[index].stamp, None)
+    seen[230] = replace(seen[230], motion_seen=False)
+    for index in range(230, len(seen)):  # odom goes on from where it was last.
+        T = seen[index].T_odom_camera.copy()
+        T[:3, 3] += 0.3
+        seen[index] = replace(seen[index], T_odom_camera=T)
+    inertial, known = run(walk, recording, seen=seen)
+    assert known is not None
+    assert inertial.scale == pytest.approx(UNIT, rel=0.03)
+
+
+def test_a_camera_whose_unit_differs_from_keyframe_to_keyframe_is_borne(walking) -> None:
+    walk, recording = walking
+    random = np.random.RandomState(3)
+    seen, at, before, unit = [], None, None, 1.0
+    for index, one in enumerate(updates(walk)):
+        unit = np.exp(0.03 * random.standard_normal()) if index % 25 == 0 else unit
+        T = one.T_odom_camera.copy()
+        at = T[:3, 3].copy() if at is None else at + unit * (T[:3, 3] - before)
+        before = T[:3, 3].copy()
+        T[:3, 3] = at
+        seen.append(replace(one, T_odom_camera=T, keyframe_id=index // 25))
+    inertial, known = run(walk, recording, seen=seen)
+    assert known is not None
+    assert abs(np.log(inertial.scale / UNIT)) < 3 * inertial.sigma
+
+
+def test_a_camera_that_sees_another_path_than_was_felt_gives_no_scale(walking) -> None:
+    walk, recording = walking
+    seen = []
+    for index, one in enumerate(updates(walk)):
+        T = one.T_odom_camera.copy()
+        T[:3, 3] *= 1 + 0.8 * np.sin(index / 15)
+        seen.append(replace(one, T_odom_camera=T))
+    inertial, known = run(walk, recording, seen=seen)
+    assert known is None
+    assert "do not fit" in inertial.progress()
+
+
+def test_the_gyroscopes_bias_is_known_before_the_scale(walking) -> None:
+    """The guess of how the camera turned would be off by half a degree a frame."""
+    walk, recording = walking
+    readings = replace(recording.readings, turn=recording.readings.turn + 0.25)
+    inertial, _ = run(walk, changed(recording, readings), seen=updates(walk)[:400])
+    poses = walk.trajectory.poses()
+    R = inertial.turn(round(370 * 1e9 / walk.rate), round(385 * 1e9 / walk.rate))
+    truth = poses[370][:3, :3].T @ poses[385][:3, :3]
+    assert np.degrees(np.arccos((np.trace(R.T @ truth) - 1) / 2)) < 1.5
+
+
+def test_progress_is_told_right_after_a_break(walking) -> None:
+    walk, recording = walking
+    inertial, _ = run(walk, recording, seen=updates(walk)[:290])
+    inertial.learn(update(round(290 / 30 * 1e9), np.eye(4), epoch=1))
+    assert "waiting for imu" in inertial.progress()

@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 import os
+from dataclasses import replace
 
 import numpy as np
 import rclpy
@@ -66,9 +67,10 @@ def knows_imu(one: MetricScale) -> None:
     up = np.array([0.0, 0.1, 1.0]) / np.sqrt(1.01)
     one.gyroscope.learn(update(0))
     one.gyroscope.alignment = InertialAlignment(
-        0.7, 0.005, up, 0.01, np.zeros(3), np.zeros(3), 0.01, up
+        0.7, 0.005, up, 0.01, np.zeros(3), np.zeros(3), 0.01, 1.0, up
     )
     one.gyroscope.up_map = up
+    one.gyroscope.revision = 1
 
 
 def test_the_best_source_that_is_sure_is_held_and_told(node) -> None:
@@ -82,6 +84,21 @@ def test_the_best_source_that_is_sure_is_held_and_told(node) -> None:
     assert found.metric and found.epoch == 1 and found.levelled_by == "gravity"
     assert found.scale_sigma == pytest.approx(one.held.sigma)
     assert one.began_epoch(1)
+    one.destroy()
+
+
+def test_a_scale_that_is_learned_better_is_taken_over_and_begins_an_epoch(node) -> None:
+    one = scale(node, "imu")
+    knows_imu(one)
+    one.gyroscope.buffer.add(10**8, (0, 0, 0), (0, 0, 9.8))
+    one.learn(update(0.1), "camera")
+    one.learn(update(0.2), "camera")
+    assert (one.factor, one.epochs) == (0.7, 1)
+    one.gyroscope.alignment = replace(one.gyroscope.alignment, scale=0.72, sigma=0.002)
+    one.gyroscope.revision = 2
+    one.learn(update(0.3), "camera")
+    assert (one.factor, one.epochs) == (0.72, 2)
+    assert one.began_epoch(2)
     one.destroy()
 
 

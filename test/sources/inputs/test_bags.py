@@ -124,3 +124,57 @@ def noisy(stamp: int) -> Any:
     pixels = np.random.default_rng(stamp).integers(0, 256, 48 * 192, dtype=np.uint8)
     kind = TYPES.types["sensor_msgs/msg/Image"]
     return kind(message.header, 48, 64, "bgr8", 0, 192, pixels)
+
+
+def imu_bag(path: Path, placed: bool) -> Path:
+    """Two images and ten readings; the camera looks ahead, the sensor's x."""
+    make = Messages(TYPES)
+    kinds = {k: TYPES.types[f"{p}/msg/{k}"] for p, k in IMU_TYPES}
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+
+        def write(topic: str, messages: list[Any]) -> None:
+            kind = messages[0].__msgtype__
+            connection = writer.add_connection(topic, kind, typestore=TYPES)
+            for n, message in enumerate(messages):
+                writer.write(connection, 10**9 + n, TYPES.serialize_cdr(message, kind))
+
+        write("/cam/image", [raw(10**9, 10), raw(10**9 + 10**8, 20)])
+        readings = []
+        for n in range(10):
+            header = make.depth(10**9 + n * 10**7, "imu", np.zeros((1, 1), np.float32)).header
+            turn, force = kinds["Vector3"](0.1, 0.2, 0.3), kinds["Vector3"](0.0, 0.0, 9.8)
+            whole = kinds["Quaternion"](0.0, 0.0, 0.0, 1.0), np.zeros(9), turn, np.zeros(9), force
+            readings.append(kinds["Imu"](header, *whole, np.zeros(9)))
+        write("/imu/data", readings)
+        if placed:
+            ahead = np.eye(4)
+            ahead[:3, :3] = [[0, 0, 1], [-1, 0, 0], [0, -1, 0]]
+            ahead[:3, 3] = 0.1, 0.0, 0.3
+            beside = np.eye(4)
+            beside[:3, 3] = 0.0, 0.2, 0.0
+            write("/tf_static", [make.transforms(0, "base", {"camera": ahead, "imu": beside})])
+    return path
+
+
+IMU_TYPES = (
+    ("sensor_msgs", "Imu"),
+    ("geometry_msgs", "Vector3"),
+    ("geometry_msgs", "Quaternion"),
+)
+
+
+def test_an_inertial_sensor_that_the_bag_places_comes_with_the_images(tmp_path: Path) -> None:
+    given = open_input(str(imu_bag(tmp_path / "a", placed=True)))
+    assert len(given.imu.readings) == 10
+    assert given.imu.readings.stamps[3] == 10**9 + 3 * 10**7
+    np.testing.assert_allclose(given.imu.readings.turn[0], (0.1, 0.2, 0.3))
+    # The sensor is left of the base and behind and below the camera.
+    np.testing.assert_allclose(given.imu.T_camera_imu[:3, 3], (-0.2, 0.3, -0.1), atol=1e-9)
+    np.testing.assert_allclose(given.imu.T_camera_imu[:3, 0], (0, 0, 1), atol=1e-9)
+    assert any("/imu/data" in note for note in given.notes)
+
+
+def test_an_inertial_sensor_that_is_nowhere_is_left_aside_and_told(tmp_path: Path) -> None:
+    given = open_input(str(imu_bag(tmp_path / "a", placed=False)))
+    assert given.imu is None
+    assert any("no /tf_static" in note for note in given.notes)
