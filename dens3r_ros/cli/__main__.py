@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
@@ -14,6 +15,8 @@ def main() -> None:
         if (problem.name or "").startswith("dens3r_ros"):
             raise
         sys.exit(_without_packages(problem, sys.argv[1:]))
+    # Supervisors, containers and `timeout` send SIGTERM: it must leave no more behind than Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app()
 
 

@@ -51,7 +51,11 @@ class OwnServer:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        self._wait()
+        try:
+            self._wait()
+        except BaseException:  # Ctrl-C too: its own session hears nothing of that
+            self.kill()
+            raise
         return self
 
     def kill(self) -> None:
@@ -90,7 +94,6 @@ class OwnServer:
             if "serving " in self.said():
                 return
             time.sleep(0.1)
-        self.kill()
         raise ServerFailed(f"the server did not start within {_STARTING_S:.0f} s: {self.said()}")
 
 
