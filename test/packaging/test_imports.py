@@ -52,6 +52,7 @@ FORBIDDEN = {
 # not named here, and the modules beside the folders, only must not import each other in circles.
 FOLDERS = {
     "mapping": (
+        "motion",
         "tracking",
         "graph",
         "history",
