@@ -59,9 +59,7 @@ def along(path: np.ndarray, travelled: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return points, np.interp(rest, middle, angles) + laps * turn
 
 
-def rounded(
-    corners: np.ndarray, radius: float, height: float, step: float = 0.05
-) -> np.ndarray:
+def rounded(corners: np.ndarray, radius: float, height: float, step: float = 0.05) -> np.ndarray:
     """(P, 3) points of a closed polygon (C, 2) of right angles, its corners
     rounded, all at one height."""
     points = []

@@ -27,7 +27,7 @@ import torch
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.scenes import trajectory as t
 from dens3r_ros.scenes.kidnapping import dark_frames, darkness, kidnapped
-from dens3r_ros.scenes.looks.lens import LensEffects
+from dens3r_ros.scenes.looks.lens import steady_lens
 from dens3r_ros.scenes.moving.cast import Movers
 from dens3r_ros.scenes.moving.casting import cast_of
 from dens3r_ros.scenes.moving.door import door_walk
@@ -100,7 +100,7 @@ class Walk:
         )
         worlds, parts = self._world(views, index)
         with torch.no_grad():
-            seen = render(worlds, views, _steady_lens(self.seed, index))
+            seen = render(worlds, views, steady_lens(self.seed, index))
         image = ((seen.image[0] + 1.0) * 127.5).round().to(torch.uint8)
         depth = seen.depth[0].numpy()
         part = parts[seen.slot[0].numpy()]
@@ -128,8 +128,8 @@ class Walk:
         return seen_motion(self.movers, part, points, T, index / self.rate)
 
     def flow(self, frame: WalkFrame, index: int, other: int) -> np.ndarray:
-        """(H, W, 2) float64 pixels from where `frame`, the one at `index`, shows a surface to where
-        it lies in that at `other`, hidden or not; NaN for sky and where it is behind that camera."""
+        """(H, W, 2) float64 pixels from where `frame`, the one at `index`, shows a surface to
+        where that is at `other`, hidden or not; NaN for sky, and where it is behind the camera."""
         points = world_points(frame.depth, self.intrinsics, frame.T_world_camera)
         own = frame.part >= 0
         if self.movers is not None and own.any():
@@ -153,22 +153,6 @@ def _in_sight(building: Building, views: Views) -> Worlds:
     shown = torch.cat((torch.ones(1, dtype=torch.bool), shown))
     shapes = worlds.shapes
     return replace(worlds, shapes=shapes.kept(shown[shapes.group[0]] & shapes.active[0]))
-
-
-def _steady_lens(seed: int, index: int) -> LensEffects:
-    """A good camera: little noise and blur, no compression, automatic exposure."""
-    one = torch.ones(1)
-    return LensEffects(
-        exposure=one,
-        cast=torch.tensor([[1.02, 1.0, 0.98]]),
-        vignette=0.15 * one,
-        defocus=0.5 * one,
-        motion=torch.zeros(1, 2),
-        noise=0.008 * one,
-        quality=100.0 * one,
-        contrast=0.3 * one,
-        seed=torch.tensor([seed * 1_000_003 + index]),
-    )
 
 
 def _loop(seed: int, frames: int) -> tuple[Building, t.Trajectory]:

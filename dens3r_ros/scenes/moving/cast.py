@@ -23,7 +23,7 @@ _HALF_STEP = 1.0 / 60.0
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A rigid shape: its kind, its reach (3,) along its own axes in metres, and how it looks (M,)."""
+    """A rigid shape: kind, reach (3,) along its own axes in metres, and looks (M,)."""
 
     kind: int
     half: tuple[float, float, float]
@@ -126,7 +126,8 @@ class Movers:
     def velocity(self, points: np.ndarray, slot: np.ndarray, seconds: float) -> np.ndarray:
         """(N, 3) float64 metres a second of world points on the parts (N,)."""
         before, after = (
-            self.carried(points, slot, seconds, seconds + step) for step in (-_HALF_STEP, _HALF_STEP)
+            self.carried(points, slot, seconds, seconds + step)
+            for step in (-_HALF_STEP, _HALF_STEP)
         )
         return (after - before) / (2 * _HALF_STEP)
 

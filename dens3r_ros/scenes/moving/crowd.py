@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""People round a camera that is carried: they cross before it, come, walk along and go, so that they
-always cover a share of its view."""
+"""People round a camera that is carried: they cross before it, come, walk along and go, so that
+they cover about the same share of its view all the time."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _FASTEST = 1.9
 _BEFORE_S = 8.0
 """Seconds that people find their places in before the first frame."""
 _COLUMNS = 48
-_FILL = 0.6
+_FILL = 0.8
 """How much of its upright rectangle a person fills."""
-_NEAR, _FAR = 0.9, 7.0
+_NEAR, _FAR = 1.2, 7.0
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class CrowdOptions:
     camera, metres; half_view: of the camera, radians; eye: its height above the ground."""
 
     people: int = 8
-    cover: float = 0.27
+    cover: float = 0.26
     bounds: tuple[float, float] | None = None
-    keep: float = 1.3
+    keep: float = 1.6
     half_view: float = 0.65
     eye: float = 1.5
 
@@ -49,9 +49,8 @@ def crowd(
     eyes = np.concatenate((np.repeat(position[:1], before, 0), position))
     turn = np.concatenate((np.repeat(turn[:1], before), turn))
     places = _Wanderers(random, options)
-    trace = np.stack(
-        [places.step(k / rate, eye, look, 1.0 / rate) for k, (eye, look) in enumerate(zip(eyes, turn, strict=True))]
-    )
+    looks = zip(eyes, turn, strict=True)
+    trace = np.stack([places.step(k / rate, *look, 1.0 / rate) for k, look in enumerate(looks)])
     ground = eyes[:, 2] - options.eye
     return [_route(trace[:, i], ground, before, rate) for i in range(options.people)]
 
@@ -64,8 +63,8 @@ class _Wanderers:
         self._options = options
         self._period = random.uniform(7.0, 19.0, count)
         self._phase = random.uniform(0.0, 2 * np.pi, count)
-        self._reach = random.uniform(0.7, 1.9, count) * options.half_view
-        self._away = np.linspace(1.3, 3.2, count) * random.uniform(0.9, 1.1, count)
+        self._reach = random.uniform(0.5, 1.4, count) * options.half_view
+        self._away = np.linspace(1.7, 3.4, count) * random.uniform(0.9, 1.1, count)
         self._breath = random.uniform(5.0, 13.0, count)
         self._size = 1.0
         self.places: np.ndarray | None = None
@@ -82,7 +81,8 @@ class _Wanderers:
         self._speed += (pull - self._speed) * min(1.0, 3.0 * dt)
         self.places = self._apart(self.places + dt * self._speed, eye[:2])
         covered = cover(self.places - eye[:2], look, self._options)
-        self._size = float(np.clip(self._size * np.exp(dt * 3.0 * (covered - self._options.cover)), 0.6, 2.2))
+        change = np.exp(dt * 6.0 * (covered - self._options.cover))
+        self._size = float(np.clip(self._size * change, 0.6, 2.2))
         return self.places.copy()
 
     def _wanted(self, seconds: float, eye: np.ndarray, look: float) -> np.ndarray:
@@ -118,7 +118,7 @@ def cover(offset: np.ndarray, look: float, options: CrowdOptions) -> float:
     slope = np.tan(options.half_view)
     tall = 0.75 * slope
     ahead = np.where(seen, ahead, 1.0)
-    across, half = np.tan(np.where(seen, angle, 0.0)), 0.27 / ahead
+    across, half = np.tan(np.where(seen, angle, 0.0)), 0.29 / ahead
     top, bottom = np.minimum(0.25 / ahead, tall), np.minimum(options.eye / ahead, tall)
     share = np.where(seen, _FILL * (top + bottom) / (2 * tall), 0.0)
     columns = np.linspace(-slope, slope, _COLUMNS)

@@ -18,7 +18,7 @@ _START = 0.06
 """Where on the way from the opening and back to it the walk begins, as a share of the eight."""
 _HINGE = 0.12
 """Metres from the wall's middle to the hinge, which stands on the first room's side."""
-_OPENS_S, _CLOSES_S = 4.0, 1.5
+_OPENS_S, _CLOSES_S = 3.2, 4.0
 """Seconds before the camera is in the opening, and after."""
 
 
@@ -42,7 +42,7 @@ def door_movers(seed: int, trajectory: t.Trajectory) -> Movers:
     y = trajectory.position[:, 1]
     passes = np.nonzero(np.sign(y[:-1]) * np.sign(y[1:]) < 0)[0] / t.RATE
     times = [at for seconds in passes for at in (seconds - _OPENS_S, seconds + _CLOSES_S)]
-    doorway = Doorway((-0.5 * DOOR[1], _HINGE, 0.0), 0.0, DOOR[1], DOOR[2])
+    doorway = Doorway((0.5 * DOOR[1], _HINGE, 0.0), math.pi, DOOR[1], DOOR[2])
     return door_between_rooms(seed, doorway, tuple(times), (0.5, 3.4, 2.7))
 
 

@@ -13,8 +13,8 @@ from dens3r_ros.scenes.moving.cast import pose, turned
 
 @dataclass(frozen=True, eq=False)
 class Route:
-    """`position` (N, 3) metres and unwrapped `heading` (N,) radians, `rate` samples a second; before
-    the first and after the last it stands."""
+    """`position` (N, 3) metres and unwrapped `heading` (N,) radians, `rate` samples a second;
+    before the first and after the last it stands."""
 
     position: np.ndarray
     heading: np.ndarray

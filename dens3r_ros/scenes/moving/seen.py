@@ -44,7 +44,9 @@ def seen_motion(
 def world_points(depth: np.ndarray, camera: Intrinsics, T: np.ndarray) -> np.ndarray:
     """(H, W, 3) float64 world points of a depth image."""
     v, u = np.mgrid[: depth.shape[0], : depth.shape[1]]
-    rays = np.stack(((u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones(u.shape)), -1)
+    rays = np.stack(
+        ((u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones(u.shape)), -1
+    )
     return (rays * depth[..., None]) @ T[:3, :3].T + T[:3, 3]
 
 

@@ -16,7 +16,7 @@ from dens3r_ros.scenes.moving.routes import Route
 from dens3r_ros.scenes.random import RandomStream
 from dens3r_ros.scenes.rays.intersect import BOX, CYLINDER, ELLIPSOID
 
-_OPEN = 1.75
+_OPEN = 2.6
 """How far a door opens, radians."""
 _SWING_S = 1.6
 """Seconds that a door takes to open."""
@@ -30,7 +30,8 @@ def _looks(stream: RandomStream, *names: str) -> list[Tensor]:
 
 @dataclass(frozen=True)
 class Doorway:
-    """An upright opening: where its hinge stands, which way (radians) it reaches, and its size."""
+    """An upright opening: where its hinge stands, which way (radians) it reaches, and its size;
+    its door turns clockwise, seen from above."""
 
     hinge: tuple[float, float, float]
     along: float
@@ -59,7 +60,7 @@ class Door(SteadyLooks):
     def poses(self, seconds: float) -> np.ndarray:
         """(2, 4, 4) float64 T_world_part."""
         way = self._doorway
-        hung = pose(way.hinge, turned("z", way.along + self.angle(seconds)))
+        hung = pose(way.hinge, turned("z", way.along - self.angle(seconds)))
         leaf = hung @ pose((0.5 * way.width, 0.0, 0.5 * way.height))
         return np.stack((leaf, hung @ pose((way.width - 0.1, 0.0, 1.0))))
 

@@ -19,7 +19,9 @@ CAR, BUS = (2.1, 0.87, 0.72), (5.2, 1.25, 1.45)
 class Vehicle(SteadyLooks):
     """One that follows a route."""
 
-    def __init__(self, stream: RandomStream, route: Route, half: tuple[float, float, float]) -> None:
+    def __init__(
+        self, stream: RandomStream, route: Route, half: tuple[float, float, float]
+    ) -> None:
         self._route, self._half = route, half
         self._wheel = 0.31 if half == CAR else 0.48
         self.parts = _car(stream, half, self._wheel) if half == CAR else _bus(stream, self._wheel)
@@ -43,9 +45,7 @@ def _wheels(stream: RandomStream, radius: float) -> tuple[Part, ...]:
     return (Part(CYLINDER, (radius, radius, 0.1), looks),) * 4
 
 
-def _car(
-    stream: RandomStream, half: tuple[float, float, float], wheel: float
-) -> tuple[Part, ...]:
+def _car(stream: RandomStream, half: tuple[float, float, float], wheel: float) -> tuple[Part, ...]:
     names = ("any", "window", "plain", "metal")
     paint, window, roof, metal = torch.cat([material(stream, name, 1) for name in names], 1)[0]
     length, width, _ = half

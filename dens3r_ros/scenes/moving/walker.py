@@ -75,9 +75,7 @@ def _body(phase: float, swing: float) -> list[np.ndarray]:
     """T_body_part of all parts: trunk, then each side's leg and arm."""
     legs = [_leg_angles(phase + shift, swing) for shift in (0.0, np.pi)]
     # The lower foot stands on the ground.
-    hips = max(
-        _THIGH * np.cos(hip) + _SHANK * np.cos(hip - knee) + _FOOT for hip, knee in legs
-    )
+    hips = max(_THIGH * np.cos(hip) + _SHANK * np.cos(hip - knee) + _FOOT for hip, knee in legs)
     placed = [
         pose((0, 0, hips + 0.04)),
         pose((0.01, 0, hips + 0.27)),
