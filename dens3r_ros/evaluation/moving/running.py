@@ -33,7 +33,7 @@ _SURFACE_EVERY = 5
 @dataclass(frozen=True)
 class MotionOptions:
     """every: take each N-th frame; calibrated: frames keep their intrinsics; confidence: above it
-    a map point counts; threshold: probability from which a pixel is called moving."""
+    a map point counts; threshold: from this probability on a pixel is called moving."""
 
     every: int = 1
     calibrated: bool = True
