@@ -26,7 +26,7 @@ from dens3r_ros.mapping.update import Update
 from dens3r_ros.sources.source import Source, SourceError
 
 _NEAR = 0.2
-"""A map point so near to where a mover was seen, in metres, and to nothing that stands, is on it."""
+"""Metres: a map point so near to where a mover was seen, and to nothing that stands, is on it."""
 _SURFACE_EVERY = 5
 
 

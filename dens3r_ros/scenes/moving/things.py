@@ -127,7 +127,7 @@ class Screen:
         looks = material(stream, ("print", "print", "any"), self._SHOWN)[0]
         looks[:, EMISSION] = 0.8
         self._looks, self._every = looks, float(stream.uniform(1, low=0.4, high=1.6)[0, 0])
-        self.parts = (Part(BOX, (0.03, 0.5 * width, 0.28 * width), looks[0]),)
+        self.parts: Sequence[Part] = (Part(BOX, (0.03, 0.5 * width, 0.28 * width), looks[0]),)
         self._pose = pose(centre, turned("z", facing))[None]
         # Prints of other shapes are spread over the screen's own face.
         self._spread = torch.tensor((1.0, 1.0 / width, 0.5 / (0.28 * width)))
