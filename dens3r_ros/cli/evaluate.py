@@ -15,6 +15,7 @@ from dens3r_ros.cli.common.progress import following
 from dens3r_ros.cli.common.size import ImageSize, Size
 from dens3r_ros.cli.evaluating.alignment import alignment
 from dens3r_ros.cli.evaluating.cloud import cloud
+from dens3r_ros.cli.evaluating.motion import motion
 from dens3r_ros.cli.evaluating.parity import parity
 from dens3r_ros.cli.evaluating.photos import photos
 from dens3r_ros.cli.evaluating.places import places
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 SMALL = Size(320, 240)
 app = typer.Typer(no_args_is_help=True, help="Measure engines and the mapper against the truth.")
 app.command()(sequences)
+app.command()(motion)
 app.command()(places)
 app.command()(cloud)
 app.command()(alignment)

@@ -10,6 +10,8 @@ from typing import Literal
 
 import numpy as np
 
+from dens3r_ros.mapping.motion.config import MotionConfig
+
 
 @dataclass(frozen=True)
 class TrackingConfig:
@@ -179,3 +181,4 @@ class MapperConfig:
     archive: ArchiveConfig = field(default_factory=ArchiveConfig)
     levelling: LevellingConfig = field(default_factory=LevellingConfig)
     cameras: CamerasConfig = field(default_factory=CamerasConfig)
+    motion: MotionConfig = field(default_factory=MotionConfig)

@@ -30,6 +30,8 @@ class Maps:
     placement: Placement
     rays: np.ndarray | None = None
     apart: bool = False
+    motion: np.ndarray | None = None
+    """(h, w) float32, 0 stands still to 1 moves by itself; None where that is not told."""
 
     @cached_property
     def _made(self) -> ViewMaps:
@@ -68,7 +70,8 @@ class Maps:
             self._restored(self.normals),
         )
         rays = None if self.rays is None else self._restored(self.rays)
-        return Maps(lambda: made, self.scale, whole, rays)
+        motion = None if self.motion is None else self._restored(self.motion, 0.0)
+        return Maps(lambda: made, self.scale, whole, rays, motion=motion)
 
     def _restored(self, maps: np.ndarray, fill: float = float("nan")) -> np.ndarray:
         batch = torch.from_numpy(np.require(maps, requirements=["C", "W"]))[None]

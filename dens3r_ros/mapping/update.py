@@ -102,6 +102,14 @@ class Update:
     """The piece of the map that the keyframe is of, named by the oldest of its keyframes."""
     decoded: bool = True
     """Whether a decoding, of this frame or an earlier one, was taken over with it."""
+    dynamic: float = 0.0
+    """Share of the view that moves by itself; 0 where that is not told."""
+
+    @property
+    def motion(self) -> np.ndarray | None:
+        """(h, w) float32 on the pixels of `maps`: 0 stands still to 1 moves by itself; None where
+        that is not told."""
+        return None if self.maps is None else self.maps.motion
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ from dens3r_ros.scenes.worlds.rooms import (
 
 _ROOM = (7.0, 6.4, 2.7)
 """Width, depth and height of each room, metres."""
-_DOOR = (0.0, 1.5, 2.2)
+DOOR = (0.0, 1.5, 2.2)
 """Middle, width and height of the opening between them, metres."""
 _REACH = (2.2, 4.6)
 """How far the path goes from the opening, to the sides and into the rooms, metres."""
@@ -39,7 +39,7 @@ _NOISE = 2.0
 def build_two_rooms(seed: int) -> Building:
     """Two rooms of their own looks, one on either side of an opening in the wall."""
     stream = RandomStream(torch.tensor([2, 3]) + 1009 * seed, 19)
-    size, door = (torch.tensor([values] * 2) for values in (_ROOM, _DOOR))
+    size, door = (torch.tensor([values] * 2) for values in (_ROOM, DOOR))
     builder = Builder(2, stream.device)
     add_shell(builder, stream, size, door)
     add_wall_things(builder, stream, size, 24, door)
@@ -57,7 +57,7 @@ def build_two_rooms(seed: int) -> Building:
 def kidnapped(seed: int, frames: int) -> tuple[Building, t.Trajectory]:
     """Round in the first room, in the dark into the second, round there, and in the light into the
     first again, and on in circles."""
-    path, dark = _path(), dark_frames()
+    path, dark = eight(), dark_frames()
     step = np.full(max(frames - 1, dark.stop), 1.0 / t.RATE)
     step[dark.start : dark.stop] = _DARK_M / len(dark)
     travelled = np.concatenate(([0.0], step.cumsum()))[:frames]
@@ -67,7 +67,7 @@ def kidnapped(seed: int, frames: int) -> tuple[Building, t.Trajectory]:
     return build_two_rooms(seed), trajectory
 
 
-def _path() -> np.ndarray:
+def eight() -> np.ndarray:
     """(P, 3) points of an eight through the opening, which begins there."""
     phase = np.linspace(0.0, 2.0 * np.pi, 4000, endpoint=False)
     x, y = _REACH[0] * np.sin(2.0 * phase), _REACH[1] * np.sin(phase)
@@ -76,7 +76,7 @@ def _path() -> np.ndarray:
 
 def dark_frames() -> range:
     """The frames in which the camera is carried through the opening for the first time."""
-    middle = 0.5 * t.path_length(_path())
+    middle = 0.5 * t.path_length(eight())
     begin = round((middle - 0.5 * _DARK_M) * t.RATE)
     return range(begin, begin + round(_DARK_S * t.RATE))
 

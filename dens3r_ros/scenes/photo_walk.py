@@ -16,8 +16,12 @@ import torch
 
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.scenes.cameras import clearance, nearest_hit
+from dens3r_ros.scenes.looks.lens import steady_lens
+from dens3r_ros.scenes.moving.seen import still
+from dens3r_ros.scenes.rays.render import render
+from dens3r_ros.scenes.sight import as_bytes, in_sight, view_of
 from dens3r_ros.scenes.trajectory import Trajectory
-from dens3r_ros.scenes.walk import WalkFrame, seen_from
+from dens3r_ros.scenes.walk import WalkFrame
 from dens3r_ros.scenes.worlds.building import HALL, Building, build_hall
 
 VIEWS = (52.0, 64.0, 78.0)
@@ -56,9 +60,20 @@ class PhotoWalk:
         place = int(self.hall[index])
         T = self.poses[index].copy()
         T[0, 3] -= APART * place
-        noise = self.seed * 1_000_003 + index
-        seen = seen_from(_hall(self.seed, place), self.cameras[index], T, noise)
-        return WalkFrame(seen.image, seen.depth, seen.normals, self.poses[index])
+        views = view_of(self.cameras[index], T)
+        with torch.no_grad():
+            worlds = in_sight(_hall(self.seed, place), views)
+            seen = render(worlds, views, steady_lens(self.seed, index))
+        depth = seen.depth[0].numpy()
+        nothing = np.full(depth.shape, -1)
+        return WalkFrame(
+            as_bytes(seen.image[0]),
+            depth,
+            seen.normals[0].numpy(),
+            self.poses[index],
+            still((depth.shape[0], depth.shape[1])),
+            nothing,
+        )
 
 
 def _hall(seed: int, place: int) -> Building:

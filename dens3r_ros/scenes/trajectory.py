@@ -59,6 +59,25 @@ def along(path: np.ndarray, travelled: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return points, np.interp(rest, middle, angles) + laps * turn
 
 
+def rounded(corners: np.ndarray, radius: float, height: float, step: float = 0.05) -> np.ndarray:
+    """(P, 3) points of a closed polygon (C, 2) of right angles, its corners
+    rounded, all at one height."""
+    points = []
+    for before, corner, after in zip(
+        np.roll(corners, 1, 0), corners, np.roll(corners, -1, 0), strict=True
+    ):
+        come = (corner - before) / np.linalg.norm(corner - before)
+        leave = (after - corner) / np.linalg.norm(after - corner)
+        centre = corner - radius * come + radius * leave
+        for angle in np.linspace(0.0, 0.5 * np.pi, max(4, int(1.6 * radius / step))):
+            points.append(centre + radius * (np.sin(angle) * come - np.cos(angle) * leave))
+    dense = []
+    for a, b in zip(points, np.roll(points, -1, 0), strict=True):
+        count = max(1, int(np.linalg.norm(b - a) / step))
+        dense += [a + (b - a) * i / count for i in range(count)]
+    return np.concatenate((dense, np.full((len(dense), 1), height)), 1)
+
+
 def path_length(path: np.ndarray) -> float:
     """Metres once round a closed path (P, 3)."""
     return float(np.linalg.norm(np.diff(path, axis=0, append=path[:1]), axis=1).sum())

@@ -8,6 +8,9 @@ stop-and-go  the hall, walking 3 s and standing 2 s by turns
 fast-turn    the hall, with a look back over the shoulder at 150 degrees a second every 5 s
 drive        along streets, round a block
 kidnapped    round in one room, 5 m in 2 s of darkness into another, round there, and back
+crowd        the hall, as `walk`, among people who cover 15 to 40% of the view
+door         two rooms, through a door that opens before the camera and closes behind it
+street-cars  along a pavement at 1.2 m/s while cars, a bus and people pass
 
 All at 30 frames a second and about 1 m/s (0.5 on stairs), but for the drive: 10 frames a second at
 10 m/s. Every frame depends on the seed and its number alone.
@@ -16,7 +19,7 @@ All at 30 frames a second and about 1 m/s (0.5 on stairs), but for the drive: 10
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,10 +27,16 @@ import torch
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.scenes import trajectory as t
 from dens3r_ros.scenes.kidnapping import dark_frames, darkness, kidnapped
-from dens3r_ros.scenes.looks.lens import LensEffects
-from dens3r_ros.scenes.rays.raycast import Views, visible_boxes
+from dens3r_ros.scenes.looks.lens import steady_lens
+from dens3r_ros.scenes.moving.cast import Movers
+from dens3r_ros.scenes.moving.casting import cast_of
+from dens3r_ros.scenes.moving.door import door_walk
+from dens3r_ros.scenes.moving.seen import SeenMotion, pixels_of, seen_motion, still, world_points
+from dens3r_ros.scenes.moving.street import pavement_walk
+from dens3r_ros.scenes.rays.raycast import Views
 from dens3r_ros.scenes.rays.render import render
 from dens3r_ros.scenes.rays.world import Worlds
+from dens3r_ros.scenes.sight import as_bytes, in_sight, view_of
 from dens3r_ros.scenes.streets import BLOCK, build_streets
 from dens3r_ros.scenes.worlds.building import (
     Building,
@@ -46,12 +55,15 @@ _SPEED, _DRIVE_RATE, _TURN = 10.0, 10.0, 9.0
 
 @dataclass(frozen=True, eq=False)
 class WalkFrame:
-    """`image` (H, W, 3) uint8; `depth` (H, W) float32 metres; `normals` (H, W, 3); the pose."""
+    """`image` (H, W, 3) uint8; `depth` (H, W) float32 metres; `normals` (H, W, 3); the pose; what
+    moves; `part` (H, W) of the walk's movers that a pixel shows, -1 for none."""
 
     image: np.ndarray
     depth: np.ndarray
     normals: np.ndarray
     T_world_camera: np.ndarray
+    motion: SeenMotion
+    part: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +78,8 @@ class Walk:
     """Frames a second."""
     dark: range = range(0)
     """Frames that nothing is seen in."""
+    movers: Movers | None = None
+    """What moves or changes."""
 
     def __len__(self) -> int:
         return len(self.trajectory)
@@ -73,79 +87,54 @@ class Walk:
     def render(self, index: int) -> WalkFrame:
         """The frame at `index`, alone."""
         T = self.trajectory.poses()[index]
+        size = self.intrinsics.height, self.intrinsics.width
         if index in self.dark:
-            size = self.intrinsics.height, self.intrinsics.width
             nothing = np.zeros((*size, 3), np.float32)
             dark = darkness(size, self.seed, index)
-            return WalkFrame(dark, nothing[..., 0], nothing, T)
-        return seen_from(self.building, self.intrinsics, T, self.seed * 1_000_003 + index)
+            part = np.full(size, -1)
+            return WalkFrame(dark, nothing[..., 0], nothing, T, still(size), part)
+        views = view_of(self.intrinsics, T)
+        worlds, parts = self._world(views, index)
+        with torch.no_grad():
+            seen = render(worlds, views, steady_lens(self.seed, index))
+        depth = seen.depth[0].numpy()
+        part = parts[seen.slot[0].numpy()]
+        return WalkFrame(
+            as_bytes(seen.image[0]),
+            depth,
+            seen.normals[0].numpy(),
+            T,
+            self._motion(part, depth, T, index),
+            part,
+        )
 
+    def _world(self, views: Views, index: int) -> tuple[Worlds, np.ndarray]:
+        """The world as it is at a frame, and the mover's part that each slot holds; the last is
+        also that of the sky, -1."""
+        worlds = in_sight(self.building, views)
+        if self.movers is None:
+            return worlds, np.full(sum(worlds.shapes.counts) + 1, -1)
+        return self.movers.placed_in(worlds, index / self.rate)
 
-def seen_from(building: Building, camera: Intrinsics, T: np.ndarray, noise: int) -> WalkFrame:
-    """What a camera at T (4, 4) sees; `noise` seeds that of its sensor."""
-    views = Views(
-        torch.zeros(1, dtype=torch.int64),
-        torch.from_numpy(camera.K)[None],
-        torch.from_numpy(T)[None],
-        camera.height,
-        camera.width,
-    )
-    with torch.no_grad():
-        seen = render(_in_sight(building, views), views, _steady_lens(noise))
-    image = ((seen.image[0] + 1.0) * 127.5).round().to(torch.uint8)
-    return WalkFrame(
-        image.permute(1, 2, 0).contiguous().numpy(),
-        seen.depth[0].numpy(),
-        seen.normals[0].numpy(),
-        T,
-    )
+    def _motion(self, part: np.ndarray, depth: np.ndarray, T: np.ndarray, index: int) -> SeenMotion:
+        if self.movers is None:
+            return still((depth.shape[0], depth.shape[1]))
+        points = world_points(depth, self.intrinsics, T)
+        return seen_motion(self.movers, part, points, T, index / self.rate)
 
-
-def _in_sight(building: Building, views: Views) -> Worlds:
-    """The world without the rooms that the camera is neither in nor sees the door of."""
-    worlds = building.worlds
-    if not len(building.doors):
-        return worlds
-    position = views.T_world_camera[0, :3, 3].float()
-    inside = ((position >= building.inside[:, 0]) & (position <= building.inside[:, 1])).all(-1)
-    shown = inside | visible_boxes(building.doors, views)
-    shown = torch.cat((torch.ones(1, dtype=torch.bool), shown))
-    shapes = worlds.shapes
-    return replace(worlds, shapes=shapes.kept(shown[shapes.group[0]] & shapes.active[0]))
-
-
-def _steady_lens(noise: int) -> LensEffects:
-    """A good camera: little noise and blur, no compression, automatic exposure."""
-    one = torch.ones(1)
-    return LensEffects(
-        exposure=one,
-        cast=torch.tensor([[1.02, 1.0, 0.98]]),
-        vignette=0.15 * one,
-        defocus=0.5 * one,
-        motion=torch.zeros(1, 2),
-        noise=0.008 * one,
-        quality=100.0 * one,
-        contrast=0.3 * one,
-        seed=torch.tensor([noise]),
-    )
-
-
-def _rounded(corners: np.ndarray, radius: float, step: float = 0.05) -> np.ndarray:
-    """(P, 3) points of a closed polygon (C, 2) of right angles, its corners rounded."""
-    points = []
-    for before, corner, after in zip(
-        np.roll(corners, 1, 0), corners, np.roll(corners, -1, 0), strict=True
-    ):
-        come = (corner - before) / np.linalg.norm(corner - before)
-        leave = (after - corner) / np.linalg.norm(after - corner)
-        centre = corner - radius * come + radius * leave
-        for angle in np.linspace(0.0, 0.5 * np.pi, max(4, int(1.6 * radius / step))):
-            points.append(centre + radius * (np.sin(angle) * come - np.cos(angle) * leave))
-    dense = []
-    for a, b in zip(points, np.roll(points, -1, 0), strict=True):
-        count = max(1, int(np.linalg.norm(b - a) / step))
-        dense += [a + (b - a) * i / count for i in range(count)]
-    return np.concatenate((dense, np.full((len(dense), 1), _EYE)), 1)
+    def flow(self, frame: WalkFrame, index: int, other: int) -> np.ndarray:
+        """(H, W, 2) float64 pixels from where `frame`, the one at `index`, shows a surface to
+        where that is at `other`, hidden or not; NaN for sky, and where it is behind the camera."""
+        points = world_points(frame.depth, self.intrinsics, frame.T_world_camera)
+        own = frame.part >= 0
+        if self.movers is not None and own.any():
+            points[own] = self.movers.carried(
+                points[own], frame.part[own], index / self.rate, other / self.rate
+            )
+        points[frame.depth <= 0.0] = np.nan
+        v, u = np.mgrid[: points.shape[0], : points.shape[1]]
+        there = pixels_of(points, self.intrinsics, self.trajectory.poses()[other])
+        return there - np.stack((u, v), -1)
 
 
 def _loop(seed: int, frames: int) -> tuple[Building, t.Trajectory]:
@@ -155,7 +144,7 @@ def _loop(seed: int, frames: int) -> tuple[Building, t.Trajectory]:
     ring = ring_of(float(np.clip(metres / laps, *_LAP)))
     x, y = (0.5 * side for side in ring.sides)
     corners = np.array(((0.0, -y), (x, -y), (x, y), (-x, y), (-x, -y)))[1:]
-    path = _rounded(corners, radius=1.0)
+    path = t.rounded(corners, 1.0, _EYE)
     path = np.roll(path, -len(path) // 8, axis=0)
     whole = laps * t.path_length(path)
     travelled = t.steady(frames, whole)
@@ -232,7 +221,7 @@ def _stair_path(flight: Flight) -> np.ndarray:
     corners = np.array(
         ((lane, -0.55 * hall), (lane, top + 1.1), (-lane, top + 1.1), (-lane, -0.55 * hall))
     )
-    path = _rounded(corners, radius=0.98 * lane)
+    path = t.rounded(corners, 0.98 * lane, _EYE)
     rising = np.nonzero((path[:, 0] > 0.99 * lane) & (path[:, 1] > -0.45 * hall))[0]
     path = np.roll(path, -rising[0], axis=0)
     climb = t.smoothed(np.clip(path[:, 1] / run + 0.5, 0.0, STEPS), 3.0)
@@ -243,7 +232,7 @@ def _stair_path(flight: Flight) -> np.ndarray:
 def _drive(seed: int, frames: int) -> tuple[Building, t.Trajectory]:
     x, y = (0.5 * side for side in BLOCK)
     corners = np.array(((-x, -y), (x, -y), (x, y), (-x, y)))
-    path = _rounded(corners, radius=_TURN)
+    path = t.rounded(corners, _TURN, _EYE)
     path = np.roll(path, -np.random.RandomState(seed).randint(len(path)), axis=0)
     points, yaw = t.along(path, t.steady(frames, _SPEED * frames / _DRIVE_RATE))
     still = np.zeros(frames)
@@ -258,6 +247,9 @@ _MAKE: dict[str, Callable[[int, int], tuple[Building, t.Trajectory]]] = {
     "fast-turn": _fast_turn,
     "drive": _drive,
     "kidnapped": kidnapped,
+    "crowd": _walk,
+    "door": door_walk,
+    "street-cars": pavement_walk,
 }
 WALKS = tuple(_MAKE)
 
@@ -269,8 +261,10 @@ def open_walk(
     width: int = 320,
     height: int = 240,
     field_of_view: float = 75.0,
+    movers: bool = True,
 ) -> Walk:
-    """A walk of one of WALKS; `field_of_view` is horizontal, in degrees."""
+    """A walk of one of WALKS; `field_of_view` is horizontal, in degrees; without `movers` it is the
+    same with nobody in it."""
     if kind not in _MAKE:
         raise ValueError(f"there is no walk {kind!r}; there are {', '.join(WALKS)}")
     if frames < 2:
@@ -282,4 +276,4 @@ def open_walk(
     )
     rate = _DRIVE_RATE if kind == "drive" else t.RATE
     dark = dark_frames() if kind == "kidnapped" else range(0)
-    return Walk(building, path, camera, seed, rate, dark)
+    return Walk(building, path, camera, seed, rate, dark, cast_of(kind, seed, path, movers))

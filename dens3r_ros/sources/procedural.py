@@ -19,7 +19,7 @@ _SECOND_NS = 1_000_000_000
 _KEPT = 4
 _USAGE = (
     f"Expected {PREFIX}KIND with KIND one of {', '.join(WALKS)}, and optionally "
-    "?seed=S&frames=N&size=WxH&fov=DEGREES&imu=1, as in "
+    "?seed=S&frames=N&size=WxH&fov=DEGREES&imu=1&movers=0, as in "
     "procedural:loop?seed=3&frames=2000&size=320x240."
 )
 
@@ -28,7 +28,8 @@ class ProceduralWalk:
     """The walk that a text such as "procedural:loop?seed=3&frames=2000&size=320x240" names.
 
     Frames are rendered when they are asked for, from stamp 0 at the walk's rate, with intrinsics.
-    `imu` is what a sensor beside the camera reads, with imu=1; else None.
+    `imu` is what a sensor beside the camera reads, with imu=1; else None. With movers=0 nobody is
+    in it; screens change all the same.
     """
 
     def __init__(self, text: str) -> None:
@@ -36,6 +37,7 @@ class ProceduralWalk:
         try:
             kind, options = _parsed(text)
             inertial = bool(options.pop("imu", 0))
+            options["movers"] = bool(options.pop("movers", 1))
             self.walk = open_walk(kind, **options)  # type: ignore[arg-type]
         except ValueError as error:
             raise SourceError(f"{text}: {error}. {_USAGE}") from error
@@ -54,10 +56,17 @@ class ProceduralWalk:
         )
 
     def truth(self, index: int) -> Truth:
-        """Exact depth (NaN for sky), pose and normals of the frame at `index`."""
+        """Exact depth (NaN for sky), pose, normals and what moves of the frame at `index`."""
         frame = self._rendered(index)
         depth = np.where(frame.depth > 0.0, frame.depth, np.float32(np.nan))
-        return Truth(depth, frame.T_world_camera, frame.normals)
+        seen = frame.motion
+        return Truth(depth, frame.T_world_camera, frame.normals, seen.moving, seen.velocity)
+
+    def flow(self, index: int, other: int) -> np.ndarray:
+        """(H, W, 2) float64 pixels from where the frame at `index` shows a surface to where that is
+        in the one at `other`, hidden or not; NaN where there is none."""
+        index, other = (range(len(self))[i] for i in (index, other))
+        return self.walk.flow(self._rendered(index), index, other)
 
     def _rendered(self, index: int) -> WalkFrame:
         index = range(len(self))[index]
@@ -72,7 +81,7 @@ def _parsed(text: str) -> tuple[str, dict[str, float]]:
     kind, _, query = text.removeprefix(PREFIX).partition("?")
     options: dict[str, float] = {}
     for key, value in parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)):
-        if key in ("seed", "frames", "imu"):
+        if key in ("seed", "frames", "imu", "movers"):
             options[key] = int(value)
         elif key == "size":
             width, separator, height = value.partition("x")

@@ -22,11 +22,16 @@ class Truth:
     depth           (H, W) float32 metres along the optical axis, NaN where unknown
     T_world_camera  (4, 4) float64, takes points of the optical frame to the world, in metres
     normals         (H, W, 3) float32 unit vectors in the optical frame, or None where unknown
+    moving          (H, W) bool, the pixel shows something that moves now, or None where unknown
+    velocity        (H, W, 3) float32 metres a second of the surface in the world, along the axes of
+                    the optical frame, or None where unknown
     """
 
     depth: np.ndarray
     T_world_camera: np.ndarray
     normals: np.ndarray | None = None
+    moving: np.ndarray | None = None
+    velocity: np.ndarray | None = None
 
 
 @runtime_checkable

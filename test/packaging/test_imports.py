@@ -52,6 +52,7 @@ FORBIDDEN = {
 # not named here, and the modules beside the folders, only must not import each other in circles.
 FOLDERS = {
     "mapping": (
+        "motion",
         "tracking",
         "graph",
         "history",
@@ -64,8 +65,8 @@ FOLDERS = {
         "localising",
     ),
     "nodes": ("messages", "settings", "inputs", "answers", "outputs"),
-    "scenes": ("looks", "rays", "worlds"),
-    "evaluation": ("oracle", "metrics", "image_pairs", "image_sequences"),
+    "scenes": ("looks", "rays", "worlds", "moving"),
+    "evaluation": ("oracle", "metrics", "image_pairs", "image_sequences", "moving"),
     "training": ("losses", "optimization", "data", "validation"),
     "engines": ("geometric", "onnx", "remote", "serving", "splatting", "family", "bench"),
     "reconstruction": ("outputs", "kept", "refinement", "report", "sparse", "photos", "pipeline"),

@@ -18,11 +18,11 @@ def walk(request):
 
 
 def test_no_frame_touches_a_wall_or_stares_at_one(walk):
-    _, made = walk
+    kind, made = walk
     for index in range(0, FRAMES, 45):
         frame = made.render(index)
         valid = frame.depth > 0
-        assert valid.mean() > 0.98, index
+        assert valid.mean() > (0.4 if kind == "street-cars" else 0.98), "sky is outdoors only"
         assert frame.depth[valid].min() > 0.3, index
         assert np.median(frame.depth[valid]) > 0.6, index
         assert frame.image.std() > 5, index

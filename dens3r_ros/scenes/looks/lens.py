@@ -64,6 +64,22 @@ def sample_lenses(stream: RandomStream, views: int, height: int, width: int) -> 
     )
 
 
+def steady_lens(seed: int, index: int) -> LensEffects:
+    """A good camera: little noise and blur, no compression, automatic exposure."""
+    one = torch.ones(1)
+    return LensEffects(
+        exposure=one,
+        cast=torch.tensor([[1.02, 1.0, 0.98]]),
+        vignette=0.15 * one,
+        defocus=0.5 * one,
+        motion=torch.zeros(1, 2),
+        noise=0.008 * one,
+        quality=100.0 * one,
+        contrast=0.3 * one,
+        seed=torch.tensor([seed * 1_000_003 + index]),
+    )
+
+
 def photograph(light: Tensor, lens: LensEffects) -> Tensor:
     """(V, 3, H, W) in [-1, 1], in 256 steps, from (V, 3, H, W) linear light."""
     picture = _blurred(light, lens) * _gains(light, lens)

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`dens3r evaluate motion`: what moves against masks, and what telling it does to the map."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dens3r_ros.cli.common.errors import plain_errors, stop
+from dens3r_ros.cli.common.files import STDOUT, JsonFile, write_json
+from dens3r_ros.cli.common.progress import following
+
+if TYPE_CHECKING:
+    from dens3r_ros.engines.protocol import Engine
+    from dens3r_ros.evaluation.moving.truth import MaskFolder
+    from dens3r_ros.sources.source import Source
+
+_SHOWN = (
+    ("sequence", "sequence"),
+    ("J", "j"),
+    ("F", "f"),
+    ("static lost", "static_lost"),
+    ("ATE m", "ate_sim3_m"),
+    ("off m", "ate_off_m"),
+    ("Chamfer m", "chamfer_m"),
+    ("off m", "chamfer_off_m"),
+    ("on movers", "on_movers"),
+    ("off", "on_movers_off"),
+)
+
+
+def motion(
+    sequence: Annotated[
+        list[str],
+        typer.Argument(
+            help="Sequences with poses; procedural:crowd, door and street-cars know what moves."
+        ),
+    ],
+    masks: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of masks named by stamp, as images of the TUM layout are; 255 moves."
+        ),
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(help="geometric, hybrid, torch, onnx, oracle or module:factory.")
+    ] = "geometric",
+    model: Annotated[str, typer.Option(help="Model of the torch, onnx and hybrid engines.")] = "",
+    size: Annotated[
+        int, typer.Option(min=0, help="Long side to work at, in pixels; 0 is the engine's choice.")
+    ] = 0,
+    every: Annotated[int, typer.Option(min=1, help="Take each N-th frame.")] = 1,
+    calibrated: Annotated[
+        bool, typer.Option(help="Give the mapper the intrinsics, where they are known.")
+    ] = True,
+    json_file: JsonFile = None,
+) -> None:
+    """Masks of what moves, and the mapper with and without them.
+
+    J is intersection over union on what moved more than 2 pixels since the frame before, F that of
+    boundaries, static lost the share of still pixels called moving; then the trajectory's and the
+    surface's errors, and the share of map points on movers, each also with motion off.
+    """
+    rows: list[dict[str, object]] = []
+    interrupted = False
+    try:
+        with plain_errors():
+            folder = _masks(masks, sequence)
+            for name in sequence:
+                source = _source(name)
+                rows.append(_row(source, folder, engine, model, size, every, calibrated))
+    except KeyboardInterrupt:
+        typer.echo(f"Stopped: {len(rows)} sequence(s) were finished.", err=True)
+        interrupted = True
+    _report(rows, json_file)
+    if interrupted:
+        raise typer.Exit(130)
+
+
+def _masks(folder: Path | None, sequences: list[str]) -> MaskFolder | None:
+    from dens3r_ros.evaluation.moving.truth import MaskFolder
+
+    if folder is None:
+        return None
+    if len(sequences) > 1:
+        stop("--masks belongs to one sequence; name one")
+    return MaskFolder(folder)
+
+
+def _source(name: str) -> Source:
+    from dens3r_ros.evaluation.image_sequences.cached_source import CachedSource
+    from dens3r_ros.sources.opening import open_source
+
+    return CachedSource(open_source(name))
+
+
+def _row(
+    source: Source,
+    masks: MaskFolder | None,
+    engine: str,
+    model: str,
+    size: int,
+    every: int,
+    calibrated: bool,
+) -> dict[str, object]:
+    from dens3r_ros.evaluation.moving.running import MotionOptions, evaluate_motion
+    from dens3r_ros.mapping.config import MapperConfig
+
+    options = MotionOptions(every=every, calibrated=calibrated)
+    frames = count(1)
+    with following(source.name, 2 * len(range(0, len(source), every))) as tell:
+        figures = evaluate_motion(
+            source,
+            lambda: _engine(engine, model, source, size),
+            MapperConfig(),
+            options,
+            masks,
+            lambda: tell(next(frames)),
+        )
+    return figures | {"engine": engine, "every": every, "calibrated": calibrated}
+
+
+def _engine(name: str, model: str, source: Source, size: int) -> Engine:
+    if name == "oracle":
+        from dens3r_ros.evaluation.oracle.oracle import OracleEngine
+
+        return OracleEngine(source, long_side=size or 512)
+    from dens3r_ros.engines.loading import load_engine
+
+    return load_engine(name, model, max_side=size)
+
+
+def _report(rows: list[dict[str, object]], json_file: Path | None) -> None:
+    """The table, and the file where one is wanted; with `-` the JSON alone."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from dens3r_ros.evaluation.image_sequences.table import as_json
+
+    if rows and json_file != STDOUT:
+        table = Table(*(title for title, _ in _SHOWN), box=None)
+        for row in rows:
+            table.add_row(*(_text(row[key]) for _, key in _SHOWN))
+        Console().print(table)
+    write_json(as_json(rows), json_file)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return "not known" if value != value else f"{value:.4g}"
+    return str(value)
