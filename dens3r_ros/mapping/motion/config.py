@@ -11,10 +11,11 @@ class MotionConfig:
     """Whether and how what moves by itself is told from what stands still."""
 
     enabled: bool = False
-    """Tell the two apart in every image, and keep what moves out of poses and map."""
+    """Tell the two apart in every image. The mapper does not ask for it yet, so that this changes
+    nothing: `detector.MotionDetector` is to be called by itself."""
     width: int = 160
     """Pixels of the long side on which images are compared; 64 to 640."""
-    before: float = 0.2
+    before: float = 0.1
     """Seconds to the older image that an image is compared with, beside its keyframe; 0.03 to 2."""
     moves_from: float = 0.6
     """Probability from which on something new counts as moving; 0.3 to 0.95."""
