@@ -13,8 +13,8 @@ import dens3r_ros.cli.main as commands
 from dens3r_ros.cli.__main__ import main
 
 def work():
-    print("working", flush=True)
     try:
+        print("working", flush=True)
         time.sleep(60)
     finally:
         print("put away", flush=True)

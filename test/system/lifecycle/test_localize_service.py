@@ -22,7 +22,13 @@ GEOMETRY = ("-p", "engine.name:=geometric", "-p", "engine.max_side:=320")
 
 
 def asked(peer: Peer, **fields: Any) -> Any:
-    return peer.call(Localize, "dens3r/localize", Localize.Request(**fields))
+    """The answer of a node that is configured: its services are there a moment before it is."""
+    for _ in range(100):
+        answer = peer.call(Localize, "dens3r/localize", Localize.Request(**fields))
+        if "not configured" not in answer.message:
+            break
+        time.sleep(0.2)
+    return answer
 
 
 @pytest.fixture
