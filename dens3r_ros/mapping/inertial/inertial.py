@@ -10,7 +10,7 @@ import numpy as np
 from dens3r_ros.imu import ImuNoise, ImuReadings
 from dens3r_ros.mapping.inertial.alignment import InertialAlignment, align
 from dens3r_ros.mapping.inertial.buffer import ImuBuffer, turned
-from dens3r_ros.mapping.inertial.moments import FeltMoments, PosedSight
+from dens3r_ros.mapping.inertial.moments import FeltMoments, Sighted
 from dens3r_ros.mapping.inertial.preintegration import Preintegrator
 from dens3r_ros.mapping.inertial.timing import Timing
 from dens3r_ros.mapping.update import Update
@@ -113,9 +113,7 @@ class Inertial:
         if update.T_odom_camera is None or update.keyframe_id is None:
             return False
         seen = update.motion_seen
-        self._sights.append(
-            PosedSight(update.stamp, update.T_odom_camera, update.keyframe_id, seen)
-        )
+        self._sights.append(Sighted(update.stamp, update.T_odom_camera, update.keyframe_id, seen))
         if self.T_camera_imu is None:
             return False
         self._take_sights()
@@ -155,15 +153,15 @@ class Inertial:
 
     def _begin_epoch(self, epoch: int) -> None:
         self._epoch, self.alignment, self.up_map, self._tried = epoch, None, None, None
-        self._sights: deque[PosedSight] = deque(maxlen=_WAITING)
+        self._sights: deque[Sighted] = deque(maxlen=_WAITING)
         self._break()
 
     def _break(self) -> None:
         """What follows is tied to nothing before."""
         self._sights.clear()
-        self._last: PosedSight | None = None
+        self._last: Sighted | None = None
         """From which the next turn is compared."""
-        self._early: deque[PosedSight] = deque(maxlen=_EARLY)
+        self._early: deque[Sighted] = deque(maxlen=_EARLY)
         """Frames that wait for the offset."""
         self._moments = FeltMoments()
         self._next_attempt = 0
@@ -201,7 +199,7 @@ class Inertial:
             elif not self.fault or self.fault.startswith(_AT_RANGE):
                 self._note(sight)
 
-    def _note(self, sight: PosedSight) -> None:
+    def _note(self, sight: Sighted) -> None:
         """Make the frame one of the moments, if it is time."""
         before = self._moments.last
         if not self._moments.due(sight):

@@ -18,7 +18,7 @@ _APART_NS = 30_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class PosedSight:
+class Sighted:
     """A frame's place, at a stamp in nanoseconds; `seen`: whether the motion to it was."""
 
     stamp: int
@@ -31,22 +31,22 @@ class FeltMoments:
     """Sights and motions in the order of time."""
 
     def __init__(self) -> None:
-        self._sights: deque[PosedSight] = deque()
+        self._sights: deque[Sighted] = deque()
         self._motions: deque[FeltMotion] = deque()
         self._unseen = False
         """Whether a frame that nobody saw the motion to was passed over."""
 
     @property
-    def last(self) -> PosedSight | None:
+    def last(self) -> Sighted | None:
         """The latest."""
         return self._sights[-1] if self._sights else None
 
-    def due(self, sight: PosedSight) -> bool:
+    def due(self, sight: Sighted) -> bool:
         """Whether a frame is far enough from the latest to be another."""
         self._unseen = self._unseen or not sight.seen
         return self.last is None or sight.stamp - self.last.stamp >= _APART_NS
 
-    def add(self, sight: PosedSight, motion: FeltMotion | None = None) -> None:
+    def add(self, sight: Sighted, motion: FeltMotion | None = None) -> None:
         """One more, and the motion to it; none with the first."""
         self._sights.append(replace(sight, seen=not self._unseen))
         self._unseen = False

@@ -15,7 +15,7 @@ from dens3r_ros.mapping.motion.comparing import Compared, compare
 from dens3r_ros.mapping.motion.config import MotionConfig
 from dens3r_ros.mapping.motion.edges import along_edges, connected
 from dens3r_ros.mapping.motion.ego import grid, sampled
-from dens3r_ros.mapping.motion.look import Look, Surface, seen_depth, small_camera
+from dens3r_ros.mapping.motion.look import Look, ViewedSurface, seen_depth, small_camera
 
 _PRIOR = -1.5
 """Logarithm of the odds that something moves of which nothing is known."""
@@ -35,7 +35,7 @@ class Base:
     camera and stamp (ns), and what moves in it (h, w) float32, as far as that is known."""
 
     keyframe_id: int
-    surface: Surface
+    surface: ViewedSurface
     grey: np.ndarray
     camera: Intrinsics
     stamp: int

@@ -21,16 +21,18 @@ _CLOSED = (3, 3)
 
 
 @dataclass(frozen=True, eq=False)
-class Surface:
+class ViewedSurface:
     """Points (h, w, 3) of a keyframe in its optical frame, and their confidence above 1 (h, w)."""
 
     points: np.ndarray
     weight: np.ndarray
 
-    def thinned(self, step: int) -> Surface:
+    def thinned(self, step: int) -> ViewedSurface:
         """One point in so many, each way."""
         return (
-            self if step == 1 else Surface(self.points[::step, ::step], self.weight[::step, ::step])
+            self
+            if step == 1
+            else ViewedSurface(self.points[::step, ::step], self.weight[::step, ::step])
         )
 
 
@@ -66,7 +68,7 @@ def small_camera(camera: Intrinsics, long_side: int) -> Intrinsics:
 
 
 def seen_depth(
-    surface: Surface, T_camera_keyframe: np.ndarray, camera: Intrinsics
+    surface: ViewedSurface, T_camera_keyframe: np.ndarray, camera: Intrinsics
 ) -> tuple[np.ndarray, np.ndarray]:
     """(h, w) float32 depth that a camera sees of a surface, and the standard deviation of its
     logarithm: large where little or nothing is known, and the depth a usual one."""

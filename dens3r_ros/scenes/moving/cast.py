@@ -22,7 +22,7 @@ _HALF_STEP = 1.0 / 60.0
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class MoverPart:
     """A rigid shape: kind, reach (3,) along its own axes in metres, and looks (M,)."""
 
     kind: int
@@ -33,7 +33,7 @@ class Part:
 class Actor(Protocol):
     """Parts that move together, or one whose look changes."""
 
-    parts: Sequence[Part]
+    parts: Sequence[MoverPart]
 
     def poses(self, seconds: float) -> np.ndarray:
         """(P, 4, 4) float64 T_world_part."""
@@ -47,7 +47,7 @@ class Actor(Protocol):
 class SteadyLooks:
     """Of actors whose parts always look the same."""
 
-    parts: Sequence[Part]
+    parts: Sequence[MoverPart]
 
     def materials(self, seconds: float) -> Tensor:
         """(P, M): how the parts look now."""

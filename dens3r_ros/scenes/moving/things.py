@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dens3r_ros.scenes.looks.materials import EMISSION, material
-from dens3r_ros.scenes.moving.cast import Part, SteadyLooks, pose, turned
+from dens3r_ros.scenes.moving.cast import MoverPart, SteadyLooks, pose, turned
 from dens3r_ros.scenes.moving.routes import Route
 from dens3r_ros.scenes.random import RandomStream
 from dens3r_ros.scenes.rays.intersect import BOX, CYLINDER, ELLIPSOID
@@ -46,7 +46,10 @@ class Door(SteadyLooks):
         """`turns_at`: seconds at which it begins to open, to close, to open ..."""
         leaf, handle = _looks(stream, "door", "metal")
         w, h = 0.5 * doorway.width, 0.5 * doorway.height
-        self.parts = (Part(BOX, (w, 0.025, h), leaf), Part(BOX, (0.07, 0.08, 0.015), handle))
+        self.parts = (
+            MoverPart(BOX, (w, 0.025, h), leaf),
+            MoverPart(BOX, (0.07, 0.08, 0.015), handle),
+        )
         self._doorway, self._turns_at = doorway, tuple(turns_at)
 
     def angle(self, seconds: float) -> float:
@@ -71,13 +74,13 @@ class Cart(SteadyLooks):
     def __init__(self, stream: RandomStream, route: Route, ahead: float = 0.0) -> None:
         board, goods, metal, parcel = _looks(stream, "wood", "any", "metal", "print")
         self._route, self._ahead = route, ahead
-        wheel = Part(CYLINDER, (_WHEEL, _WHEEL, 0.02), metal)
-        post = Part(CYLINDER, (0.015, 0.015, 0.42), metal)
+        wheel = MoverPart(CYLINDER, (_WHEEL, _WHEEL, 0.02), metal)
+        post = MoverPart(CYLINDER, (0.015, 0.015, 0.42), metal)
         self.parts = (
-            Part(BOX, (0.38, 0.26, 0.02), board),
-            Part(BOX, (0.38, 0.26, 0.02), board),
-            Part(BOX, (0.25, 0.20, 0.17), goods),
-            Part(BOX, (0.16, 0.18, 0.12), parcel),
+            MoverPart(BOX, (0.38, 0.26, 0.02), board),
+            MoverPart(BOX, (0.38, 0.26, 0.02), board),
+            MoverPart(BOX, (0.25, 0.20, 0.17), goods),
+            MoverPart(BOX, (0.16, 0.18, 0.12), parcel),
             *(post,) * 4,
             *(wheel,) * 4,
         )
@@ -102,9 +105,9 @@ class Lamp(SteadyLooks):
         self._hook, self._length, self._swing = np.array(hook, float), length, swing
         self._plane, self._phase = stream.uniform(2, high=6.28)[0].tolist()
         self.parts = (
-            Part(CYLINDER, (0.012, 0.012, 0.5 * length), metal),
-            Part(CYLINDER, (0.22, 0.22, 0.12), shade),
-            Part(ELLIPSOID, (0.09, 0.09, 0.09), metal),
+            MoverPart(CYLINDER, (0.012, 0.012, 0.5 * length), metal),
+            MoverPart(CYLINDER, (0.22, 0.22, 0.12), shade),
+            MoverPart(ELLIPSOID, (0.09, 0.09, 0.09), metal),
         )
 
     def poses(self, seconds: float) -> np.ndarray:
@@ -127,7 +130,9 @@ class Screen:
         looks = material(stream, ("print", "print", "any"), self._SHOWN)[0]
         looks[:, EMISSION] = 0.8
         self._looks, self._every = looks, float(stream.uniform(1, low=0.4, high=1.6)[0, 0])
-        self.parts: Sequence[Part] = (Part(BOX, (0.03, 0.5 * width, 0.28 * width), looks[0]),)
+        self.parts: Sequence[MoverPart] = (
+            MoverPart(BOX, (0.03, 0.5 * width, 0.28 * width), looks[0]),
+        )
         self._pose = pose(centre, turned("z", facing))[None]
         # Prints of other shapes are spread over the screen's own face.
         self._spread = torch.tensor((1.0, 1.0 / width, 0.5 / (0.28 * width)))

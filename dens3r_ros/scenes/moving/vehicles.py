@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from dens3r_ros.scenes.looks.materials import material
-from dens3r_ros.scenes.moving.cast import Part, SteadyLooks, pose, turned
+from dens3r_ros.scenes.moving.cast import MoverPart, SteadyLooks, pose, turned
 from dens3r_ros.scenes.moving.routes import Route
 from dens3r_ros.scenes.random import RandomStream
 from dens3r_ros.scenes.rays.intersect import BOX, CYLINDER
@@ -40,32 +40,34 @@ class Vehicle(SteadyLooks):
         return self._route.pose(seconds) @ np.stack([*map(pose, middles), *wheels])
 
 
-def _wheels(stream: RandomStream, radius: float) -> tuple[Part, ...]:
+def _wheels(stream: RandomStream, radius: float) -> tuple[MoverPart, ...]:
     looks = material(stream, "print", 1)[0, 0]
-    return (Part(CYLINDER, (radius, radius, 0.1), looks),) * 4
+    return (MoverPart(CYLINDER, (radius, radius, 0.1), looks),) * 4
 
 
-def _car(stream: RandomStream, half: tuple[float, float, float], wheel: float) -> tuple[Part, ...]:
+def _car(
+    stream: RandomStream, half: tuple[float, float, float], wheel: float
+) -> tuple[MoverPart, ...]:
     names = ("any", "window", "plain", "metal")
     paint, window, roof, metal = torch.cat([material(stream, name, 1) for name in names], 1)[0]
     length, width, _ = half
     return (
-        Part(BOX, (length, width, 0.32), paint),
-        Part(BOX, (0.52 * length, 0.88 * width, 0.29), window),
-        Part(BOX, (0.5 * length, 0.86 * width, 0.03), roof),
-        Part(BOX, (0.04, 0.8 * width, 0.12), metal),
+        MoverPart(BOX, (length, width, 0.32), paint),
+        MoverPart(BOX, (0.52 * length, 0.88 * width, 0.29), window),
+        MoverPart(BOX, (0.5 * length, 0.86 * width, 0.03), roof),
+        MoverPart(BOX, (0.04, 0.8 * width, 0.12), metal),
         *_wheels(stream, wheel),
     )
 
 
-def _bus(stream: RandomStream, wheel: float) -> tuple[Part, ...]:
+def _bus(stream: RandomStream, wheel: float) -> tuple[MoverPart, ...]:
     names = ("any", "window", "window", "print")
     paint, window, front, advert = torch.cat([material(stream, name, 1) for name in names], 1)[0]
     length, width, height = BUS
     return (
-        Part(BOX, (length, width, height), paint),
-        Part(BOX, (0.96 * length, width + 0.02, 0.45), window),
-        Part(BOX, (0.03, 0.9 * width, 0.9), front),
-        Part(BOX, (0.7 * length, width + 0.02, 0.3), advert),
+        MoverPart(BOX, (length, width, height), paint),
+        MoverPart(BOX, (0.96 * length, width + 0.02, 0.45), window),
+        MoverPart(BOX, (0.03, 0.9 * width, 0.9), front),
+        MoverPart(BOX, (0.7 * length, width + 0.02, 0.3), advert),
         *_wheels(stream, wheel),
     )

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from dens3r_ros.scenes.looks.materials import material
-from dens3r_ros.scenes.moving.cast import Part, SteadyLooks, pose, turned
+from dens3r_ros.scenes.moving.cast import MoverPart, SteadyLooks, pose, turned
 from dens3r_ros.scenes.moving.routes import Route
 from dens3r_ros.scenes.random import RandomStream
 from dens3r_ros.scenes.rays.intersect import BOX, CYLINDER, ELLIPSOID
@@ -44,7 +44,7 @@ class Walker(SteadyLooks):
         return body @ placed
 
 
-def _parts(stream: RandomStream, scale: float) -> tuple[Part, ...]:
+def _parts(stream: RandomStream, scale: float) -> tuple[MoverPart, ...]:
     looks = torch.cat(
         [material(stream, name, 1) for name in ("fabric", "any", "fabric", "plain", "wood")], 1
     )[0]
@@ -66,7 +66,7 @@ def _parts(stream: RandomStream, scale: float) -> tuple[Part, ...]:
     ]
     made = trunk + limb + limb
     return tuple(
-        Part(kind, tuple(scale * value for value in half), looks)  # type: ignore[arg-type]
+        MoverPart(kind, tuple(scale * value for value in half), looks)  # type: ignore[arg-type]
         for kind, half, looks in made
     )
 

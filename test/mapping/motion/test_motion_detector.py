@@ -11,7 +11,7 @@ from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.motion.config import MotionConfig
 from dens3r_ros.mapping.motion.detector import Base, MotionDetector
 from dens3r_ros.mapping.motion.edges import connected
-from dens3r_ros.mapping.motion.look import Surface, seen_depth
+from dens3r_ros.mapping.motion.look import ViewedSurface, seen_depth
 
 CAMERA = Intrinsics(280.0, 280.0, 159.5, 119.5, 320, 240)
 DEPTH = 3.0
@@ -46,7 +46,7 @@ def shot(number: int, pace: float | None, light: float = 1.0) -> tuple[np.ndarra
 def base() -> Base:
     x, y = np.meshgrid(np.arange(320), np.arange(240))
     rays = np.dstack(((x - CAMERA.cx) / CAMERA.fx, (y - CAMERA.cy) / CAMERA.fy, np.ones(x.shape)))
-    surface = Surface((DEPTH * rays).astype(np.float32), np.full(x.shape, 2, np.float32))
+    surface = ViewedSurface((DEPTH * rays).astype(np.float32), np.full(x.shape, 2, np.float32))
     return Base(0, surface, shot(0, None)[0], CAMERA, 0)
 
 
@@ -88,7 +88,9 @@ def test_another_keyframe_changes_nothing_of_what_is_known() -> None:
     kept, moved = MotionDetector(MotionConfig()), MotionDetector(MotionConfig())
     S = np.diag([2.0, 2.0, 2.0, 1.0])
     known = base()
-    larger = Base(1, Surface(2 * known.surface.points, known.surface.weight), known.grey, CAMERA, 0)
+    larger = Base(
+        1, ViewedSurface(2 * known.surface.points, known.surface.weight), known.grey, CAMERA, 0
+    )
     for number in range(1, 12):
         grey, _ = shot(number, 4.0)
         T, stamp = place(number), number * FRAME_NS
@@ -118,6 +120,6 @@ def test_depth_of_a_surface_is_drawn_with_its_doubt() -> None:
     known = base().surface
     weight = known.weight.copy()
     weight[:, :160] = 0
-    depth, sigma = seen_depth(Surface(known.points, weight), np.eye(4), CAMERA)
+    depth, sigma = seen_depth(ViewedSurface(known.points, weight), np.eye(4), CAMERA)
     assert np.allclose(depth, DEPTH)
     assert sigma[:, 170:].max() < 0.1 < 0.4 < sigma[:, :150].min()
