@@ -11,7 +11,6 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from dens3r_ros.mapping.places.place import Places
 from dens3r_ros.mapping.places.place_descriptor import PlaceDescriptor
-from dens3r_ros.network.retrieval.asmk import similarities
 from dens3r_ros.network.retrieval.pair_graph import alike_pairs, key_images
 from dens3r_ros.reconstruction.sparse.pieces import pieces
 
@@ -36,11 +35,6 @@ def likeness(descriptors: Sequence[PlaceDescriptor]) -> np.ndarray:
             found[number, other] = max(found[number, other], score)
             found[other, number] = found[number, other]
     return found
-
-
-def likeness_by_words(features: Sequence[np.ndarray], codebook: np.ndarray) -> np.ndarray:
-    """The same by features (L, D) of a retrieval network, as MASt3R-SfM does it."""
-    return similarities(features, codebook)
 
 
 def first_pairs(alike: np.ndarray, keys: int = KEYS, neighbours: int = NEIGHBOURS) -> list[Pair]:
