@@ -13,13 +13,15 @@ from dens3r_ros.cli.common.figures import write_figures
 from dens3r_ros.cli.common.files import JsonFile
 from dens3r_ros.cli.common.progress import following
 from dens3r_ros.cli.common.size import ImageSize, OwnImageSize, Size
-from dens3r_ros.cli.servers import bench_fleet
+from dens3r_ros.cli.servers import bench_fleet, bench_outage, bench_pictures
 from dens3r_ros.cli.splats import bench as bench_splats
 
 USUAL = Size(512, 384)
 OF_WINDOWS = Size(504, 378)
 app = typer.Typer(no_args_is_help=True, help="Measure what things cost on this machine.")
 app.command("fleet")(bench_fleet.fleet)
+app.command("outage")(bench_outage.outage)
+app.command("pictures")(bench_pictures.pictures)
 app.command("splats")(bench_splats.splats)
 
 

@@ -43,6 +43,8 @@ class OwnServer:
         python = server_python()
         if python is None:
             raise ServerFailed(NEEDED)
+        self._log.seek(0)
+        self._log.truncate()  # what one before it said is no news of this one
         command = [str(python), "-m", "dens3r_ros.cli", "serve", "--port", str(self.port)]
         self._process = subprocess.Popen(
             [*command, "--host", "127.0.0.1", *self._arguments],
