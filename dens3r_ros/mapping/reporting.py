@@ -9,6 +9,7 @@ from dens3r_ros.engines.preprocess import resample
 from dens3r_ros.mapping.graph.graph import PoseGraph, rigid, scale_of
 from dens3r_ros.mapping.interfaces import Shown
 from dens3r_ros.mapping.maps import Maps
+from dens3r_ros.mapping.motion.weights import share_moving
 from dens3r_ros.mapping.odometry import Odometry, in_map
 from dens3r_ros.mapping.step import Step
 from dens3r_ros.mapping.tracking.cameras import camera_rays
@@ -62,6 +63,7 @@ def report(
         computed=dict(step.watch.computed),
         counters=totals,
         levelled_by=levelled_by,
+        dynamic=share_moving(step.motion) if tracked else 0.0,
         notice=world.backend.take_notice(),
     )
 
@@ -129,4 +131,5 @@ def _maps(step: Step, unit: float) -> Maps | None:
         scale * unit,
         step.features.placement,
         camera_rays(step.view.camera) if step.view.calibrated else None,
+        motion=step.motion,
     )

@@ -13,6 +13,7 @@ from dens3r_ros.mapping.front_end.carrying import carried_maps
 from dens3r_ros.mapping.front_end.course import Course
 from dens3r_ros.mapping.front_end.fast_tracker import Placed
 from dens3r_ros.mapping.graph.graph import scale_of
+from dens3r_ros.mapping.motion.weights import share_moving
 from dens3r_ros.mapping.odometry import Odometry, in_map
 from dens3r_ros.mapping.tracking.cameras import at_input
 from dens3r_ros.mapping.update import Counters, Tracking, Update, place_reason
@@ -58,7 +59,8 @@ def placed_update(
         keyframe_id=reference.keyframe_id,
         piece=reference.piece,
         scale=scale,
-        maps=carried_maps(reference, T, frame.stamp, unit),
+        maps=carried_maps(reference, T, frame.stamp, unit, found.moving),
+        dynamic=share_moving(found.moving),
         intrinsics=at_input(reference.sight.camera, reference.sight.placement),
         matched=found.matched,
     )
