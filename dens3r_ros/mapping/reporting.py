@@ -39,6 +39,7 @@ def report(
         scale = odometry.scale(graph.poses[odometry.keyframe_id])
     if keyframe_id is not None:
         unit = scale * scale_of(graph.poses[keyframe_id])
+    dynamic = share_moving(step.motion) if tracked else 0.0
     return Update(
         state=step.state,
         stamp=step.frame.stamp,
@@ -58,12 +59,12 @@ def report(
         intrinsics=stream.intrinsics,
         intrinsics_estimated=step.frame.intrinsics is None,
         matched=step.found.matched if step.found else float(tracked),
-        reason=place_reason(totals.pieces) if tracked else step.reason,
+        reason=place_reason(totals.pieces, dynamic) if tracked else step.reason,
         timings=dict(step.watch.milliseconds),
         computed=dict(step.watch.computed),
         counters=totals,
         levelled_by=levelled_by,
-        dynamic=share_moving(step.motion) if tracked else 0.0,
+        dynamic=dynamic,
         notice=world.backend.take_notice(),
     )
 

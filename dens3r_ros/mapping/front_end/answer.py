@@ -49,10 +49,11 @@ def placed_update(
     scale = odometry.scale(S) if course.owner else standing.scale
     unit = scale * scale_of(S)
     units = np.array([unit] * 3 + [1.0] * 3)
+    dynamic = share_moving(found.moving)
     return replace(
         _plain(frame, odometry, standing),
         state=Tracking.TRACKING,
-        reason=place_reason(standing.counters.pieces),
+        reason=place_reason(standing.counters.pieces, dynamic),
         T_odom_camera=np.linalg.inv(odometry.T_map_odom) @ T_map_camera,
         T_map_camera=T_map_camera,
         covariance=found.covariance * units[:, None] * units,
@@ -60,7 +61,7 @@ def placed_update(
         piece=reference.piece,
         scale=scale,
         maps=carried_maps(reference, T, frame.stamp, unit, found.moving),
-        dynamic=share_moving(found.moving),
+        dynamic=dynamic,
         intrinsics=at_input(reference.sight.camera, reference.sight.placement),
         matched=found.matched,
     )

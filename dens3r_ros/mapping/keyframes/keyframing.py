@@ -11,10 +11,10 @@ import numpy as np
 from dens3r_ros.engines.protocol import Engine, Features
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.graph.graph import PoseGraph, ScalePrior
+from dens3r_ros.mapping.keyframes.covering import covering
 from dens3r_ros.mapping.keyframes.linking import Link, agree, link, relative_scale, view_of
 from dens3r_ros.mapping.motion.weights import joined, stillness, stillness_at, weighed
 from dens3r_ros.mapping.tracking.cameras import camera_rays
-from dens3r_ros.mapping.tracking.covering import covering
 from dens3r_ros.mapping.tracking.fusion import Canonical, canonical_from, carried
 from dens3r_ros.mapping.tracking.guided_depth import guided_depth
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
