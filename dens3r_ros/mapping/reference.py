@@ -5,12 +5,14 @@ changes while the map itself is worked on."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.keyframes.linking import expected_overlap
+from dens3r_ros.mapping.motion.detector import Base
+from dens3r_ros.mapping.motion.look import ViewedSurface
 from dens3r_ros.mapping.stream import Sight, Stream
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.landmarks import Landmarks
@@ -53,6 +55,8 @@ class Reference:
     sight: Sight
     folds: float
     piece: int
+    base: Base | None = None
+    """What images are compared with to see what moves, where that is asked for."""
 
     @property
     def keyframe_id(self) -> int:
@@ -71,15 +75,21 @@ def reference_of(stream: Stream, world: World, min_confidence: float) -> Referen
         for other, S in _around(keyframe, stream.sight.camera, T, world)
     )
     canonical = keyframe.canonical
+    surface = KeyframeSurface(canonical.points.copy(), canonical.confidence)
+    base = None
+    if stream.watch is not None:
+        seen = ViewedSurface(surface.points, surface.confidence - 1)
+        base = replace(keyframe.base(), surface=seen)
     return Reference(
         Landmarks.of(keyframe, min_confidence),
         neighbours,
-        KeyframeSurface(canonical.points.copy(), canonical.confidence),
+        surface,
         world.pose(keyframe.id),
         T,
         stream.sight,
         canonical.folds,
         world.graph.pieces[keyframe.id],
+        base,
     )
 
 

@@ -9,6 +9,7 @@ from dens3r_ros.engines.preprocess import resample
 from dens3r_ros.mapping.graph.graph import PoseGraph, rigid, scale_of
 from dens3r_ros.mapping.interfaces import Shown
 from dens3r_ros.mapping.maps import Maps
+from dens3r_ros.mapping.motion.weights import share_moving
 from dens3r_ros.mapping.odometry import Odometry, in_map
 from dens3r_ros.mapping.step import Step
 from dens3r_ros.mapping.tracking.cameras import camera_rays
@@ -38,6 +39,7 @@ def report(
         scale = odometry.scale(graph.poses[odometry.keyframe_id])
     if keyframe_id is not None:
         unit = scale * scale_of(graph.poses[keyframe_id])
+    dynamic = share_moving(step.motion) if tracked else 0.0
     return Update(
         state=step.state,
         stamp=step.frame.stamp,
@@ -57,11 +59,12 @@ def report(
         intrinsics=stream.intrinsics,
         intrinsics_estimated=step.frame.intrinsics is None,
         matched=step.found.matched if step.found else float(tracked),
-        reason=place_reason(totals.pieces) if tracked else step.reason,
+        reason=place_reason(totals.pieces, dynamic) if tracked else step.reason,
         timings=dict(step.watch.milliseconds),
         computed=dict(step.watch.computed),
         counters=totals,
         levelled_by=levelled_by,
+        dynamic=dynamic,
         notice=world.backend.take_notice(),
     )
 
@@ -129,4 +132,5 @@ def _maps(step: Step, unit: float) -> Maps | None:
         scale * unit,
         step.features.placement,
         camera_rays(step.view.camera) if step.view.calibrated else None,
+        motion=step.motion,
     )

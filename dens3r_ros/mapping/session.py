@@ -21,7 +21,7 @@ from dens3r_ros.mapping.odometry import Odometry
 from dens3r_ros.mapping.reporting import counters, report
 from dens3r_ros.mapping.step import Step
 from dens3r_ros.mapping.stopwatch import Stopwatch
-from dens3r_ros.mapping.stream import Stream
+from dens3r_ros.mapping.stream import Streams
 from dens3r_ros.mapping.submaps.beginning import SubmapBeginner, believed_place, leave_behind
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.lens import WIDE, learn_from_last_pair, learn_from_pair
@@ -43,7 +43,7 @@ class MappingSession:
         self.world = World(parts, self._in_use)
         self.history = History(self.world.records)
         self.odometry = Odometry(epoch)
-        self.streams: dict[str, Stream] = {}
+        self.streams = Streams(parts.config.motion)
         self._last: dict[str, Step] = {}  # by camera, the last frame that was placed
         self._owner = parts.config.cameras.odometry
         self._initialiser = Initialiser(parts.engine, parts.maker, parts.config)
@@ -57,22 +57,27 @@ class MappingSession:
         """What made z point up: "base", "floor" or "camera"; empty before it is known."""
 
     def take(
-        self, frame: Frame, expected: np.ndarray | None = None, leaving: bool = False
+        self,
+        frame: Frame,
+        expected: np.ndarray | None = None,
+        leaving: bool = False,
+        motion: np.ndarray | None = None,
     ) -> Update:
-        """Place one frame, at T_keyframe_frame `expected` where tracking knows it already;
-        `leaving`: another keyframe would serve better."""
+        """Place one frame, at T_keyframe_frame `expected` and with this `motion` where tracking
+        knows it already; `leaving`: another keyframe would serve better."""
         watch = Stopwatch()
         with watch.stage("background"):
             self.catch_up()
         self._number += 1
         self._owner = self._owner or frame.camera
-        stream = self.streams.setdefault(frame.camera, Stream(frame.camera))
+        stream = self.streams[frame.camera]
         frame = frame if self._config.calibrated else replace(frame, intrinsics=None)
         with watch.stage("encode"):
             features = self._engine.encode([stream.lens.apply(frame)])[0]
         with watch.stage("image"):
-            view = stream.view(features)
+            view = stream.view(features, motion)
         step = Step(frame, features, stream, watch, view, frame.camera == self._owner)
+        step.motion = motion
         step.held, step.leaving = stream.expect(expected), leaving
         with watch.stage("solve"):
             if self.world.moved_lately() | self.world.backend.apply(self._number):
@@ -107,8 +112,7 @@ class MappingSession:
 
     def expect_lens(self, name: str, camera: Intrinsics, whole: Intrinsics | None) -> None:
         """What lens a camera had: of the engine's pixels, and of the image's if surely known."""
-        stream = self.streams.setdefault(name, Stream(name))
-        stream.expect_lens(camera, whole if self._engine.info.guided else None)
+        self.streams[name].expect_lens(camera, whole if self._engine.info.guided else None)
 
     def _start(self, step: Step) -> None:
         """The first keyframe."""
@@ -175,6 +179,7 @@ class MappingSession:
 
     def _advance(self, step: Step, keyframe: Keyframe, seen: Observation, found: Track) -> None:
         """The frame is placed: fuse it, and see whether it should be a keyframe."""
+        step.find_motion(keyframe, found, self.world.graph)
         with step.watch.stage("fuse"):
             around = self.world.window, self.world.graph
             self._company.fold(step, keyframe, seen, found, *around)
@@ -244,7 +249,7 @@ class MappingSession:
             go_on(self.odometry, self.world, step, keyframe)
             for name in leave_behind(self.streams, step.stream, self.world):
                 self._last.pop(name, None)
-        self._remember(step)
+        self.history.remember(step, keyframe, self.odometry.epoch)
         self._correct()
 
     def _change_keyframe(
@@ -286,11 +291,6 @@ class MappingSession:
         step.stream.move_to(self.world.window.use(older.id).id, T)
         self._last.pop(step.stream.name, None)
         return True
-
-    def _remember(self, step: Step) -> None:
-        assert step.stream.keyframe_id is not None
-        keyframe = self.world.window[step.stream.keyframe_id]
-        self.history.remember(step, keyframe, self.odometry.epoch)
 
     def _correct(self) -> None:
         """Let `map` to `odom` follow the graph."""

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dens3r_ros.engines.protocol import Features
 from dens3r_ros.frame import Frame
+from dens3r_ros.mapping.graph.graph import PoseGraph
 from dens3r_ros.mapping.stopwatch import Stopwatch
 from dens3r_ros.mapping.stream import Stream
 from dens3r_ros.mapping.tracking.cameras import at_input
@@ -51,6 +52,8 @@ class Step:
     """Whether tracking knows its place already, so that it is not lost if nothing more is found."""
     leaving: bool = False
     """Whether its camera would be tracked better against another keyframe."""
+    motion: np.ndarray | None = None
+    """(h, w) float32 what moves in it, 0 to 1; None where that is not told."""
     keyframe_made: bool = False
     number: int = -1
     """Among all frames that have a place, once it has one."""
@@ -64,6 +67,17 @@ class Step:
         """The frame is a keyframe now."""
         self.keyframe_made = True
         self.stream.move_to(keyframe_id, np.eye(4))
+
+    def find_motion(self, keyframe: Keyframe, found: Track, graph: PoseGraph) -> None:
+        """Tell what moves in a frame that was placed against a keyframe, unless that is known."""
+        if self.motion is None and self.stream.watch is not None and self.view.texture is not None:
+            T, look = found.T_keyframe_frame, self.stream.watch.look
+            with self.watch.stage("motion"):
+                base, grey = keyframe.base(), self.view.texture.grey
+                seen = (grey, self.view.camera, base, T, self.frame.stamp)
+                self.motion = look(*seen, graph.between)
+        if self.motion is not None:
+            self.view = replace(self.view, motion=self.motion)
 
     def saw(self, seen: Observation, found: Track | None) -> None:
         """The frame has a place."""

@@ -11,6 +11,8 @@ import numpy as np
 from dens3r_ros.engines.preprocess import resample
 from dens3r_ros.engines.protocol import Features, Placement
 from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.mapping.motion.config import MotionConfig
+from dens3r_ros.mapping.motion.watch import MotionWatch
 from dens3r_ros.mapping.tracking.agreement import ConsistencyCheck
 from dens3r_ros.mapping.tracking.cameras import CameraEstimate, fit_camera
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
@@ -49,6 +51,8 @@ class Stream:
     consistency: ConsistencyCheck = field(default_factory=ConsistencyCheck)
     sight: Sight | None = None
     """How the last frame was seen."""
+    watch: MotionWatch | None = None
+    """Tells what moves in its frames, where that is asked for."""
 
     def move_to(self, keyframe_id: int, T_keyframe_frame: np.ndarray) -> None:
         """The camera is here."""
@@ -88,12 +92,30 @@ class Stream:
         if keyframe.camera_name == self.name:
             keyframe.learn_lens(camera)
         self.sight = Sight(camera, pinned, features.placement, features.frame.stamp)
-        return View(camera, pinned, view.texture)
+        return View(camera, pinned, view.texture, view.motion)
 
-    def view(self, features: Features) -> View:
-        """What the tracker needs of a frame."""
+    def view(self, features: Features, motion: np.ndarray | None = None) -> View:
+        """What the tracker needs of a frame, and what moves in it if that is known already; else
+        what moved in the one before."""
         camera, pinned = self.camera_for(features)
         self.sight = Sight(camera, pinned, features.placement, features.frame.stamp)
         image = resample(features.frame.image, features.placement)
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        return View(camera, pinned, Texture(grey, NO_PIXELS, self.consistency.doubt))
+        texture = Texture(grey, NO_PIXELS, self.consistency.doubt)
+        watch, stamp = self.watch, features.frame.stamp
+        if motion is None and watch is not None:
+            motion = watch.expected(stamp, (grey.shape[0], grey.shape[1]))
+        return View(camera, pinned, texture, motion)
+
+
+class Streams(dict[str, Stream]):
+    """Cameras by name, each from when it is first asked for."""
+
+    def __init__(self, config: MotionConfig) -> None:
+        super().__init__()
+        self._motion = config
+
+    def __missing__(self, name: str) -> Stream:
+        watch = MotionWatch(self._motion) if self._motion.enabled else None
+        self[name] = Stream(name, watch=watch)
+        return self[name]

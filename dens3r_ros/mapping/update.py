@@ -42,11 +42,19 @@ class Counters:
     solves: int = 0
 
 
-def place_reason(pieces: int) -> str:
-    """What is to be said of a place in a map of so many pieces."""
-    if pieces < 2:
-        return ""
-    return f"in one of {pieces} pieces of the map, which nothing ties together yet"
+_DYNAMIC = 0.5
+"""Share of the view that moves by itself from which on that is said."""
+
+
+def place_reason(pieces: int, dynamic: float = 0.0) -> str:
+    """What is to be said of a place in a map of so many pieces, and of the share of the view that
+    moves."""
+    told = []
+    if dynamic > _DYNAMIC:
+        told.append(f"dynamic: {dynamic:.0%} of the view moves by itself")
+    if pieces > 1:
+        told.append(f"in one of {pieces} pieces of the map, which nothing ties together yet")
+    return "; ".join(told)
 
 
 @dataclass(frozen=True, eq=False)

@@ -106,7 +106,7 @@ def _fill_update(message: Any, update: Update) -> None:
     counters = update.counters
     message.camera = update.camera
     message.last_processed = header_at(update.stamp, "").stamp
-    message.matched = update.matched
+    message.matched, message.dynamic = update.matched, update.dynamic
     message.epoch = update.epoch
     message.levelled_by = update.levelled_by
     message.keyframes_in_window = counters.keyframes_in_window

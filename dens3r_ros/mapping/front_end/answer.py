@@ -13,6 +13,7 @@ from dens3r_ros.mapping.front_end.carrying import carried_maps
 from dens3r_ros.mapping.front_end.course import Course
 from dens3r_ros.mapping.front_end.fast_tracker import Placed
 from dens3r_ros.mapping.graph.graph import scale_of
+from dens3r_ros.mapping.motion.weights import share_moving
 from dens3r_ros.mapping.odometry import Odometry, in_map
 from dens3r_ros.mapping.tracking.cameras import at_input
 from dens3r_ros.mapping.update import Counters, Tracking, Update, place_reason
@@ -48,17 +49,19 @@ def placed_update(
     scale = odometry.scale(S) if course.owner else standing.scale
     unit = scale * scale_of(S)
     units = np.array([unit] * 3 + [1.0] * 3)
+    dynamic = share_moving(found.moving)
     return replace(
         _plain(frame, odometry, standing),
         state=Tracking.TRACKING,
-        reason=place_reason(standing.counters.pieces),
+        reason=place_reason(standing.counters.pieces, dynamic),
         T_odom_camera=np.linalg.inv(odometry.T_map_odom) @ T_map_camera,
         T_map_camera=T_map_camera,
         covariance=found.covariance * units[:, None] * units,
         keyframe_id=reference.keyframe_id,
         piece=reference.piece,
         scale=scale,
-        maps=carried_maps(reference, T, frame.stamp, unit),
+        maps=carried_maps(reference, T, frame.stamp, unit, found.moving),
+        dynamic=dynamic,
         intrinsics=at_input(reference.sight.camera, reference.sight.placement),
         matched=found.matched,
     )

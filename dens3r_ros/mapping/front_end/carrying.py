@@ -24,10 +24,14 @@ _HALF = ((0, 1), (1, 0), (1, 1), (1, -1))
 
 
 def carried_maps(
-    reference: Reference, T_keyframe_frame: np.ndarray, stamp: int, unit: float
+    reference: Reference,
+    T_keyframe_frame: np.ndarray,
+    stamp: int,
+    unit: float,
+    moving: np.ndarray | None = None,
 ) -> Maps:
     """What the keyframe knows, as a frame with a place and a stamp (ns) sees it; `unit` is the
-    length of the keyframe's unit in `odom`."""
+    length of the keyframe's unit in `odom`; `moving` (h, w): what moves in the frame."""
     T_frame_keyframe = np.linalg.inv(T_keyframe_frame)
     here = np.linalg.inv(reference.T_keyframe_frame)
     age = max(stamp - reference.sight.stamp, 0) * 1e-9 / _AGEING_S
@@ -40,6 +44,7 @@ def carried_maps(
         reference.sight.placement,
         rays,
         apart=True,
+        motion=moving,
     )
 
 

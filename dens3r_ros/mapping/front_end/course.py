@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from dens3r_ros.mapping.front_end.fast_tracker import Placed, place
 from dens3r_ros.mapping.front_end.motion import Motion
 from dens3r_ros.mapping.front_end.turning import turned
 from dens3r_ros.mapping.inertial.gyroscope import Gyroscope, turned_on
+from dens3r_ros.mapping.motion.watch import MotionWatch
 from dens3r_ros.mapping.reference import Reference
 from dens3r_ros.mapping.tracking.agreement import swing
 
@@ -42,6 +43,8 @@ class Course:
     """Whether its camera owns `odom`."""
     config: TrackingConfig
     gyroscope: Gyroscope | None = None
+    watch: MotionWatch | None = None
+    """Tells what moves in its frames, where that is asked for."""
     reference: Reference | None = None
     motion: Motion = field(default_factory=Motion)
     lost: int = 0
@@ -62,6 +65,8 @@ class Course:
     """The same of the last one that was decoded."""
     wants: bool = False
     """Whether the last frame was worth decoding."""
+    _changed: tuple[int, int, np.ndarray] | None = None
+    """Keyframes new and old, and S_new_old, since motion was looked for last."""
     unplaced: deque[Frame] = field(default_factory=lambda: deque(maxlen=_KEPT))
 
     def place(self, frame: Frame) -> Placed | str:
@@ -77,6 +82,20 @@ class Course:
             self.lose()
             self.unplaced.append(frame)
         return found
+
+    def with_motion(self, frame: Frame, found: Placed) -> Placed:
+        """A frame's place, and what moves in the frame."""
+        reference = self.reference
+        if self.watch is None or reference is None or reference.base is None or found.bridged:
+            return found
+        seen = (found.found.grey, reference.sight.camera, reference.base)
+        T = found.T_keyframe_frame
+        return replace(found, moving=self.watch.look(*seen, T, frame.stamp, self._between))
+
+    def _between(self, new: int, old: int) -> np.ndarray | None:
+        """S_new_old of the keyframes before and after the last change, if they are these."""
+        known, self._changed = self._changed, None
+        return None if known is None or known[:2] != (new, old) else known[2]
 
     def lose(self) -> None:
         """The camera has no place."""
@@ -95,14 +114,15 @@ class Course:
             return "the size of the images has changed"
         grey = grey_of(frame, reference)
         expected, felt = self._expected(frame.stamp)
-        found = place(grey, reference, self.motion, expected, self.config)
+        moving = None if self.watch is None else self.watch.expected(frame.stamp, grey.shape)
+        found = place(grey, reference, self.motion, expected, self.config, moving)
         if self.unsure:
             return self._believed(found)
         if isinstance(found, Placed) or self.motion.before is None:
             return found
         turn = turned_view(grey, reference, self.motion, expected)
         if turn is not None:
-            again = place(grey, reference, self.motion, turn, self.config)
+            again = place(grey, reference, self.motion, turn, self.config, moving)
             if isinstance(again, Placed):
                 return again
         if felt:
@@ -149,7 +169,16 @@ class Course:
         """Be tracked against something newer; S_new_old (4, 4) takes the old keyframe's points to
         its frame and unit."""
         self.motion.rebase(S_new_old)
+        if self.reference is not None:
+            self._note_change(reference.keyframe_id, self.reference.keyframe_id, S_new_old)
         self.reference = reference
+
+    def _note_change(self, new: int, old: int, S_new_old: np.ndarray) -> None:
+        """Remember what takes the points of the keyframe that was watched last to the new one's."""
+        known = self._changed
+        if known is not None and known[0] == old:
+            old, S_new_old = known[1], S_new_old @ known[2]
+        self._changed = new, old, S_new_old
 
     def correct(self, T_keyframe_then: np.ndarray) -> None:
         """Where the frame that was decoded last has turned out to be: what came after it goes

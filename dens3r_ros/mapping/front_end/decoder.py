@@ -35,7 +35,8 @@ class Earlier:
 class DecodingRequest:
     """A frame to decode, and its record if it was tracked; `earlier`: the last frame that was
     placed well, if this one was not; the frames that were placed since the last decoding; keyframes
-    that cameras are tracked against meanwhile; whether too little of the camera's own is seen."""
+    that cameras are tracked against meanwhile; whether too little of the camera's own is seen; what
+    moves in the frame (h, w), where that is known."""
 
     frame: Frame
     record: Record | None
@@ -43,6 +44,7 @@ class DecodingRequest:
     placed: Sequence[Record]
     held: frozenset[int]
     leaving: bool = False
+    moving: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +154,8 @@ class DecodingThread:
         leads on."""
         take, earlier = self._session.take, request.earlier
         try:
-            update = take(request.frame, self._expected(request.record), request.leaving)
+            expected = self._expected(request.record)
+            update = take(request.frame, expected, request.leaving, request.moving)
         except EngineAway:
             if earlier is not None:
                 self._session.world.records.append(earlier.record)
@@ -165,7 +168,7 @@ class DecodingThread:
         if take(earlier.frame, self._expected(earlier.record)).T_map_camera is None:
             self._session.world.records.append(earlier.record)
             return update
-        return take(request.frame, self._expected(request.record))
+        return take(request.frame, self._expected(request.record), motion=request.moving)
 
     def _expected(self, record: Record | None) -> np.ndarray | None:
         """A frame's pose, if known, relative to the keyframe that its camera stands by now."""

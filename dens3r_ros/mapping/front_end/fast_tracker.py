@@ -11,6 +11,7 @@ import numpy as np
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.config import TrackingConfig
 from dens3r_ros.mapping.front_end.motion import Motion
+from dens3r_ros.mapping.motion.weights import share_moving, stillness_at
 from dens3r_ros.mapping.reference import Neighbour, Reference
 from dens3r_ros.mapping.tracking.agreement import swing
 from dens3r_ros.mapping.tracking.cameras import rays_at
@@ -47,7 +48,7 @@ class Placed:
     share of all points found that agree; parallax: median radians between the keyframe's rays and
     the frame's; found: the points that agree, as landmarks of this frame in the keyframe's unit;
     beside: see `Motion`; bridged: frames in a row that were placed by their turn alone, this one
-    included.
+    included; moving (h, w): what moves in it, 0 to 1, where that is told.
     """
 
     T_keyframe_frame: np.ndarray
@@ -58,6 +59,7 @@ class Placed:
     found: Landmarks
     beside: dict[int, np.ndarray] = field(default_factory=dict)
     bridged: int = 0
+    moving: np.ndarray | None = None
 
 
 def place(
@@ -66,20 +68,22 @@ def place(
     motion: Motion,
     T_keyframe_frame: np.ndarray,
     config: TrackingConfig,
+    moving: np.ndarray | None = None,
 ) -> Placed | str:
     """Place a frame, (h, w) uint8 as the engine would see it, that is expected at
-    `T_keyframe_frame`; a reason in words where that cannot be done."""
+    `T_keyframe_frame`; a reason in words where that cannot be done. What is found where something
+    moved in the frame before, `moving` (h, w), counts less."""
     raw = _RAW_DEPTH / max(reference.folds, 1.0)
     config = replace(config, sigma_depth=config.sigma_depth + raw)
     expected = np.linalg.inv(T_keyframe_frame)
     camera, depth = reference.sight.camera, reference.landmarks.depth
-    T = _coarse(grey, reference, motion, expected, config)
-    sights = _sights(grey, reference, motion, T)
+    T = _coarse(grey, reference, motion, expected, config, moving)
+    sights = _sights(grey, reference, motion, T, moving)
     count = sum(map(len, sights))
     if count < _FEW:
         return f"only {count} points of keyframe {reference.keyframe_id} found again"
     solved = _solved(sights, camera, T, 1.0, config)
-    reason = _doubted(solved, sum(one.followed.seen for one in sights), depth)
+    reason = _doubted(solved, sum(one.sought for one in sights), depth)
     if reason is not None:
         return reason
     if swing(solved.T_frame_keyframe, expected, depth) > _WILD:
@@ -94,9 +98,34 @@ class _Sights:
     landmarks: Landmarks
     followed: Followed
     S_keyframe_landmarks: np.ndarray
+    weights: np.ndarray
+    """(N,) of those found: less where something may move."""
+    hidden: int
+    """Of those looked for, how many something hides that moves."""
 
     def __len__(self) -> int:
         return len(self.followed.which)
+
+    @staticmethod
+    def of(
+        landmarks: Landmarks, followed: Followed, S: np.ndarray, moving: np.ndarray | None
+    ) -> _Sights:
+        """Without those found on what surely moves."""
+        still = stillness_at(moving, followed.pixels)
+        kept = still > 0
+        shown = replace(
+            followed,
+            which=followed.which[kept],
+            pixels=followed.pixels[kept],
+            expected=followed.expected[kept],
+        )
+        hidden = round(followed.seen * share_moving(moving))
+        return _Sights(landmarks, shown, S, still[kept], hidden)
+
+    @property
+    def sought(self) -> int:
+        """How many could have been found."""
+        return self.followed.seen - self.hidden
 
     @property
     def points(self) -> np.ndarray:
@@ -120,6 +149,7 @@ def _coarse(
     motion: Motion,
     T: np.ndarray,
     config: TrackingConfig,
+    moving: np.ndarray | None,
 ) -> np.ndarray:
     """T_frame_keyframe by some points, followed from far away; as expected where that fails."""
     before, T_keyframe_before = motion.before, motion.T_keyframe_frame
@@ -129,14 +159,20 @@ def _coarse(
     followed = follow_landmarks(before, grey, camera, T @ T_keyframe_before, _COARSE)
     if len(followed.which) < _FEW:
         return T
-    sights = _Sights(before, followed, T_keyframe_before)
+    sights = _Sights.of(before, followed, T_keyframe_before, moving)
+    if len(sights) < _FEW:
+        return T
     solved = _solved([sights], camera, T, 2.0, config)
     tame = swing(solved.T_frame_keyframe, T, reference.landmarks.depth) < _WILD
     return solved.T_frame_keyframe if solved.inliers > _AGREE and tame else T
 
 
 def _sights(
-    grey: np.ndarray, reference: Reference, motion: Motion, T_frame_keyframe: np.ndarray
+    grey: np.ndarray,
+    reference: Reference,
+    motion: Motion,
+    T_frame_keyframe: np.ndarray,
+    moving: np.ndarray | None,
 ) -> list[_Sights]:
     """The keyframe's landmarks, and its neighbours' where those are not plenty."""
     found = []
@@ -146,8 +182,8 @@ def _sights(
         T[:3] /= np.cbrt(np.linalg.det(T[:3, :3]))
         beside = motion.likely(landmarks)
         followed = follow_landmarks(landmarks, grey, reference.sight.camera, T, _FINE, beside)
-        found.append(_Sights(landmarks, followed, S))
-        if len(followed.which) >= _PLENTY:
+        found.append(_Sights.of(landmarks, followed, S, moving))
+        if len(found[-1]) >= _PLENTY:
             break
     return found
 
@@ -162,7 +198,8 @@ def _solved(
     """The pose refined, with errors of `sigma` usual ones."""
     points = np.concatenate([one.points for one in sights])
     pixels = np.concatenate([one.followed.pixels for one in sights])
-    matches = RayMatches(points, rays_at(pixels, camera), np.ones(len(points)))
+    weights = np.concatenate([one.weights for one in sights]).astype(np.float64)
+    matches = RayMatches(points, rays_at(pixels, camera), weights)
     return resect(matches, T_frame_keyframe, sigma * config.sigma_pixels / camera.fx, config)
 
 
@@ -179,6 +216,13 @@ def _doubted(solved: Resection, sought: int, depth: float) -> str | None:
     if max(doubt[:3].max() / depth, doubt[3:].max()) > _UNSURE:
         return "the points followed leave the pose open"
     return None
+
+
+def _matched(keyframes: _Sights) -> float:
+    """Share of the keyframe's landmarks that were found; those are not lost that are hidden by
+    something that moves."""
+    shown = max(len(keyframes.landmarks) - keyframes.hidden, 1)
+    return min(len(keyframes) / shown, 1.0)
 
 
 def _placed(
@@ -201,7 +245,7 @@ def _placed(
     return Placed(
         np.linalg.inv(T),
         solved.covariance,
-        len(sights[0]) / max(len(reference.landmarks), 1),
+        _matched(sights[0]),
         solved.inliers,
         median(np.linalg.norm(turned - unit(here), axis=1)),
         trail,

@@ -22,6 +22,7 @@ from dens3r_ros.mapping.front_end.schedule import DecodingSchedule
 from dens3r_ros.mapping.graph.graph import rigid
 from dens3r_ros.mapping.history.record import Record
 from dens3r_ros.mapping.inertial.gyroscope import Gyroscope
+from dens3r_ros.mapping.motion.watch import MotionWatch
 from dens3r_ros.mapping.odometry import APART, Odometry
 from dens3r_ros.mapping.reference import Reference
 from dens3r_ros.mapping.session import MappingSession
@@ -77,6 +78,9 @@ class FrontEnd:
                 return update
         with watch.stage("follow"):
             found = course.place(frame)
+        if course.watch is not None and isinstance(found, Placed):
+            with watch.stage("motion"):
+                found = course.with_motion(frame, found)
         if self._waits_for(course, found):
             update = self._at_once(course, frame, found)
             if update is not None and update.T_map_camera is not None:
@@ -117,7 +121,9 @@ class FrontEnd:
         if camera not in self._courses:
             owner = camera == self._owner
             gyroscope = self._gyroscope if owner else None
-            self._courses[camera] = Course(owner, self._config.tracking, gyroscope)
+            motion = self._config.motion
+            watch = MotionWatch(motion) if motion.enabled else None
+            self._courses[camera] = Course(owner, self._config.tracking, gyroscope, watch=watch)
         return self._courses[camera]
 
     def _waits_for(self, course: Course, found: Placed | str) -> bool:
@@ -175,7 +181,8 @@ class FrontEnd:
         records, earlier = self._ledger.along(frame, found)
         if frame in course.unplaced:
             course.unplaced.remove(frame)
-        request = DecodingRequest(frame, record, earlier, records, held, leaving(found))
+        moving = found.moving if isinstance(found, Placed) else None
+        request = DecodingRequest(frame, record, earlier, records, held, leaving(found), moving)
         self._decoder.ask(request)
         self._asked = _Asked(frame, record, self._ledger.told)
         self._schedule.asked(course)

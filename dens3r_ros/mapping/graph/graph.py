@@ -215,6 +215,11 @@ class PoseGraph:
         """S_i_j by the present poses."""
         return np.linalg.inv(self.poses[i]) @ self.poses[j]
 
+    def between(self, i: int, j: int) -> np.ndarray | None:
+        """S_i_j by the present poses; None where these do not line up."""
+        known = i in self.poses and j in self.poses and self.pieces.together(i, j)
+        return self.relative(i, j) if known else None
+
     def chained(self, i: int, j: int, most: float = np.inf) -> tuple[np.ndarray, np.ndarray] | None:
         """S_i_j and its (7, 7) covariance along the surest chain of edges; None without one whose
         edges' doubts sum up to less than `most`."""

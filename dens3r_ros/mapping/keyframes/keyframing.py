@@ -11,7 +11,9 @@ import numpy as np
 from dens3r_ros.engines.protocol import Engine, Features
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.graph.graph import PoseGraph, ScalePrior
-from dens3r_ros.mapping.keyframes.linking import Link, agree, link, relative_scale
+from dens3r_ros.mapping.keyframes.covering import covering
+from dens3r_ros.mapping.keyframes.linking import Link, agree, link, relative_scale, view_of
+from dens3r_ros.mapping.motion.weights import joined, stillness, stillness_at, weighed
 from dens3r_ros.mapping.tracking.cameras import camera_rays
 from dens3r_ros.mapping.tracking.fusion import Canonical, canonical_from, carried
 from dens3r_ros.mapping.tracking.guided_depth import guided_depth
@@ -42,10 +44,16 @@ class KeyframeMaker:
         """A keyframe whose pointmap is one prediction of its own view, times `scale`."""
         assert view.texture is not None
         rays = camera_rays(view.camera) if view.calibrated else None
+        motion = view.motion
+        confidence = weighed(confidence, motion)
         canonical = canonical_from(points, confidence, scale, rays)
         grey = view.texture.grey
-        texture = Texture(grey, textured_pixels(grey), view.texture.doubt)
-        return Keyframe(keyframe_id, features, canonical, view.camera, view.calibrated, texture)
+        corners = textured_pixels(grey)
+        corners = corners[stillness_at(motion, corners) > 0]
+        texture = Texture(grey, corners, view.texture.doubt)
+        return Keyframe(
+            keyframe_id, features, canonical, view.camera, view.calibrated, texture, motion=motion
+        )
 
     def from_track(
         self,
@@ -65,6 +73,8 @@ class KeyframeMaker:
         )
         T_frame_keyframe = np.linalg.inv(found.T_keyframe_frame)
         points, weight = carried(keyframe.canonical, T_frame_keyframe, view.camera)
+        if view.motion is not None:
+            weight *= stillness(view.motion)
         made.canonical.inherit(keyframe.canonical, points, weight, self._config.fusion)
         return made
 
@@ -90,7 +100,7 @@ class KeyframeMaker:
         home = self._link(back, made, left, graph)
         if isinstance(home, str) or not self._agree(forth, home, left):
             return []
-        self.fold(made, back, home.track)
+        self.fold(made, back, home.track, view_of(left))
         return [home]
 
     def link_both(
@@ -107,8 +117,8 @@ class KeyframeMaker:
         home = self._link(back, made, other, graph)
         if isinstance(home, str) or not self._agree(forth, home, other):
             return []
-        self.fold(made, back, home.track)
-        self.fold(other, there, forth.track)
+        self.fold(made, back, home.track, view_of(other))
+        self.fold(other, there, forth.track, view_of(made))
         return [forth, home]
 
     def _link(self, seen: Observation, i: Keyframe, j: Keyframe, graph: PoseGraph) -> Link | str:
@@ -120,19 +130,31 @@ class KeyframeMaker:
         return enough and agree(forth, home, other.canonical.median_depth)
 
     def fold(
-        self, keyframe: Keyframe, seen: Observation, found: Track, view: View | None = None
+        self,
+        keyframe: Keyframe,
+        seen: Observation,
+        found: Track,
+        view: View,
+        guided: bool = False,
     ) -> None:
-        """Take the prediction (frame, keyframe) into the keyframe's pointmap; where it tells no
-        depth, what follows from the place of the frame, whose `view` is given."""
+        """Take the prediction (frame, keyframe) into the keyframe's pointmap, less of it where
+        what the frame, seen like `view`, shows there moves; where it tells no depth and may be
+        `guided`, what follows from the frame's place."""
+        covered = covering(view, seen)
+        moving = joined(covered, keyframe.motion)
         if found.scale is None:
-            told = None if view is None else guided_depth(seen, found, view, keyframe)
+            told = guided_depth(seen, found, view, keyframe) if guided else None
             if told is not None:
-                keyframe.canonical.fill(*told, self._config.fusion)
+                depth, confidence = told
+                keyframe.canonical.fill(depth, weighed(confidence, moving), self._config.fusion)
                 keyframe.revision += 1
             return
+        if covered is not None and self._config.fusion.mode == "weighted":
+            keyframe.canonical.keep(1 - stillness(covered))
         S = found.T_keyframe_pair[:3].astype(np.float32)
         S[:, :3] *= found.scale
         rows = S if keyframe.canonical.rays is None else S[2:]
         points = cv2.transform(seen.keyframe_points, rows)
-        keyframe.canonical.fold(points, seen.keyframe_confidence, self._config.fusion)
+        confidence = weighed(seen.keyframe_confidence, moving)
+        keyframe.canonical.fold(points, confidence, self._config.fusion)
         keyframe.revision += 1

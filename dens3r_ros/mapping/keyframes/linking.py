@@ -40,7 +40,7 @@ class Link:
 
 def view_of(keyframe: Keyframe) -> View:
     """The keyframe as the frame that is tracked."""
-    return View(keyframe.camera, keyframe.calibrated, keyframe.texture)
+    return View(keyframe.camera, keyframe.calibrated, keyframe.texture, keyframe.motion)
 
 
 def link(

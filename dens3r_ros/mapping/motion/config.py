@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -11,8 +12,9 @@ class MotionConfig:
     """Whether and how what moves by itself is told from what stands still."""
 
     enabled: bool = False
-    """Tell the two apart in every image. The mapper does not ask for it yet, so that this changes
-    nothing: `detector.MotionDetector` is to be called by itself."""
+    """Tell the two apart in every image; off costs nothing."""
+    masks: Literal["soft", "hard"] = "soft"
+    """What moves counts for less the surer that is, or for nothing from a probability of 0.5 on."""
     width: int = 160
     """Pixels of the long side on which images are compared; 64 to 640."""
     before: float = 0.1

@@ -66,6 +66,11 @@ class Canonical:
         self.folds += 1
         self.folds = self.folds if config.mode == "weighted" else 1
 
+    def keep(self, covered: np.ndarray) -> None:
+        """Let pixels that are covered (h, w), 0 to 1, count no less for the prediction to come,
+        which tells nothing of them."""
+        self.weight = self.weight * (1 + covered / np.float32(self.folds))
+
     def fill(self, depth: np.ndarray, confidence: np.ndarray, config: FusionConfig) -> None:
         """Take in (h, w) depths where they are surer than what is known; elsewhere nothing counts
         less for it."""

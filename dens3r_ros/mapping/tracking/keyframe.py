@@ -5,9 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from dens3r_ros.engines.protocol import Features
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.mapping.motion.detector import Base
+from dens3r_ros.mapping.motion.look import ViewedSurface
 from dens3r_ros.mapping.tracking.cameras import camera_rays
 from dens3r_ros.mapping.tracking.fusion import Canonical
 from dens3r_ros.mapping.tracking.refinement import Texture
@@ -33,6 +37,8 @@ class Keyframe:
     revision: int = 0
     tracks: list[Track] = field(default_factory=list)
     """Frames tracked against it, those with the largest parallax."""
+    motion: np.ndarray | None = None
+    """(h, w) float32 what of it moves, 0 to 1; None where that is not told."""
 
     def tracked(self, found: Track) -> None:
         """Remember how a frame saw it."""
@@ -55,6 +61,14 @@ class Keyframe:
         self.camera, self.calibrated = camera, True
         self.canonical.pin(camera_rays(camera))
         self.revision += 1
+
+    def base(self) -> Base:
+        """It as images are compared with it to see what moves."""
+        canonical = self.canonical
+        weight = canonical.weight / np.float32(canonical.folds)
+        surface = ViewedSurface(canonical.points, weight)
+        grey = self.texture.grey
+        return Base(self.id, surface, grey, self.camera, self.stamp, self.motion)
 
     @property
     def stamp(self) -> int:

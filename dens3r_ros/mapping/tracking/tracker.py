@@ -9,6 +9,7 @@ import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.config import TrackingConfig
+from dens3r_ros.mapping.motion.weights import share_moving, stillness_at
 from dens3r_ros.mapping.tracking.agreement import Difference, settle, swing
 from dens3r_ros.mapping.tracking.cameras import rays_at
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
@@ -32,17 +33,21 @@ _OCCLUDED = 0.1
 """Relative difference of distances beyond which a match is taken for an occlusion."""
 _STRAYED = 12
 """Pixels from where a point is expected beyond which it is taken for another one."""
+_LEAST_SIGHT = 0.3
+"""Share of the view below which what stands still in it is too little, whatever hides the rest."""
 _MIN_FOLLOWED = 40
 """Points followed on the images below which they are not trusted alone."""
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """The frame to be tracked: its camera at the engine's resolution, and its image."""
+    """The frame to be tracked: its camera at the engine's resolution, its image, and what of it
+    moves (h, w) or is expected to, if that is told."""
 
     camera: Intrinsics
     calibrated: bool
     texture: Texture | None
+    motion: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,20 +167,27 @@ def _pairs(seen: Observation, view: View, keyframe: Keyframe, config: TrackingCo
     grid, weight = grid[known], weight[known]
     sigma = (1 if seen.pixels is not None else 2) * config.sigma_pixels / view.camera.fx
     pixels, rays, sure = _matched_pixels(seen, view, grid, config)
-    weights = np.sqrt(weight[sure])
+    still = stillness_at(view.motion, pixels[sure])
+    there = np.flatnonzero(sure)[still > 0]
+    weights = np.sqrt(weight[there] * still[still > 0])
     weights *= len(weights) / max(float(weights.sum()), 1e-9)
-    sightings = Sightings(grid[sure], rays[sure], weights, sigma)
-    matched = float(sure.sum()) / max(len(grid), 1)
+    sightings = Sightings(grid[there], rays[there], weights, sigma)
+    matched = len(there) / max(len(grid), 1) / _in_sight(view.motion)
     if seen.pixels is None:
         hit = _cells_hit(pixels[sure], seen.frame_size, config.stride)
         some = seen.frame_confidence[:: config.stride, :: config.stride]
         covered = hit / max(int((some > config.min_confidence).sum()), hit, 1)
-        matched = min(matched, covered)
-    found = _Pairs(sightings, pixels[sure], matched)
+        matched = min(matched, covered / _in_sight(view.motion))
+    found = _Pairs(sightings, pixels[there], min(matched, 1.0))
     if seen.pixels_alike is None:
         return found
     x, y = sightings.pixels.T
     return found.only(seen.pixels_alike[y, x])
+
+
+def _in_sight(motion: np.ndarray | None) -> float:
+    """Share of the view that nothing hides which moves: what is behind that is not lost."""
+    return max(1 - share_moving(motion), _LEAST_SIGHT)
 
 
 def _cells_hit(pixels: np.ndarray, size: tuple[int, ...], side: int) -> int:
@@ -232,13 +244,17 @@ def _followed(
     good &= np.abs(found - start).max(1, initial=0) < _STRAYED
     if good.sum() < _MIN_FOLLOWED:
         return None
+    still = stillness_at(view.motion, found[good])
+    good, still = np.flatnonzero(good)[still > 0], still[still > 0]
+    if len(good) < _MIN_FOLLOWED:
+        return None
     there = found[good].astype(np.float64)
     if view.calibrated:
         rays = rays_at(there, view.camera)
     else:
         rays = unit(sample(seen.frame_points, there))
     sigma = config.sigma_pixels / view.camera.fx
-    return Sightings(pixels[good].astype(int), rays, np.ones(len(there)), sigma)
+    return Sightings(pixels[good].astype(int), rays, still.astype(np.float64), sigma)
 
 
 def _parallax(matches: RayMatches, T: np.ndarray) -> float:

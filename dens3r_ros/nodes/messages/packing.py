@@ -20,6 +20,7 @@ _IMAGE_DTYPES: dict[str, np.dtype[Any]] = {
     "mono8": np.dtype("u1"),
 }
 _PLAIN_FIELDS = ("x", "y", "z", "rgb")
+_MOTION_FIELD = "motion"
 _FULL_FIELDS = (*_PLAIN_FIELDS, "normal_x", "normal_y", "normal_z", "curvature", "confidence")
 
 
@@ -80,13 +81,16 @@ class CloudPacker:
         colours: np.ndarray,
         header: Header,
         surface: PointAttributes | None = None,
+        motion: np.ndarray | None = None,
     ) -> PointCloud2:
         """A cloud in image order: (H, W, 3) float32 points, NaN where invalid; RGB uint8 colours.
 
-        With a surface, fields are named and ordered as in PCL's PointXYZRGBNormal.
+        With a surface, fields are named and ordered as in PCL's PointXYZRGBNormal; `motion` (H, W)
+        comes last.
         """
         height, width = points.shape[:2]
-        names = _PLAIN_FIELDS if surface is None else _FULL_FIELDS
+        names: tuple[str, ...] = _PLAIN_FIELDS if surface is None else _FULL_FIELDS
+        names = names if motion is None else (*names, _MOTION_FIELD)
         values = self._buffer_of((height, width, len(names)))
         values[..., :3] = points
         values[..., 3] = packed_rgb(colours)
@@ -94,6 +98,8 @@ class CloudPacker:
             values[..., 4:7] = surface.normals
             values[..., 7] = surface.curvature
             values[..., 8] = surface.confidence
+        if motion is not None:
+            values[..., -1] = motion
         return _cloud(values, height, width, names, header, False)
 
     def _buffer_of(self, shape: tuple[int, ...]) -> np.ndarray:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -18,13 +19,15 @@ from dens3r_ros.nodes.messages.packing import (
     image_message,
 )
 from dens3r_ros.nodes.messages.qos import MAPS_OUT
-from dens3r_ros.nodes.outputs.visible import Visible, normal_colours, visible_maps
+from dens3r_ros.nodes.outputs.visible import Visible, motion_picture, normal_colours, visible_maps
 from dens3r_ros.nodes.settings.config import OutputParameters
+from dens3r_ros.nodes.settings.motion import MotionParameters
 
 TOPICS = {
     "depth/image": Image,
     "depth/camera_info": CameraInfo,
     "confidence": Image,
+    "motion": Image,
     "normals": Image,
     "normals/color": Image,
     "points": PointCloud2,
@@ -36,8 +39,9 @@ WITH_LENGTHS = {"depth/image", "depth/camera_info", "points"}
 class CameraOutputs:
     """Publishers of one camera; maps that nobody reads are not computed."""
 
-    def __init__(self, node: Node, camera: str) -> None:
+    def __init__(self, node: Node, camera: str, motion: MotionParameters) -> None:
         self._node = node
+        self._marked = motion.enabled and motion.points == "marked"
         prefix = f"~/{camera}/" if camera else "~/"
         self._publishers: dict[str, Publisher] = {
             topic: node.create_publisher(kind, prefix + topic, MAPS_OUT)
@@ -82,6 +86,9 @@ class CameraOutputs:
             return maps.intrinsics and camera_info_message(maps.intrinsics, header)
         if topic == "confidence":
             return image_message(maps.confidence, "32FC1", header)
+        if topic == "motion":
+            told = maps.motion
+            return None if told is None else image_message(motion_picture(told), "mono8", header)
         if topic == "normals":
             return image_message(maps.normals, "32FC3", header)
         if topic == "normals/color":
@@ -93,4 +100,12 @@ class CameraOutputs:
         if output.point_normals:
             curvature = normal_variation(maps.normals)
             surface = PointAttributes(maps.normals, curvature, maps.confidence)
-        return self._packer.organised(maps.points, maps.colours, header, surface)
+        if self._marked:
+            motion = _known(maps.motion, maps.depth.shape)
+            return self._packer.organised(maps.points, maps.colours, header, surface, motion)
+        return self._packer.organised(maps.standing, maps.colours, header, surface)
+
+
+def _known(motion: np.ndarray | None, size: tuple[int, ...]) -> np.ndarray:
+    """(h, w) motion; 0 where nothing is told, so that clouds are alike from the first on."""
+    return np.zeros(size, np.float32) if motion is None else motion

@@ -44,7 +44,8 @@ class DenseOutputs:
         faults: Faults,
         on_fault: Callable[[str, BaseException], None],
     ) -> None:
-        self._cameras = {name: CameraOutputs(node, name) for name in config.input.cameras}
+        cameras, motion = config.input.cameras, config.motion
+        self._cameras = {name: CameraOutputs(node, name, motion) for name in cameras}
         self._outlet, self._durations, self._faults = outlet, durations, faults
         self._latest = config.input.policy == "latest"
         self._mailbox: Mailbox[Job] = Mailbox(1, True)

@@ -11,6 +11,7 @@ import numpy as np
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.maps import Maps
+from dens3r_ros.mapping.motion.weights import MOVES
 from dens3r_ros.mapping.update import Update
 from dens3r_ros.nodes.settings.config import OutputParameters
 
@@ -48,6 +49,18 @@ class Visible:
     def confidence(self) -> np.ndarray:
         """(h, w) float32, 1 (none) to infinity."""
         return self.maps.confidence
+
+    @property
+    def motion(self) -> np.ndarray | None:
+        """(h, w) float32, 0 stands still to 1 moves; None where that is not told."""
+        return self.maps.motion
+
+    @cached_property
+    def standing(self) -> np.ndarray:
+        """(h, w, 3) float32 points of what does not move."""
+        if self.motion is None:
+            return self.points
+        return _masked(self.points, self.motion > MOVES)
 
     @cached_property
     def colours(self) -> np.ndarray:
@@ -90,6 +103,11 @@ def _intrinsics(update: Update) -> Intrinsics | None:
     if update.intrinsics is None or update.maps is None:
         return None
     return intrinsics_at(update.intrinsics, upright(update.maps.placement))
+
+
+def motion_picture(motion: np.ndarray) -> np.ndarray:
+    """(H, W) uint8, 255 moves."""
+    return np.rint(255 * motion.clip(0, 1)).astype(np.uint8)
 
 
 def normal_colours(normals: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any
 
 from dens3r_ros.nodes.settings.floor_plan import GridParameters
 from dens3r_ros.nodes.settings.inertial import ImuParameters
+from dens3r_ros.nodes.settings.motion import MotionParameters
 from dens3r_ros.nodes.settings.remote import RemoteParameters
 from dens3r_ros.nodes.settings.rule import Rule, setting
 
@@ -256,6 +257,7 @@ class NodeConfig:
     output: OutputParameters = field(default_factory=OutputParameters)
     grid: GridParameters = field(default_factory=GridParameters)
     imu: ImuParameters = field(default_factory=ImuParameters)
+    motion: MotionParameters = field(default_factory=MotionParameters)
 
     def in_tree(self) -> NodeConfig:
         """With the frames' names as they stand in TF."""

@@ -19,6 +19,7 @@ from dens3r_ros.mapping.config import (
     TrackingConfig,
     WindowConfig,
 )
+from dens3r_ros.mapping.motion.config import MotionConfig
 from dens3r_ros.nodes.settings.config import NodeConfig
 
 
@@ -41,6 +42,15 @@ def mapper_config(config: NodeConfig, extrinsics: Mapping[str, np.ndarray]) -> M
         archive=ArchiveConfig(keyframes=mapping.archive),
         levelling=_levelling(config),
         cameras=CamerasConfig(odometry=config.input.cameras[0], extrinsics=extrinsics),
+        motion=_motion(config),
+    )
+
+
+def _motion(config: NodeConfig) -> MotionConfig:
+    motion = config.motion
+    masks: Any = motion.masks
+    return MotionConfig(
+        motion.enabled, masks, motion.width, motion.before, motion.moves_from, motion.moves_on
     )
 
 

@@ -54,6 +54,8 @@ def _contradictions(config: NodeConfig) -> Iterable[str]:
     output, frames, cameras = config.output, config.frames, config.input.cameras
     if output.max_range and output.max_range <= output.min_range:
         yield f"output.max_range {output.max_range} is not beyond output.min_range"
+    if config.motion.moves_on > config.motion.moves_from:
+        yield f"motion.moves_on {config.motion.moves_on} is above motion.moves_from"
     if frames.map == frames.odom:
         yield f"frames.map and frames.odom are both '{frames.map}'"
     if not frames.map or not frames.odom:

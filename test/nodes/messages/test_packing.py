@@ -49,6 +49,18 @@ def test_every_point_colour_and_normal_arrives() -> None:
             assert values[10:12] == (curvature[row, column], confidence[row, column])
 
 
+@pytest.mark.parametrize("normals", [True, False])
+def test_what_moves_is_the_last_field_of_a_point(normals: bool) -> None:
+    """Whoever keeps moving points could not tell which they are."""
+    motion = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
+    points, colours = np.ones((3, 4, 3), np.float32), np.zeros((3, 4, 3), np.uint8)
+    surface = PointAttributes(points, motion + 2, motion + 3) if normals else None
+    cloud = CloudPacker().organised(points, colours, HEADER, surface, motion)
+    assert cloud.fields[-1].name == "motion"
+    values = np.frombuffer(cloud.data, np.float32).reshape(3, 4, -1)
+    np.testing.assert_array_equal(values[..., cloud.fields[-1].offset // 4], motion)
+
+
 def test_a_reused_buffer_does_not_change_a_message_already_made() -> None:
     packer = CloudPacker()
     points, colours = maps()
