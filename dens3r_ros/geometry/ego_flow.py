@@ -50,7 +50,7 @@ def moving_masks(
 
 
 def flow_error(expected: Tensor, seen: Tensor) -> Tensor:
-    """(H, W) from 0 to 1 how far flow (2, H, W) is from what the camera's motion makes.
+    """(...) from 0 to 1 how far flow (2, ...) is from what the camera's motion makes.
 
     1 is the largest error of the pair, so that even a pair in which hardly anything moves has one.
     """

@@ -57,6 +57,12 @@ def test_a_folder_of_images(photos: Path, stroll: Any, tmp_path: Path) -> None:
         (("{}/photos", "--mode", "set"), "mode 'set' is none of auto, video, photos"),
         (("{}/photos", "--intrinsics", "{}/lens.yaml"), "neither"),
         (("{}/photos", "--engine", "magic"), "engine 'magic' is none of"),
+        (
+            ("{}/photos", "--mode", "video", "--engine", "geometric", "--moving", "attention"),
+            "engine geometric has no attention between two images",
+        ),
+        (("{}/photos", "--mode", "photos", "--moving", "flow"), "--moving is for --mode video"),
+        (("{}/photos", "--mode", "video", "--moving", "all"), "none of off, attention, flow"),
         (("{}/photos", "--viewer", "window"), "neither rerun nor a file"),
         (("{}/photos", "--config", "{}/none.yaml"), "No such file"),
     ],

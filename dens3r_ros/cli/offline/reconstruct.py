@@ -11,6 +11,7 @@ import typer
 from dens3r_ros.cli.common.errors import FAILED, plain_errors, stop
 from dens3r_ros.cli.common.files import writable_folder
 from dens3r_ros.cli.common.progress import following
+from dens3r_ros.cli.offline.moving import Moving, with_moving
 
 if TYPE_CHECKING:
     from dens3r_ros.engines.protocol import Engine
@@ -100,6 +101,7 @@ def reconstruct(
             min=0, help="Side of the cubes that one point of the cloud stands for; 0 is fine."
         ),
     ] = 0.0,
+    moving: Moving = "off",
     viewer: Annotated[
         str,
         typer.Option(
@@ -134,6 +136,7 @@ def reconstruct(
         if mode == "photos":
             check_photos(options)
         chosen = _engine(parameters, size, configured=config is not None)
+        options = with_moving(options, moving, chosen, opened)
     settings = {
         "input": ", ".join(one.name for one in opened),
         "command": _command(),

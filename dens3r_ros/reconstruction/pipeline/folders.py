@@ -30,6 +30,11 @@ class Folders:
         return self.work / "tracks"
 
     @property
+    def moving(self) -> Path:
+        """Masks of what moves, from the first pass."""
+        return self.work / "moving.npz"
+
+    @property
     def frame_maps(self) -> Path:
         """Depth and normals of single frames, as they came."""
         return self.work / "frames"

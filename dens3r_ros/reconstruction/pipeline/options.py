@@ -11,6 +11,8 @@ from dens3r_ros.mapping.config import MapperConfig
 
 Mode = Literal["auto", "video", "photos"]
 MODES = ("auto", "video", "photos")
+Moving = Literal["off", "attention", "flow"]
+MOVING = ("off", "attention", "flow")
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class ReconstructOptions:
 @dataclass(frozen=True)
 class Options:
     """One reconstruction. `live` leaves out all that the node does not do; `resume` goes on with a
-    run that was cut short in the same folder."""
+    run that was cut short in the same folder; `moving` is how a first pass finds what moves, which
+    the second then leaves out."""
 
     out: Path
     mapper: MapperConfig = field(default_factory=MapperConfig)
@@ -57,3 +60,4 @@ class Options:
     least_confidence: float = 1.5
     live: bool = False
     resume: bool = False
+    moving: Moving = "off"

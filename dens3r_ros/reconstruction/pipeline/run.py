@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from dens3r_ros.engines.moving.pairs import TooFewImages
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.imu import ImuRecording
 from dens3r_ros.mapping.files.map_file import write_map
@@ -20,6 +21,7 @@ from dens3r_ros.reconstruction.outputs.scene import Scene
 from dens3r_ros.reconstruction.pipeline.checkpoint import Checkpoints
 from dens3r_ros.reconstruction.pipeline.folders import Folders
 from dens3r_ros.reconstruction.pipeline.mapping_run import MappingRun, RunWatcher
+from dens3r_ros.reconstruction.pipeline.moving import FirstPass, StoppedLooking
 from dens3r_ros.reconstruction.pipeline.options import Options
 from dens3r_ros.reconstruction.pipeline.photos import PhotoModel, PhotoRun, PhotosUnaligned
 from dens3r_ros.reconstruction.pipeline.reading import Reading, Tell
@@ -115,7 +117,7 @@ class Reconstruction:
         tally, checkpoints = RunTally(), Checkpoints(self._folders.work)
         tally.notes += [f"{one.name}: {note}" for one in self._inputs for note in one.notes]
         run = MappingRun(
-            self._engine,
+            self._told_what_moves(tally),
             self._options.mapper,
             self.files,
             self._tracks,
@@ -135,6 +137,17 @@ class Reconstruction:
             # A maker's figure was good enough to map with; refinement finds the rest.
             return replace(mapped, estimated=frozenset(mapped.intrinsics))
         return mapped
+
+    def _told_what_moves(self, tally: RunTally) -> Engine:
+        """The engine, which leaves out what a first pass found to move, if that was asked for."""
+        if self._options.moving == "off":
+            return self._engine
+        first = FirstPass(self._inputs, self._options, self._stop, self._folders.moving)
+        try:
+            with self._following("what moves", None) as tell:
+                return first.second(self._engine, tally, tell)
+        except (StoppedLooking, TooFewImages) as error:
+            raise NothingMapped(str(error)) from error
 
     def _map_set(self) -> list[PhotoModel]:
         tally = RunTally()
@@ -163,6 +176,7 @@ class Reconstruction:
             "engine": info.name,
             "model": f"{info.model} {info.image_size}",
             "picks": asdict(self._options.picks),
+            "moving": self._options.moving,
         }
 
 
