@@ -10,6 +10,7 @@ import numpy as np
 
 from dens3r_ros.engines.protocol import Engine, Features
 from dens3r_ros.mapping.config import MapperConfig
+from dens3r_ros.mapping.graph.contradicting import contradiction
 from dens3r_ros.mapping.graph.graph import PoseGraph, ScalePrior
 from dens3r_ros.mapping.keyframes.covering import covering
 from dens3r_ros.mapping.keyframes.linking import Link, agree, link, relative_scale, view_of
@@ -106,16 +107,19 @@ class KeyframeMaker:
     def link_both(
         self, made: Keyframe, other: Keyframe, graph: PoseGraph, beside: Sequence[Features] = ()
     ) -> Generator[None, None, list[Link]]:
-        """Links between two keyframes, there and back, where both are found and agree; what they
-        show is folded in. Yields between them. `beside` as of `link_back`."""
+        """Links between two keyframes, there and back, where both are found and agree with each
+        other and with the graph; what they show is folded in. Yields between them. `beside` as of
+        `link_back`."""
         there = observe_together(self._engine, made.features, [other.features, *beside])[0]
         forth = self._link(there, other, made, graph)
-        if isinstance(forth, str):
+        if isinstance(forth, str) or not self._possible(forth, graph):
             return []
         yield
         back = observe_together(self._engine, other.features, [made.features, *beside])[0]
         home = self._link(back, made, other, graph)
         if isinstance(home, str) or not self._agree(forth, home, other):
+            return []
+        if not self._possible(home, graph):
             return []
         self.fold(made, back, home.track, view_of(other))
         self.fold(other, there, forth.track, view_of(made))
@@ -123,6 +127,11 @@ class KeyframeMaker:
 
     def _link(self, seen: Observation, i: Keyframe, j: Keyframe, graph: PoseGraph) -> Link | str:
         return link(seen, i, j, graph.relative(i.id, j.id), self._config, self._metric)
+
+    def _possible(self, found: Link, graph: PoseGraph) -> bool:
+        """Whether the graph allows a link: a wall that looks the same everywhere agrees in both
+        directions on a place that is far from the true one."""
+        return contradiction(found.edge, graph) <= self._config.loops.max_contradiction
 
     def _agree(self, forth: Link, home: Link, other: Keyframe) -> bool:
         least = self._config.graph.min_overlap

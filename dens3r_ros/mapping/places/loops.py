@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 import numpy as np
 
 from dens3r_ros.engines.protocol import Engine, Features
-from dens3r_ros.geometry import tangents
 from dens3r_ros.mapping.config import MapperConfig
+from dens3r_ros.mapping.graph.contradicting import contradiction
 from dens3r_ros.mapping.graph.graph import Edge, PoseGraph
 from dens3r_ros.mapping.keyframes.keyframing import KeyframeMaker
 from dens3r_ros.mapping.keyframes.linking import Link, agree, link
@@ -196,14 +196,3 @@ def _well_tied(made: int, candidate: int, graph: PoseGraph) -> bool:
         return False
     doubt = min(edge.doubt for edge in graph.edges_of(made))
     return graph.chained(made, candidate, _TIED * doubt) is not None
-
-
-def contradiction(edge: Edge, graph: PoseGraph) -> float:
-    """How far a new edge lies from what the graph believes, in standard deviations."""
-    chained = graph.chained(edge.i, edge.j)
-    if chained is None:
-        return 0.0
-    S, covariance = chained
-    off = tangents.log(np.linalg.inv(S) @ edge.S_i_j)
-    spread = covariance + edge.covariance
-    return float(np.sqrt(off @ np.linalg.solve(spread, off) / len(off)))

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from dens3r_ros.geometry import tangents
+from dens3r_ros.mapping.graph.contradicting import contradiction
 from dens3r_ros.mapping.graph.graph import Edge, GraphChanges, PoseGraph, scale_of
 from dens3r_ros.mapping.graph.solver import Solver, to_gtsam, to_matrix
 from dens3r_ros.mapping.graph.solver_process import ChildSolver, InlineSolver
-from dens3r_ros.mapping.places.loops import contradiction
 
 SURE = np.diag([1e-4] * 3 + [1e-5] * 3 + [1e-4])
 
