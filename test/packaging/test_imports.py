@@ -69,7 +69,16 @@ FOLDERS = {
     "evaluation": ("oracle", "metrics", "image_pairs", "image_sequences", "moving"),
     "training": ("losses", "optimization", "data", "validation"),
     "engines": ("geometric", "onnx", "remote", "serving", "splatting", "family", "bench"),
-    "reconstruction": ("outputs", "kept", "refinement", "report", "sparse", "photos", "pipeline"),
+    "reconstruction": (
+        "outputs",
+        "kept",
+        "refinement",
+        "report",
+        "sparse",
+        "photos",
+        "bridging",
+        "pipeline",
+    ),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -108,32 +108,14 @@ def _found(
 
 
 def _read(image: Path, intrinsics: str) -> Frame | str:
-    """One image, upright, with its lens where that is known; why it cannot be read."""
-    from dens3r_ros.sources.inputs.folder import PhotoFolder
-    from dens3r_ros.sources.inputs.input import Input, Unreadable
-    from dens3r_ros.sources.inputs.lens import with_lens
-    from dens3r_ros.sources.source import SourceError
+    """One image with its lens where that is known; why it cannot be read."""
+    from dens3r_ros.sources.inputs.one_image import UnreadableImage, read_one
 
-    try:
-        one: Input = PhotoFolder([image], image.resolve().parent)
-    except SourceError as error:
-        return str(error)
     with plain_errors():
-        one = with_lens(one, intrinsics) if intrinsics else one
-        read = next(frame for _, frame in one.frames(_Every()))
-    return read.reason if isinstance(read, Unreadable) else read
-
-
-class _Every:
-    """Takes every image of an input."""
-
-    over = False
-
-    def by_index(self, index: int) -> bool:
-        return True
-
-    def by_stamp(self, stamp: int) -> bool:
-        return True
+        try:
+            return read_one(image, intrinsics)[0]
+        except UnreadableImage as error:
+            return str(error)
 
 
 def _row(found: Located | str) -> dict[str, Any]:
