@@ -68,7 +68,16 @@ FOLDERS = {
     "scenes": ("looks", "rays", "worlds", "moving"),
     "evaluation": ("oracle", "metrics", "image_pairs", "image_sequences", "moving"),
     "training": ("losses", "optimization", "data", "validation"),
-    "engines": ("geometric", "onnx", "remote", "serving", "splatting", "family", "bench"),
+    "engines": (
+        "geometric",
+        "onnx",
+        "remote",
+        "serving",
+        "splatting",
+        "family",
+        "relative",
+        "bench",
+    ),
     "reconstruction": (
         "outputs",
         "kept",
