@@ -7,7 +7,7 @@ import typer
 
 from dens3r_ros.cli import bench, demo, doctor, evaluate, export, models, render, train
 from dens3r_ros.cli import map as maps
-from dens3r_ros.cli.offline import localize, reconstruct, view
+from dens3r_ros.cli.offline import bridge, localize, reconstruct, view
 from dens3r_ros.cli.servers import serve
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(bench.app, name="bench")
+app.command("bridge")(bridge.bridge)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(evaluate.app, name="evaluate")

@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from dens3r_ros.engines.protocol import Engine
+from dens3r_ros.engines.relative.by_points import PosesByPoints
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.rotation import turn
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.files.map_reading import read_map
+from dens3r_ros.mapping.localising.averaging import AveragingLocaliser
 from dens3r_ros.mapping.localising.localiser import Localiser
 from dens3r_ros.mapping.localising.opinions import Located
 from dens3r_ros.mapping.mapper import Mapper
@@ -30,10 +32,12 @@ _FEWEST = 3
 
 @dataclass(frozen=True)
 class LocalisingOptions:
-    """every: take each N-th frame of the sequence; calibrated: frames keep their intrinsics."""
+    """every: take each N-th frame of the sequence; calibrated: frames keep their intrinsics;
+    averaging: relative poses are averaged, and the map's points not used."""
 
     every: int = 1
     calibrated: bool = False
+    averaging: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,11 +93,15 @@ def evaluate_localising(
                 progress(number + 1, len(taken))
             mapper.finish()
             mapper.save(path)
-        localiser = Localiser(read_map(path), engine, config)
+        loaded = read_map(path)
+        localiser = Localiser(loaded, engine, config)
     alignment = _Alignment(source, localiser, mapped)
+    placing: Localiser | AveragingLocaliser = localiser
+    if options.averaging:
+        placing = AveragingLocaliser(loaded, PosesByPoints(engine))
     answers, began = [], time.monotonic()
     for number, index in enumerate(asked):
-        answers.append((index, localiser.place(_frame(source, index, options))))
+        answers.append((index, placing.place(_frame(source, index, options))))
         progress(len(mapped) + number + 1, len(taken))
     ms = 1000 * (time.monotonic() - began) / len(asked)
     return _figures(source, engine, localiser, alignment, answers, (len(mapped), ms))

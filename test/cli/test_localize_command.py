@@ -99,3 +99,15 @@ def test_evaluate_localize_tells_figures(tmp_path: Path) -> None:
     assert told["asked"] == 4 and told["answered"] == 1.0 and told["wrong"] == 0
     few = dens3r("evaluate", "localize", "procedural:walk?seed=1&frames=4&size=64x48")
     assert few.exit_code == 2 and "too few" in few.output
+
+
+def test_relative_poses_are_asked_for_by_name(folder: Path) -> None:
+    names = [folder / f"{name}.png" for name in ("away", "broken")]
+    ran = dens3r("localize", folder / "room.map", *names, "--way", "averaging", "--json", "-")
+    assert ran.exit_code == 1, ran.output
+    told = json.loads(ran.stdout)
+    away, broken = told["images"]
+    assert told["way"] == "averaging" and "shows the same place" in away["reason"]
+    assert "cannot be read" in broken["reason"]
+    wrong = dens3r("localize", folder / "room.map", names[0], "--way", "magic")
+    assert wrong.exit_code == 2 and "none of points, averaging" in wrong.output

@@ -66,10 +66,29 @@ FOLDERS = {
     ),
     "nodes": ("messages", "settings", "inputs", "answers", "outputs"),
     "scenes": ("looks", "rays", "worlds", "moving"),
-    "evaluation": ("oracle", "metrics", "image_pairs", "image_sequences", "moving"),
+    "evaluation": ("oracle", "metrics", "image_pairs", "image_sequences", "moving", "serving"),
     "training": ("losses", "optimization", "data", "validation"),
-    "engines": ("geometric", "onnx", "remote", "serving", "splatting", "family", "moving", "bench"),
-    "reconstruction": ("outputs", "kept", "refinement", "report", "sparse", "photos", "pipeline"),
+    "engines": (
+        "geometric",
+        "onnx",
+        "remote",
+        "serving",
+        "splatting",
+        "family",
+        "relative",
+        "moving",
+        "bench",
+    ),
+    "reconstruction": (
+        "outputs",
+        "kept",
+        "refinement",
+        "report",
+        "sparse",
+        "photos",
+        "bridging",
+        "pipeline",
+    ),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dens3r_ros.cli.common.errors import plain_errors
+from dens3r_ros.cli.common.errors import plain_errors, stop
 from dens3r_ros.cli.common.figures import write_figures
 from dens3r_ros.cli.common.files import JsonFile
 from dens3r_ros.cli.common.progress import following
+from dens3r_ros.cli.offline.localize import WAYS
 
 if TYPE_CHECKING:
     from dens3r_ros.engines.protocol import Engine
@@ -32,6 +33,9 @@ def localize(
     max_side: Annotated[
         int, typer.Option(min=0, help="Long side to work at; 0 is the engine's, 512 the oracle's.")
     ] = 0,
+    way: Annotated[
+        str, typer.Option(help="points or averaging, as in `dens3r localize`.")
+    ] = "points",
     json: JsonFile = None,
 ) -> None:
     """Map every other frame of a sequence, and look for the frames between in that map.
@@ -46,7 +50,9 @@ def localize(
     from dens3r_ros.mapping.config import MapperConfig
     from dens3r_ros.sources.opening import open_source
 
-    options = LocalisingOptions(every, calibrated)
+    if way not in WAYS:
+        stop(f"way {way!r} is none of {', '.join(WAYS)}")
+    options = LocalisingOptions(every, calibrated, way == "averaging")
     with plain_errors():
         source = CachedSource(open_source(sequence))
         chosen = _engine(engine, model, source, seed, max_side)

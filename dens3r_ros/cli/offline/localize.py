@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dens3r_ros.cli.common.errors import FAILED, plain_errors
+from dens3r_ros.cli.common.errors import FAILED, plain_errors, stop
 from dens3r_ros.cli.common.files import STDOUT, JsonFile, write_json
 from dens3r_ros.cli.common.progress import following
 
 if TYPE_CHECKING:
-    from dens3r_ros.engines.protocol import Engine
     from dens3r_ros.frame import Frame
+    from dens3r_ros.mapping.files.map_file import LoadedMap
+    from dens3r_ros.mapping.localising.averaging import AveragingLocaliser
     from dens3r_ros.mapping.localising.localiser import Localiser
     from dens3r_ros.mapping.localising.opinions import Located
+
+WAYS = ("points", "averaging")
 
 GEOMETRIC_SIDE = 512
 """Long side at which geometry matches where nothing else is asked for."""
@@ -52,6 +55,14 @@ def localize(
             "the map's for images of its shape.",
         ),
     ] = "",
+    way: Annotated[
+        str,
+        typer.Option(
+            help="points: by the map's points that the image shows. averaging: by how it stands to "
+            "ten keyframes, which needs views from several sides; also with a Reloc3r as --model, "
+            "for which no lens need be known."
+        ),
+    ] = "points",
     json: JsonFile = None,
 ) -> None:
     """Find the poses at which images were taken, in the frame of a saved map.
@@ -62,13 +73,14 @@ def localize(
     from json import dumps
 
     from dens3r_ros.mapping.files.map_reading import read_map
-    from dens3r_ros.mapping.localising.localiser import Localiser
 
+    if way not in WAYS:
+        stop(f"way {way!r} is none of {', '.join(WAYS)}")
     with plain_errors():
         _check(images)
         with following(f"reading {path}"):
             loaded = read_map(path)
-        localiser = Localiser(loaded, _engine(engine, model, size))
+        localiser = _localiser(loaded, way, engine, model, size)
     rows = []
     with following("localizing", len(images)) as tell:
         for number, (image, found) in enumerate(_found(localiser, images, intrinsics)):
@@ -77,7 +89,7 @@ def localize(
             if json != STDOUT:
                 typer.echo(_line(image, found, localiser.metric))
     unit = "metres" if localiser.metric else "the map's unit"
-    told = {"map": str(path), "engine": engine, "lengths": unit, "images": rows}
+    told = {"map": str(path), "engine": engine, "way": way, "lengths": unit, "images": rows}
     write_json(dumps(told, indent=2), json)
     if not any(row["found"] for row in rows):
         raise typer.Exit(FAILED)
@@ -92,15 +104,23 @@ def _check(images: list[Path]) -> None:
             raise FileNotFoundError(f"{image}: no such file")
 
 
-def _engine(name: str, model: str, size: int) -> Engine:
-    from dens3r_ros.engines.loading import load_engine
+def _localiser(
+    loaded: LoadedMap, way: str, engine: str, model: str, size: int
+) -> Localiser | AveragingLocaliser:
+    side = size or (GEOMETRIC_SIDE if engine in ("geometric", "hybrid") else 0)
+    if way == "averaging":
+        from dens3r_ros.engines.relative.loading import load_poser
+        from dens3r_ros.mapping.localising.averaging import AveragingLocaliser
 
-    side = size or (GEOMETRIC_SIDE if name in ("geometric", "hybrid") else 0)
-    return load_engine(name, model, max_side=side)
+        return AveragingLocaliser(loaded, load_poser(engine, model, side))
+    from dens3r_ros.engines.loading import load_engine
+    from dens3r_ros.mapping.localising.localiser import Localiser
+
+    return Localiser(loaded, load_engine(engine, model, max_side=side))
 
 
 def _found(
-    localiser: Localiser, images: list[Path], intrinsics: str
+    localiser: Localiser | AveragingLocaliser, images: list[Path], intrinsics: str
 ) -> Iterator[tuple[Path, Located | str]]:
     for image in images:
         frame = _read(image, intrinsics)
@@ -108,32 +128,14 @@ def _found(
 
 
 def _read(image: Path, intrinsics: str) -> Frame | str:
-    """One image, upright, with its lens where that is known; why it cannot be read."""
-    from dens3r_ros.sources.inputs.folder import PhotoFolder
-    from dens3r_ros.sources.inputs.input import Input, Unreadable
-    from dens3r_ros.sources.inputs.lens import with_lens
-    from dens3r_ros.sources.source import SourceError
+    """One image with its lens where that is known; why it cannot be read."""
+    from dens3r_ros.sources.inputs.one_image import UnreadableImage, read_one
 
-    try:
-        one: Input = PhotoFolder([image], image.resolve().parent)
-    except SourceError as error:
-        return str(error)
     with plain_errors():
-        one = with_lens(one, intrinsics) if intrinsics else one
-        read = next(frame for _, frame in one.frames(_Every()))
-    return read.reason if isinstance(read, Unreadable) else read
-
-
-class _Every:
-    """Takes every image of an input."""
-
-    over = False
-
-    def by_index(self, index: int) -> bool:
-        return True
-
-    def by_stamp(self, stamp: int) -> bool:
-        return True
+        try:
+            return read_one(image, intrinsics)[0]
+        except UnreadableImage as error:
+            return str(error)
 
 
 def _row(found: Located | str) -> dict[str, Any]:

@@ -93,7 +93,7 @@ class StoredView:
     @property
     def colours(self) -> np.ndarray:
         """(h, w, 3) uint8 RGB."""
-        whole = resample(_image(self.stored), self.stored.placement)
+        whole = resample(stored_image(self.stored), self.stored.placement)
         height, width = self.stored.depth.shape
         return cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
 
@@ -127,7 +127,7 @@ def pack(keyframe: Keyframe, jpeg_quality: int) -> Stored:
 
 def unpack(stored: Stored, engine: Engine) -> Keyframe:
     """The keyframe with its image encoded again and its maps at the engine's size."""
-    frame = Frame(_image(stored), stored.stamp, stored.camera_name, stored.intrinsics)
+    frame = Frame(stored_image(stored), stored.stamp, stored.camera_name, stored.intrinsics)
     features = encode_aside(engine, [frame])[0]
     camera = intrinsics_at(at_input(stored.camera, stored.placement), upright(features.placement))
     depth, weight = _grown(stored, upright(features.placement))
@@ -218,7 +218,7 @@ def _jpeg(image: np.ndarray, placement: Placement, quality: int) -> bytes:
         quality = max(quality - 15, 10)
 
 
-def _image(stored: Stored) -> np.ndarray:
+def stored_image(stored: Stored) -> np.ndarray:
     """(H, W, 3) uint8 RGB at the size it was taken in."""
     encoded = np.frombuffer(stored.jpeg, np.uint8)
     decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
@@ -235,7 +235,7 @@ def whole_maps(stored: Stored) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """On the engine's pixels, those of `stored.camera`: (h, w, 3) uint8 RGB, and (h, w) float32
     depth, 0 where unknown, and confidence, which lie between those kept where these are smooth."""
     depth, weight = _grown(stored, stored.placement)
-    return resample(_image(stored), stored.placement), depth.astype(np.float32), 1 + weight
+    return resample(stored_image(stored), stored.placement), depth.astype(np.float32), 1 + weight
 
 
 def _texture(features: Features) -> Texture:
