@@ -1,36 +1,109 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cloud that a demo left behind, against the true surface of what it was shown."""
+"""The cloud and the mesh that a demo or a reconstruction left behind, against the true surface of
+what it was shown."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.spatial import cKDTree
 
-from dens3r_ros.evaluation.metrics.surface import SurfaceErrors, compare_surfaces, truth_points
+from dens3r_ros.evaluation.metrics.surface import (
+    SurfaceErrors,
+    compare_surfaces,
+    thinned,
+    truth_points,
+)
 from dens3r_ros.geometry.ply import read_ply
 from dens3r_ros.geometry.registration import register_similarity
 from dens3r_ros.sources.source import Source, SourceError
 
+_NEAR_M = 0.03
+_SAME_NS = 2_000_000
+"""Stamps that differ by less are those of one image; videos keep them to a millisecond."""
+_CLOUDS = ("map.ply", "cloud.ply")
 
-def cloud_errors(folder: Path, source: Source) -> SurfaceErrors:
-    """Of map.ply, brought to metres by trajectory.tum and ground_truth.tum beside it."""
-    found, wanted = _positions(folder / "trajectory.tum"), _positions(folder / "ground_truth.tum")
+
+@dataclass(frozen=True)
+class MeshErrors:
+    """Of a mesh's corners: share within 3 cm of the true surface, and their distances' median."""
+
+    near: float
+    median_m: float
+
+
+@dataclass(frozen=True)
+class ModelErrors:
+    """`mesh` is None where there is none."""
+
+    cloud: SurfaceErrors
+    mesh: MeshErrors | None
+
+
+def model_errors(folder: Path, source: Source) -> ModelErrors:
+    """Of map.ply or cloud.ply, and of mesh.ply, brought to metres by the similarity between
+    trajectory.tum and the true poses: those of ground_truth.tum beside it, or else the source's."""
+    S, surface = _to_metres(folder, source), _true_surface(source)
+    names = [name for name in _CLOUDS if (folder / name).is_file()]
+    if not names:
+        raise FileNotFoundError(f"{folder} has neither {' nor '.join(_CLOUDS)}.")
+    cloud = compare_surfaces(_moved(read_ply(folder / names[0])[0], S), surface)
+    mesh = folder / "mesh.ply"
+    return ModelErrors(cloud, _mesh_errors(mesh, S, surface) if mesh.is_file() else None)
+
+
+def _mesh_errors(path: Path, S: np.ndarray, surface: np.ndarray) -> MeshErrors:
+    import open3d
+
+    corners = np.asarray(open3d.io.read_triangle_mesh(str(path)).vertices)
+    distances, _ = cKDTree(surface).query(thinned(_moved(corners, S)))
+    return MeshErrors(float((distances <= _NEAR_M).mean()), float(np.median(distances)))
+
+
+def _moved(points: np.ndarray, S: np.ndarray) -> np.ndarray:
+    return points.astype(np.float64) @ S[:3, :3].T + S[:3, 3]
+
+
+def _to_metres(folder: Path, source: Source) -> np.ndarray:
+    """S_truth_model, (4, 4)."""
+    beside = folder / "ground_truth.tum"
+    found = _positions(folder / "trajectory.tum")
+    wanted = _positions(beside) if beside.is_file() else _true_positions(source, found)
     both = sorted(found.keys() & wanted.keys())
     if not both:
-        raise SourceError(f"{folder}: no pose of trajectory.tum has a stamp of ground_truth.tum.")
-    S = register_similarity(
+        where = beside.name if beside.is_file() else source.name
+        raise SourceError(f"{folder}: no pose of trajectory.tum has a stamp of {where}.")
+    return register_similarity(
         torch.tensor(np.array([found[stamp] for stamp in both])),
         torch.tensor(np.array([wanted[stamp] for stamp in both])),
     ).numpy()
-    points = read_ply(folder / "map.ply")[0].astype(np.float64)
-    return compare_surfaces(points @ S[:3, :3].T + S[:3, 3], _true_surface(source))
+
+
+def _true_positions(source: Source, found: Iterable[str]) -> dict[str, np.ndarray]:
+    """By the stamps of the trajectory."""
+    stamps = np.array([source[n].stamp for n in range(len(source))])
+    order = np.argsort(stamps)
+    wanted = {}
+    for text in found:
+        stamp = round(float(text) * 1e9)
+        nearest = order[np.abs(stamps[order] - stamp).argmin()]
+        truth = source.truth(int(nearest))
+        if truth is not None and abs(stamps[nearest] - stamp) <= _SAME_NS:
+            wanted[text] = truth.T_world_camera[:3, 3]
+    return wanted
 
 
 def _positions(path: Path) -> dict[str, np.ndarray]:
     lines = path.read_text(encoding="utf-8").splitlines()
-    return {line.split()[0]: np.array(line.split()[1:4], float) for line in lines}
+    return {
+        line.split()[0]: np.array(line.split()[1:4], float)
+        for line in lines
+        if line.strip() and not line.startswith("#")
+    }
 
 
 def _true_surface(source: Source) -> np.ndarray:
@@ -38,8 +111,8 @@ def _true_surface(source: Source) -> np.ndarray:
     for index in range(len(source)):
         truth, camera = source.truth(index), source[index].intrinsics
         if truth is not None and camera is not None:
-            parts.append(truth_points(truth, camera))
+            parts.append(truth_points(truth, camera, step=1))
     surface = np.concatenate(parts) if parts else np.zeros((0, 3))
     if not len(surface):
         raise SourceError(f"{source.name} has no true depth to compare with.")
-    return surface
+    return thinned(surface)
