@@ -18,7 +18,6 @@ from dens3r_ros.evaluation.metrics.surface import (
     thinned,
     truth_points,
 )
-from dens3r_ros.geometry.ply import read_ply
 from dens3r_ros.geometry.registration import register_similarity
 from dens3r_ros.sources.source import Source, SourceError
 
@@ -51,17 +50,25 @@ def model_errors(folder: Path, source: Source) -> ModelErrors:
     names = [name for name in _CLOUDS if (folder / name).is_file()]
     if not names:
         raise FileNotFoundError(f"{folder} has neither {' nor '.join(_CLOUDS)}.")
-    cloud = compare_surfaces(_moved(read_ply(folder / names[0])[0], S), surface)
+    points = _corners(folder / names[0])
+    cloud = compare_surfaces(_moved(points, S), surface)
     mesh = folder / "mesh.ply"
     return ModelErrors(cloud, _mesh_errors(mesh, S, surface) if mesh.is_file() else None)
 
 
 def _mesh_errors(path: Path, S: np.ndarray, surface: np.ndarray) -> MeshErrors:
+    distances, _ = cKDTree(surface).query(thinned(_moved(_corners(path), S)))
+    return MeshErrors(float((distances <= _NEAR_M).mean()), float(np.median(distances)))
+
+
+def _corners(path: Path) -> np.ndarray:
+    """(N, 3) of any PLY file."""
     import open3d
 
-    corners = np.asarray(open3d.io.read_triangle_mesh(str(path)).vertices)
-    distances, _ = cKDTree(surface).query(thinned(_moved(corners, S)))
-    return MeshErrors(float((distances <= _NEAR_M).mean()), float(np.median(distances)))
+    points = np.asarray(open3d.io.read_point_cloud(str(path)).points)
+    if not len(points):
+        raise ValueError(f"{path} is no PLY file with points")
+    return points
 
 
 def _moved(points: np.ndarray, S: np.ndarray) -> np.ndarray:
