@@ -146,6 +146,15 @@ def encode_aside(engine: Engine, frames: Sequence[Frame]) -> list[Features]:
     return engine.encode(frames)
 
 
+@runtime_checkable
+class MotionTellingEngine(Engine, Protocol):
+    """An engine whose network tells by itself what moves."""
+
+    def moving(self, a: Features, b: Features) -> np.ndarray:
+        """(H, W) float32 of a, from 0 (still) to 1 (moves), seen beside b."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class ViewPrediction:
     """One view of a window.

@@ -61,8 +61,15 @@ def test_a_folder_of_images(photos: Path, stroll: Any, tmp_path: Path) -> None:
             ("{}/photos", "--mode", "video", "--engine", "geometric", "--moving", "attention"),
             "engine geometric has no attention between two images",
         ),
+        (
+            ("{}/photos", "--mode", "video", "--engine", "geometric", "--moving", "network"),
+            "as DAS3R does, and geometric does not",
+        ),
         (("{}/photos", "--mode", "photos", "--moving", "flow"), "--moving is for --mode video"),
-        (("{}/photos", "--mode", "video", "--moving", "all"), "none of off, attention, flow"),
+        (
+            ("{}/photos", "--mode", "video", "--moving", "all"),
+            "none of off, attention, flow",
+        ),
         (("{}/photos", "--viewer", "window"), "neither rerun nor a file"),
         (("{}/photos", "--config", "{}/none.yaml"), "No such file"),
     ],

@@ -45,6 +45,16 @@ def motion(
             help="Folder of masks named by stamp, as images of the TUM layout are; 255 moves."
         ),
     ] = None,
+    paste_movers: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=20,
+            help="Put so many rendered people into the pictures, at true depth: of a sequence with "
+            "poses, depth and a lens. Also runs the sequence as it is (ate_clean_m).",
+        ),
+    ] = 0,
+    paste_seed: Annotated[int, typer.Option(help="Which people, and how they walk.")] = 0,
     engine: Annotated[
         str, typer.Option(help="geometric, hybrid, torch, onnx, oracle or module:factory.")
     ] = "geometric",
@@ -70,10 +80,16 @@ def motion(
     interrupted = False
     try:
         with plain_errors():
-            folder = _masks(masks, sequence)
+            folder = _masks(masks, sequence, paste_movers)
             for name in sequence:
                 source = _source(name)
-                rows.append(_row(source, folder, engine, model, size, every, calibrated))
+                shared = (engine, model, size, every, calibrated)
+                if paste_movers:
+                    crowded = _crowded(source, paste_movers, paste_seed)
+                    row = _row(crowded, None, *shared) | _clean(source, *shared)
+                else:
+                    row = _row(source, folder, *shared)
+                rows.append(row)
     except KeyboardInterrupt:
         typer.echo(f"Stopped: {len(rows)} sequence(s) were finished.", err=True)
         interrupted = True
@@ -82,11 +98,13 @@ def motion(
         raise typer.Exit(130)
 
 
-def _masks(folder: Path | None, sequences: list[str]) -> MaskFolder | None:
+def _masks(folder: Path | None, sequences: list[str], pasted: int) -> MaskFolder | None:
     from dens3r_ros.evaluation.moving.truth import MaskFolder
 
     if folder is None:
         return None
+    if pasted:
+        stop("--masks is of what moves by itself; --paste-movers knows where its people are")
     if len(sequences) > 1:
         stop("--masks belongs to one sequence; name one")
     return MaskFolder(folder)
@@ -97,6 +115,31 @@ def _source(name: str) -> Source:
     from dens3r_ros.sources.opening import open_source
 
     return CachedSource(open_source(name))
+
+
+def _crowded(source: Source, people: int, seed: int) -> Source:
+    from dens3r_ros.evaluation.image_sequences.cached_source import CachedSource
+    from dens3r_ros.evaluation.moving.pasted import PastedMovers
+
+    return CachedSource(PastedMovers(source, people, seed))
+
+
+def _clean(
+    source: Source, engine: str, model: str, size: int, every: int, calibrated: bool
+) -> dict[str, object]:
+    from dens3r_ros.evaluation.moving.running import MotionOptions, evaluate_clean
+    from dens3r_ros.mapping.config import MapperConfig
+
+    options = MotionOptions(every=every, calibrated=calibrated)
+    frames = count(1)
+    with following(source.name, len(range(0, len(source), every))) as tell:
+        return evaluate_clean(
+            source,
+            lambda: _engine(engine, model, source, size),
+            MapperConfig(),
+            options,
+            lambda: tell(next(frames)),
+        )
 
 
 def _row(
@@ -143,9 +186,10 @@ def _report(rows: list[dict[str, object]], json_file: Path | None) -> None:
     from dens3r_ros.evaluation.image_sequences.table import as_json
 
     if rows and json_file != STDOUT:
-        table = Table(*(title for title, _ in _SHOWN), box=None)
+        shown = (*_SHOWN, ("clean m", "ate_clean_m")) if "ate_clean_m" in rows[0] else _SHOWN
+        table = Table(*(title for title, _ in shown), box=None)
         for row in rows:
-            table.add_row(*(_text(row[key]) for _, key in _SHOWN))
+            table.add_row(*(_text(row.get(key)) for _, key in shown))
         Console().print(table)
     write_json(as_json(rows), json_file)
 

@@ -18,7 +18,8 @@ Moving = Annotated[
     typer.Option(
         help="Leave out what moves, found in a first pass over the images: by attention (Easi3R's "
         "way, for networks of the DUSt3R layout, whose second pass does not look at it either), by "
-        "flow (MonST3R's formula, for any engine), or off. Takes several times as long."
+        "flow (MonST3R's formula, for any engine), by the network itself (DAS3R), or off. Takes "
+        "several times as long."
     ),
 ]
 

@@ -4,14 +4,21 @@ have none."""
 
 from __future__ import annotations
 
+from dens3r_ros.engines.family.align3r import Align3REngine
+from dens3r_ros.engines.family.das3r import Das3rEngine
 from dens3r_ros.engines.family.mvdust3r import MvDust3rEngine
 from dens3r_ros.engines.family.spann3r import Spann3REngine
+from dens3r_ros.engines.monocular import MonocularNetwork
 from dens3r_ros.engines.protocol import Engine
+from dens3r_ros.engines.single_view import SingleView, SingleViewNetwork
 from dens3r_ros.engines.splatting.engine import PairSplatting
 from dens3r_ros.engines.torch_engine import TorchConfig
-from dens3r_ros.model_store.manifest import ModelError
+from dens3r_ros.model_store.manifest import ModelError, load_manifest, order_of_preference
+from dens3r_ros.network import load_network
 from dens3r_ros.network.checkpoints.families import AnyNetwork
+from dens3r_ros.network.descendants.align3r import Align3R
 from dens3r_ros.network.descendants.base import DescendantNetwork
+from dens3r_ros.network.descendants.das3r import Das3r
 from dens3r_ros.network.descendants.mvdust3r import MvDust3r
 from dens3r_ros.network.descendants.noposplat import NoPoSplat
 from dens3r_ros.network.descendants.reloc3r import Reloc3r
@@ -28,6 +35,10 @@ def family_engine(network: AnyNetwork, config: TorchConfig, model: str, name: st
         return Spann3REngine(network, config, name)
     if isinstance(network, MvDust3r):
         return MvDust3rEngine(network, config, name)
+    if isinstance(network, Das3r):
+        return Das3rEngine(network, config, name)
+    if isinstance(network, Align3R):
+        return Align3REngine(network, _depth_for(model, config), config, name)
     if isinstance(network, NoPoSplat):
         raise ModelError(
             f"{model} predicts splats and nothing that a map could be made of; load it with"
@@ -40,3 +51,18 @@ def family_engine(network: AnyNetwork, config: TorchConfig, model: str, name: st
     if isinstance(network, DescendantNetwork):
         raise ModelError(f"{model}: no engine runs networks of the kind {network.TITLE}")
     return None
+
+
+def _depth_for(model: str, config: TorchConfig) -> MonocularNetwork:
+    """The best network of single images on this machine; ModelError where there is none."""
+    entries = load_manifest()
+    ranked = [entries[name] for name in order_of_preference() if name in entries]
+    for entry in (*ranked, *entries.values()):
+        if entry.engine == "hybrid" and entry.path is not None:
+            network = load_network(entry.path)
+            if isinstance(network, SingleViewNetwork):
+                return SingleView(network, config.device, config.precision, entry.name)
+    raise ModelError(
+        f"{model} has to be told the depth of single images, and no network for that is on this"
+        " machine: dens3r models fetch moge-2-vits-normal"
+    )

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dens3r_ros.engines.moving.masks import MovingMasks, name_of
 from dens3r_ros.engines.moving.pairs import arrivals
+from dens3r_ros.engines.moving.running import RunningMap
 from dens3r_ros.engines.preprocess import resample, upright
 from dens3r_ros.engines.protocol import Engine, Features, Outputs
 from dens3r_ros.frame import Frame
@@ -35,35 +36,19 @@ def masks_by_flow(engine: Engine, frames: Iterable[Frame]) -> MovingMasks:
     too.
     """
     masks, names = MovingMasks(), {}
-    errors: dict[int, _Mean] = {}
+    errors: dict[int, RunningMap] = {}
     for arrival in arrivals(engine, frames):
         for number, partner in arrival.partners.items():
             assert arrival.features is not None
             found = _errors(engine, partner, arrival.features)
             for image, error in zip((number, arrival.number), found, strict=False):
-                errors.setdefault(image, _Mean()).add(error)
+                errors.setdefault(image, RunningMap()).add(error)
         if arrival.features is not None:
             names[arrival.number] = name_of(arrival.features.frame.image)
         for number in arrival.finished:
             if number in errors:
                 masks.put(names[number], errors.pop(number).value > MOVING_FROM)
     return masks
-
-
-class _Mean:
-    """Of maps (H, W), each where it is known, that come one by one; 0 where none is."""
-
-    def __init__(self) -> None:
-        self._sum: np.ndarray | float = 0.0
-        self._count: np.ndarray | int = 0
-
-    def add(self, one: np.ndarray) -> None:
-        known = np.isfinite(one)
-        self._sum, self._count = self._sum + np.where(known, one, 0), self._count + known
-
-    @property
-    def value(self) -> np.ndarray:
-        return np.asarray(self._sum / np.maximum(self._count, 1))
 
 
 def _errors(engine: Engine, a: Features, b: Features) -> list[np.ndarray]:

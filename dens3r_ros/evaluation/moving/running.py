@@ -101,6 +101,18 @@ def evaluate_motion(
     }
 
 
+def evaluate_clean(
+    source: Source,
+    engine: Callable[[], Engine],
+    config: MapperConfig,
+    options: MotionOptions,
+    progress: Callable[[], None] = lambda: None,
+) -> dict[str, object]:
+    """Figures of a sequence into which nobody was put, beside those of `evaluate_motion`."""
+    run = run_once(source, engine(), config, options, None, progress)
+    return {"ate_clean_m": run.ate, "chamfer_clean_m": run.chamfer, "live_clean": run.live}
+
+
 def run_once(
     source: Source,
     engine: Engine,

@@ -10,8 +10,9 @@ from pathlib import Path
 from dens3r_ros.engines.moving.attention import masks_by_attention
 from dens3r_ros.engines.moving.flow import masks_by_flow
 from dens3r_ros.engines.moving.masks import MovingMasks
+from dens3r_ros.engines.moving.network import masks_by_network
 from dens3r_ros.engines.moving.second_pass import MaskedAttention, WithoutMovers
-from dens3r_ros.engines.protocol import Engine
+from dens3r_ros.engines.protocol import Engine, MotionTellingEngine
 from dens3r_ros.engines.torch_engine import TorchEngine
 from dens3r_ros.frame import Frame
 from dens3r_ros.reconstruction.kept.mapped import RunTally
@@ -45,6 +46,11 @@ def check_moving(options: Options, engine: Engine, inputs: Sequence[Input]) -> N
             f"--moving attention needs a network of the DUSt3R layout, and engine"
             f" {engine.info.name} has no attention between two images: --moving flow works with it"
         )
+    if options.moving == "network" and not isinstance(engine, MotionTellingEngine):
+        raise MovingUnavailable(
+            f"--moving network needs a network that tells what moves, as DAS3R does, and"
+            f" {engine.info.model or engine.info.name} does not: --moving flow works with it"
+        )
 
 
 class FirstPass:
@@ -75,14 +81,18 @@ class FirstPass:
             return MovingMasks.load(self._kept)
         whole = MovingMasks()
         for one in self._inputs:
-            frames = self._frames(one, tell)
-            if self._options.moving == "attention":
-                assert isinstance(engine, TorchEngine)
-                whole.update(masks_by_attention(engine, frames))
-            else:
-                whole.update(masks_by_flow(engine, frames))
+            whole.update(self._looked(engine, self._frames(one, tell)))
         whole.save(self._kept)
         return whole
+
+    def _looked(self, engine: Engine, frames: Iterator[Frame]) -> MovingMasks:
+        if self._options.moving == "attention":
+            assert isinstance(engine, TorchEngine)
+            return masks_by_attention(engine, frames)
+        if self._options.moving == "network":
+            assert isinstance(engine, MotionTellingEngine)
+            return masks_by_network(engine, frames)
+        return masks_by_flow(engine, frames)
 
     def _frames(self, one: Input, tell: Tell) -> Iterator[Frame]:
         for index, taken in one.frames(Picker(self._options.picks)):

@@ -11,8 +11,8 @@ from dens3r_ros.mapping.config import MapperConfig
 
 Mode = Literal["auto", "video", "photos"]
 MODES = ("auto", "video", "photos")
-Moving = Literal["off", "attention", "flow"]
-MOVING = ("off", "attention", "flow")
+Moving = Literal["off", "attention", "flow", "network"]
+MOVING = ("off", "attention", "flow", "network")
 
 
 @dataclass(frozen=True)

@@ -36,12 +36,18 @@ class CrowdOptions:
 
 
 def crowd(
-    position: np.ndarray, yaw: np.ndarray, rate: float, seed: int, options: CrowdOptions
+    position: np.ndarray,
+    yaw: np.ndarray,
+    rate: float,
+    seed: int,
+    options: CrowdOptions,
+    room: np.ndarray | None = None,
 ) -> list[Route]:
     """Routes of people round a camera at `position` (N, 3) that looks along `yaw` (N,).
 
     Each has a place in the camera's view that wanders from side to side, and goes there at a
     walker's pace; all come nearer while too little is covered, and keep away while too much is.
+    `room` (N,) is how far from the camera they go at most, metres.
     """
     random = np.random.RandomState(seed + 104_729)
     turn = smoothed(np.unwrap(yaw), 0.4 * rate)
@@ -49,7 +55,9 @@ def crowd(
     eyes = np.concatenate((np.repeat(position[:1], before, 0), position))
     turn = np.concatenate((np.repeat(turn[:1], before), turn))
     places = _Wanderers(random, options)
-    looks = zip(eyes, turn, strict=True)
+    far = np.full(len(position), np.inf) if room is None else room
+    far = np.concatenate((np.repeat(far[:1], before), far))
+    looks = zip(eyes, turn, far, strict=True)
     trace = np.stack([places.step(k / rate, *look, 1.0 / rate) for k, look in enumerate(looks)])
     ground = eyes[:, 2] - options.eye
     return [_route(trace[:, i], ground, before, rate) for i in range(options.people)]
@@ -70,9 +78,11 @@ class _Wanderers:
         self.places: np.ndarray | None = None
         self._speed = np.zeros((count, 2))
 
-    def step(self, seconds: float, eye: np.ndarray, look: float, dt: float) -> np.ndarray:
+    def step(
+        self, seconds: float, eye: np.ndarray, look: float, room: float, dt: float
+    ) -> np.ndarray:
         """(P, 2) where they are after `dt` seconds more."""
-        wanted = self._wanted(seconds, eye[:2], look)
+        wanted = self._wanted(seconds, eye[:2], look, room)
         if self.places is None:
             self.places = wanted
         pull = 1.5 * (wanted - self.places)
@@ -85,10 +95,11 @@ class _Wanderers:
         self._size = float(np.clip(self._size * change, 0.6, 2.2))
         return self.places.copy()
 
-    def _wanted(self, seconds: float, eye: np.ndarray, look: float) -> np.ndarray:
+    def _wanted(self, seconds: float, eye: np.ndarray, look: float, room: float) -> np.ndarray:
         angle = look + self._reach * np.sin(2 * np.pi * seconds / self._period + self._phase)
         breath = 1.0 + 0.25 * np.sin(2 * np.pi * seconds / self._breath + 2.0 * self._phase)
         away = np.maximum(self._options.keep, self._size * breath * self._away)
+        away = np.minimum(away, max(room, self._options.keep))
         wanted = eye + away[:, None] * np.stack((np.cos(angle), np.sin(angle)), -1)
         return self._within(wanted)
 
@@ -106,7 +117,7 @@ class _Wanderers:
         places = self._within(places + 0.1 * push.sum(1))
         away = places - eye
         distance = np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-6)
-        return eye + away / distance * np.maximum(distance, _NEAR)
+        return eye + away / distance * np.maximum(distance, min(_NEAR, self._options.keep))
 
 
 def cover(offset: np.ndarray, look: float, options: CrowdOptions) -> float:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -34,6 +34,11 @@ class Route:
         """(4, 4) T_world_body: x ahead, z up."""
         turn = turned("z", float(self._read(self.heading, seconds)))
         return pose(self._read(self.position, seconds), turn)
+
+    def on(self, height: float) -> Route:
+        """The same at one height, metres."""
+        level = np.full(len(self.position), height)
+        return replace(self, position=np.column_stack((self.position[:, :2], level)))
 
     def travelled(self, seconds: float) -> float:
         """Metres from the start."""
