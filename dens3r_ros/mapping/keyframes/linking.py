@@ -24,7 +24,7 @@ _BELIEVED_SCALE = 0.1
 """The same where no depth is shared."""
 _SCALE_STRIDE = 8
 _CELLS = 12
-"""Number of independent depth errors that a view is taken to hold."""
+"""Number of independent depth errors that a view is taken to hold; a part of it holds fewer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +137,8 @@ def relative_scale(
         return None
     middle = median(ratios)
     spread = 1.4826 * median(np.abs(ratios - middle))
-    return float(np.exp(middle)), spread / np.sqrt(_CELLS)
+    cells = max(_CELLS * len(ratios) / x.size, 1.0)
+    return float(np.exp(middle)), spread / np.sqrt(cells)
 
 
 def agree(forth: Link, back: Link, depth: float) -> bool:

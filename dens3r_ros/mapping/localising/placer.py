@@ -12,7 +12,6 @@ from dens3r_ros.engines.protocol import Features, encode_aside
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.localising.canvas import fitted, guessed_lens
-from dens3r_ros.mapping.localising.looks import looks_alike
 from dens3r_ros.mapping.localising.opinions import Located, Opinion, agreeing, joined
 from dens3r_ros.mapping.stream import Stream
 from dens3r_ros.mapping.tracking.tracker import View
@@ -87,7 +86,7 @@ class Placer:
     ) -> Opinion | None:
         """Where a keyframe places an image, if geometry both ways and looks agree that it does."""
         there = self._world.loops.placed_at(keyframe_id, features, view)
-        if there is None or not looks_alike(there[0], view, there[1]):
+        if there is None:
             return None
         keyframe, found, _ = there
         graph = self._world.graph

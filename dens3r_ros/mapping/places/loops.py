@@ -12,8 +12,9 @@ from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.graph.contradicting import contradiction
 from dens3r_ros.mapping.graph.graph import Edge, PoseGraph
 from dens3r_ros.mapping.keyframes.keyframing import KeyframeMaker
-from dens3r_ros.mapping.keyframes.linking import Link, agree, link
+from dens3r_ros.mapping.keyframes.linking import Link, agree, link, view_of
 from dens3r_ros.mapping.places.joins import JoinProposals
+from dens3r_ros.mapping.places.looks import looks_alike
 from dens3r_ros.mapping.places.place_index import PlaceIndex
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.observation import Observation, observe, observe_together
@@ -90,7 +91,7 @@ class LoopCloser:
         if links is None or candidate not in graph.poses:
             return []
         if not graph.pieces.together(made.id, candidate):
-            return self._joins.judge(*links, graph)
+            return self._joins.judge(*links, graph) if _alike(links[0]) else []
         if contradiction(links[0].edge, graph) > self._config.loops.max_contradiction:
             self.refused += 1
             return []
@@ -147,10 +148,13 @@ class LoopCloser:
     def _placed(
         self, features: Features, view: View, keyframe: Keyframe
     ) -> tuple[Track, Observation] | None:
-        """Track without any expectation, believed only if the way back agrees."""
+        """Track without any expectation, believed only if the image shows there what the keyframe
+        shows, and the way back agrees."""
         seen = observe(self._engine, [(features, keyframe.features)], normals=True)[0]
         found = track(seen, view, keyframe, None, self._config.tracking, self._metric)
         if isinstance(found, str) or not self.believes(found):
+            return None
+        if not looks_alike(keyframe, view, found):
             return None
         passing = self._maker.from_track(-1, features, view, seen, found, keyframe)
         back = self._back(keyframe, features)
@@ -188,6 +192,11 @@ class LoopCloser:
 
     def _enough(self, found: Link | str) -> bool:
         return isinstance(found, Link) and self.believes(found.track)
+
+
+def _alike(forth: Link) -> bool:
+    """Whether the newer keyframe of a link shows what the older one shows."""
+    return looks_alike(forth.i, view_of(forth.j), forth.track)
 
 
 def _well_tied(made: int, candidate: int, graph: PoseGraph) -> bool:
