@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dens3r_ros.engines.cpu.blocks import fuse_blocks
 from dens3r_ros.engines.cpu_kernels import use_onednn
 from dens3r_ros.engines.fingerprint import fingerprint
 from dens3r_ros.engines.grouping import encode_grouped, on_device
@@ -77,10 +78,12 @@ class ViewsEngine:
         told = engine_info(network, side, model, precision)
         device = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
         self.info = replace(told, model_hash=fingerprint(network), device=device)
+        if self.device.type == "cpu":
+            fuse_blocks(network)
         network.set_backbone_dtype(self.dtype)
         self.network: ComparesViews = network.to(self.device).eval().requires_grad_(False)
         if self.device.type == "cpu":
-            use_onednn(network)
+            use_onednn(network, self.dtype)
 
     def warm_up(self, size: tuple[int, int] = (480, 640)) -> None:
         """Run once on a blank frame of `size` (height, width), so that no real one waits for it."""

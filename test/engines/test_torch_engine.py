@@ -199,15 +199,12 @@ def test_unequal_pairs_are_refused_with_their_sizes() -> None:
         engine.decode([(a, a), (b, a)], Outputs())
 
 
-def test_onednn_layers_share_weights_and_give_the_same_numbers() -> None:
+def test_onednn_layers_give_the_same_numbers() -> None:
     plain, fast = small_network(), small_network()
     images = torch.rand(2, 3, 96, 128) * 2 - 1
     if not use_onednn(fast):
         pytest.skip("oneDNN's linear layers are not to be had on this machine")
     assert any(isinstance(layer, OneDnnLinear) for layer in fast.modules())
-    assert {name for name, _ in fast.named_parameters()} == {
-        name for name, _ in plain.named_parameters()
-    }
     for name, value in maps(plain(images, images.flip(0))).items():
         other = maps(fast(images, images.flip(0)))[name]
         torch.testing.assert_close(other, value, atol=2e-5, rtol=1e-4)

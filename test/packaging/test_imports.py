@@ -68,7 +68,7 @@ FOLDERS = {
     "scenes": ("looks", "rays", "worlds", "moving"),
     "evaluation": ("oracle", "metrics", "image_pairs", "image_sequences", "moving"),
     "training": ("losses", "optimization", "data", "validation"),
-    "engines": ("geometric", "onnx", "remote", "serving", "splatting", "family", "bench"),
+    "engines": ("cpu", "geometric", "onnx", "remote", "serving", "splatting", "family", "bench"),
     "reconstruction": ("outputs", "kept", "refinement", "report", "sparse", "photos", "pipeline"),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
