@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dens3r_ros.network.parts.blocks import Block, GatedMlp, LayerScale
+from dens3r_ros.network.parts.blocks import Block, GatedMlp, LayerScale, taken
 from dens3r_ros.network.parts.rope import Tables
 
 
@@ -35,12 +35,15 @@ class FusedBlock(nn.Module):
         last = "w3" if isinstance(block.mlp, GatedMlp) else "fc2"
         setattr(self.mlp, last, _scaled(getattr(self.mlp, last), block.ls2))
 
-    def forward(self, x: Tensor, tables: Tables | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, tables: Tables | None = None, rows: Tensor | None = None
+    ) -> Tensor:
         dtype = self.qkv.weight.dtype
-        x = self._attention(self.norm1(x).to(dtype), tables).to(x.dtype).add_(x)
+        found = self._attention(self.norm1(x).to(dtype), tables, rows).to(x.dtype)
+        x = found.add_(taken(x, rows))
         return self.mlp(self.norm2(x).to(dtype)).to(x.dtype).add_(x)
 
-    def _attention(self, x: Tensor, tables: Tables | None) -> Tensor:
+    def _attention(self, x: Tensor, tables: Tables | None, rows: Tensor | None) -> Tensor:
         qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).contiguous()
         query, key, value = qkv.unbind(0)
         if self.qk_norm:
@@ -48,6 +51,8 @@ class FusedBlock(nn.Module):
         if tables is not None:
             turns = _turns(tables)
             query, key = (_turned(stream.float(), turns) for stream in (query, key))
+        if rows is not None:
+            query = query.take_along_dim(rows[:, None, :, None], 2)
         query, key = query.to(value.dtype), key.to(value.dtype)
         seen = F.scaled_dot_product_attention(query, key, value)
         return self.proj(seen.transpose(1, 2).flatten(2))
