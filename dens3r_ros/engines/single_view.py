@@ -67,7 +67,7 @@ class SingleView:
         network.set_backbone_dtype(dtype)
         self._network = network.to(self._device).eval().requires_grad_(False)
         if kind == "cpu":
-            use_onednn(self._network, dtype)
+            use_onednn(self._network, dtype, packs=True)
         self._remember(network)
 
     def _remember(self, network: SingleViewNetwork) -> None:

@@ -85,7 +85,7 @@ class ViewsEngine:
         network.set_backbone_dtype(self.dtype)
         self.network: ComparesViews = network.to(self.device).eval().requires_grad_(False)
         if self.device.type == "cpu":
-            use_onednn(network, self.dtype)
+            use_onednn(network, self.dtype, packs=True)
 
     def warm_up(self, size: tuple[int, int] = (480, 640)) -> None:
         """Run once on a blank frame of `size` (height, width), so that no real one waits for it."""
