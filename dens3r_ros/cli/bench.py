@@ -82,9 +82,10 @@ def window(
     """Time a network of many views: a window from scratch, and a new frame against kept ones.
 
     Every round measures all stages and a matrix product in turn; `new_frame_ratio` is the median of
-    new frame over from scratch within rounds. On random weights times are those of trained ones.
-    `peak_mib` is the most memory that the process (on a GPU: its tensors) held, weights included.
-    Where the precision is not fp32, a window in float32 tells what that changes in depth and poses.
+    new frame over from scratch within rounds, `new_frame_own_map_ratio` that where no maps of the
+    kept ones are wanted. On random weights times are those of trained ones. `peak_mib` is the most
+    memory that the process (on a GPU: its tensors) held, weights included. Where the precision is
+    not fp32, a window in float32 tells what that changes in depth and poses.
     """
     from dens3r_ros.engines.bench.window import WindowBenchOptions, bench_window
     from dens3r_ros.engines.precision import choose_device, choose_precision

@@ -84,6 +84,13 @@ class Outputs:
     points: str = "ab"
     normals: str = "ab"
     descriptors: str = "ab"
+    views: int = 0
+    """Of a window: how many views, from the first on, are to be told of, 0 for all; the others are
+    only looked at."""
+
+    def told(self, views: int) -> int:
+        """Of how many views of a window that has so many is to be told."""
+        return min(self.views, views) or views
 
 
 @runtime_checkable
@@ -176,7 +183,8 @@ class ViewPrediction:
 
 @dataclass(frozen=True, eq=False)
 class WindowPrediction:
-    """Views that were looked at together, in one unit, in the order in which they were given."""
+    """Views that were looked at together, in one unit, in the order in which they were given; the
+    first ones of them, where no more were asked for."""
 
     views: tuple[ViewPrediction, ...]
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dens3r_ros.engines.cpu.blocks import fuse_blocks
 from dens3r_ros.engines.cpu_kernels import use_onednn
 from dens3r_ros.engines.fingerprint import fingerprint
 from dens3r_ros.engines.monocular import MonocularInfo, MonocularPrediction
@@ -60,10 +61,13 @@ class SingleView:
         self._sizing = Sizing(patch=_PATCH, long_side=side, square_ok=True)
         self._level = _LEVELS[kind]
         self.info = monocular_info(network.info, model, fingerprint(network), str(self._device))
-        network.set_backbone_dtype(choose_precision(precision, self._device))
+        dtype = choose_precision(precision, self._device)
+        if kind == "cpu":
+            fuse_blocks(network)
+        network.set_backbone_dtype(dtype)
         self._network = network.to(self._device).eval().requires_grad_(False)
         if kind == "cpu":
-            use_onednn(self._network)
+            use_onednn(self._network, dtype, packs=True)
         self._remember(network)
 
     def _remember(self, network: SingleViewNetwork) -> None:

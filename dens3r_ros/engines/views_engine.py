@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dens3r_ros.engines.cpu.blocks import fuse_blocks
 from dens3r_ros.engines.cpu_kernels import use_onednn
 from dens3r_ros.engines.fingerprint import fingerprint
 from dens3r_ros.engines.grouping import encode_grouped, on_device
@@ -51,7 +52,9 @@ class ComparesViews(Protocol):
         """Tokens of (B, 3, H, W) RGB images in [0, 1]."""
         ...
 
-    def decode(self, views: Any, outputs: Any, /) -> ViewsPrediction:
+    def decode(
+        self, views: Any, outputs: Any, *, maps_of: Sequence[int] | None = None
+    ) -> ViewsPrediction:
         """Views looked at together; each holds one image per scene."""
         ...
 
@@ -77,10 +80,12 @@ class ViewsEngine:
         told = engine_info(network, side, model, precision)
         device = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
         self.info = replace(told, model_hash=fingerprint(network), device=device)
+        if self.device.type == "cpu":
+            fuse_blocks(network)
         network.set_backbone_dtype(self.dtype)
         self.network: ComparesViews = network.to(self.device).eval().requires_grad_(False)
         if self.device.type == "cpu":
-            use_onednn(network)
+            use_onednn(network, self.dtype, packs=True)
 
     def warm_up(self, size: tuple[int, int] = (480, 640)) -> None:
         """Run once on a blank frame of `size` (height, width), so that no real one waits for it."""
@@ -110,8 +115,11 @@ class ViewsEngine:
                 f"{len(features)} views cannot be looked at together; 1 to {self.info.views} can"
             )
         check_one_size(features)
-        found = self._look([[view] for view in features])
-        cameras = [_camera(view, _at(found.intrinsics, 0, n)) for n, view in enumerate(features)]
+        told = outputs.told(len(features))
+        found = self._look([[view] for view in features], told)
+        cameras = [
+            _camera(view, _at(found.intrinsics, 0, n)) for n, view in enumerate(features[:told])
+        ]
         poses = _relative(found, 0)
         return WindowPrediction(
             tuple(
@@ -131,16 +139,18 @@ class ViewsEngine:
         with torch.inference_mode():
             return one_by_one(self.network.encode(pixels), len(prepared))
 
-    def _look(self, views: Sequence[Sequence[Features]]) -> ViewsPrediction:
-        """Depth and cameras; `views` holds for every view one image of each scene."""
+    def _look(self, views: Sequence[Sequence[Features]], told: int) -> ViewsPrediction:
+        """Cameras, and depth of the first views; `views` holds for every view one image of each
+        scene."""
         tokens = [together([one.data for one in view]) for view in views]
+        maps_of = None if told == len(views) else range(told)
         with torch.inference_mode():
-            return self.network.decode(tokens, ("depth", "cameras"))
+            return self.network.decode(tokens, ("depth", "cameras"), maps_of=maps_of)
 
     def _decode(
         self, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
     ) -> PairPrediction:
-        found = self._look([[pair[side] for pair in pairs] for side in (0, 1)])
+        found = self._look([[pair[side] for pair in pairs] for side in (0, 1)], 2)
         points: tuple[list[Tensor], list[Tensor]] = ([], [])
         for n, pair in enumerate(pairs):
             poses = _relative(found, n)

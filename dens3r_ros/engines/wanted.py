@@ -16,9 +16,9 @@ VIEWS: tuple[View, View] = ("a", "b")
 def available(network: Network) -> Outputs:
     """All that a network can give."""
     given = network.info.outputs
-    return Outputs(
-        *("ab" if name in given else "" for name in ("points", "normals", "descriptors"))
-    )
+    names = ("points", "normals", "descriptors")
+    points, normals, descriptors = ("ab" if name in given else "" for name in names)
+    return Outputs(points, normals, descriptors)
 
 
 def restrict(outputs: Outputs, to: Outputs) -> Outputs:

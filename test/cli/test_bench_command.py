@@ -84,6 +84,7 @@ def test_windows_are_timed_against_the_same_from_scratch(tmp_path: Path) -> None
     figures = json.loads(target.read_text())
     assert figures["views"] == 3 and figures["width"] == 70
     assert figures["new_frame_ratio"] > 0 and figures["fixed_ms"] > 0
+    assert figures["new_frame_own_map_ratio"] > 0
 
 
 def test_a_network_of_pairs_has_no_windows(tmp_path: Path) -> None:

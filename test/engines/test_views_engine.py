@@ -96,6 +96,18 @@ def test_too_few_or_too_many_views_are_told(engine: ViewsEngine, count: int, sai
         engine.decode_window(one * count, Outputs())
 
 
+@pytest.mark.parametrize("told", [1, 2, 3])
+def test_views_that_are_only_looked_at_change_nothing(engine: ViewsEngine, told: int) -> None:
+    window = features(engine, 4)
+    whole = engine.decode_window(window, Outputs()).views
+    some = engine.decode_window(window, Outputs(views=told)).views
+    assert len(some) == told and len(engine.decode_window(window, Outputs(views=9)).views) == 4
+    for one, other in zip(some, whole[:told], strict=True):
+        torch.testing.assert_close(one.points, other.points, atol=1e-4, rtol=1e-3)
+        torch.testing.assert_close(one.confidence, other.confidence, atol=1e-4, rtol=1e-3)
+        assert np.allclose(one.T_first_view, other.T_first_view, atol=1e-4)
+
+
 def test_views_of_different_sizes_are_told(engine: ViewsEngine) -> None:
     mixed = engine.encode([frame(1), frame(2, (80, 60))])
     with pytest.raises(ValueError, match="must have one size"):

@@ -69,6 +69,7 @@ FOLDERS = {
     "evaluation": ("oracle", "metrics", "image_pairs", "image_sequences", "moving", "serving"),
     "training": ("losses", "optimization", "data", "validation"),
     "engines": (
+        "cpu",
         "geometric",
         "onnx",
         "remote",

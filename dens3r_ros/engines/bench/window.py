@@ -66,9 +66,9 @@ def _stages(engine: ViewsEngine, options: WindowBenchOptions) -> dict[str, Calla
     frames = [_frame(seed, options.size) for seed in range(options.views)]
     kept = [engine.encode([frame])[0] for frame in frames]
 
-    def against_kept() -> object:
+    def against_kept(told: int = 0) -> object:
         new = engine.encode([frames[0]])[0]
-        return engine.decode_window([new, *kept[1:]], Outputs())
+        return engine.decode_window([new, *kept[1:]], Outputs(views=told))
 
     def from_scratch() -> object:
         return engine.decode_window([engine.encode([f])[0] for f in frames], Outputs())
@@ -79,6 +79,7 @@ def _stages(engine: ViewsEngine, options: WindowBenchOptions) -> dict[str, Calla
         "decode_pair": partial(_pair, engine, kept),
         "decode_window": partial(engine.decode_window, kept, Outputs()),
         "new_frame": against_kept,
+        "new_frame_own_map": partial(against_kept, 1),
         "from_scratch": from_scratch,
         "fixed": lambda: matrix @ matrix,
     }
@@ -137,12 +138,17 @@ def _timed(stage: Callable[[], object], device: torch.device) -> float:
 
 
 def _figures(seconds: dict[str, list[float]], options: WindowBenchOptions) -> dict[str, object]:
-    ratios = zip(seconds["new_frame"], seconds["from_scratch"], strict=True)
+
+    def ratio(stage: str) -> float:
+        ratios = zip(seconds[stage], seconds["from_scratch"], strict=True)
+        return statistics.median(new / whole for new, whole in ratios)
+
     return {
         "model": options.model,
         "views": options.views,
         **{f"{name}_ms": 1e3 * statistics.median(values) for name, values in seconds.items()},
-        "new_frame_ratio": statistics.median(new / whole for new, whole in ratios),
+        "new_frame_ratio": ratio("new_frame"),
+        "new_frame_own_map_ratio": ratio("new_frame_own_map"),
     }
 
 

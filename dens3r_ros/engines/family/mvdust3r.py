@@ -102,7 +102,7 @@ class MvDust3rEngine:
             _view(one, seen, usual, first=n == 0)
             for n, (one, seen) in enumerate(zip(features, found, strict=True))
         ]
-        return WindowPrediction(tuple(views))
+        return WindowPrediction(tuple(views[: outputs.told(len(views))]))
 
     def _encode(self, prepared: Sequence[Prepared]) -> list[ViewEncoding]:
         images = normalise(on_device(prepared, self.device))

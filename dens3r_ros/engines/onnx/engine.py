@@ -82,7 +82,8 @@ class OnnxEngine:
     def _available(self) -> Outputs:
         given = outputs_of(self.description)
         names = ("points", "normals", "descriptors")
-        return Outputs(*("ab" if name in given else "" for name in names))
+        points, normals, descriptors = ("ab" if name in given else "" for name in names)
+        return Outputs(points, normals, descriptors)
 
     def _maps(self, tokens: Arrays, outputs: Outputs) -> Arrays:
         states = self.sessions.run("decoder", tokens)

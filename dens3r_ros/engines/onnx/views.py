@@ -69,25 +69,30 @@ class ExportedViews:
         }
         return ViewTokens(found["tokens"], found["summary"], early, self._grid)
 
-    def decode(self, views: Sequence[ViewsTokens], outputs: object = None) -> ViewsPrediction:
+    def decode(
+        self,
+        views: Sequence[ViewsTokens],
+        outputs: object = None,
+        maps_of: Sequence[int] | None = None,
+    ) -> ViewsPrediction:
         """Depth and cameras, as the network's own; scenes are looked at one by one."""
-        count = len(views[0].data)
-        scenes = [self._scene([_of_scene(view, n) for view in views]) for n in range(count)]
+        count, which = len(views[0].data), range(len(views)) if maps_of is None else maps_of
+        scenes = [self._scene([_of_scene(view, n) for view in views], which) for n in range(count)]
         together = {name: torch.stack([one[name] for one in scenes]) for name in scenes[0]}
         encoding = together.pop("pose_encoding")
         kind = any_view if isinstance(self.without_weights, AnyViewNetwork) else vggt
         return ViewsPrediction(**together, **kind.cameras_of(encoding, self._size))
 
-    def _scene(self, views: Sequence[ViewsTokens]) -> dict[str, Tensor]:
-        """Depth, confidence and pose encoding of views, each with a first dimension of 1."""
+    def _scene(self, views: Sequence[ViewsTokens], maps_of: Sequence[int]) -> dict[str, Tensor]:
+        """Depth, confidence of some views and pose encoding of all, of views with a first
+        dimension of 1."""
         order = _reference_first(views)
         ordered = [views[index] for index in order]
         found = self._run("decoder", _joined(ordered))
-        encoding = found.pop("pose_encoding")
-        layers = [found[name] for name in sorted(found)]
-        maps = in_chunks(layers, self._depth)
         back = back_again(torch.tensor([order]))[0]
-        return {name: value[back] for name, value in (maps | {"pose_encoding": encoding}).items()}
+        encoding = found.pop("pose_encoding")[back]
+        layers = [found[name][back[list(maps_of)]] for name in sorted(found)]
+        return in_chunks(layers, self._depth) | {"pose_encoding": encoding}
 
     def _depth(self, layers: Sequence[Tensor]) -> dict[str, Tensor]:
         return self._run("depth", {f"layer_{n}": layer for n, layer in enumerate(layers)})

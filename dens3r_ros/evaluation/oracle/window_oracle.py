@@ -43,6 +43,7 @@ class WindowOracle(OracleEngine):
                 f"{len(features)} views cannot be looked at together; 1 to {self.info.views} can"
             )
         self.decodings += 1
+        told = outputs.told(len(features))
         seen = self.disturbed([view.data for view in features])
         return WindowPrediction(
             tuple(
@@ -53,6 +54,6 @@ class WindowOracle(OracleEngine):
                     one.T,
                     view.intrinsics or view.data.camera,
                 )
-                for view, one in zip(features, seen, strict=True)
+                for view, one in zip(features[:told], seen[:told], strict=True)
             )
         )

@@ -97,7 +97,7 @@ class KeyframeMaker:
         """The way home of the link by which a new keyframe was tracked, if it agrees; what it
         shows of the new keyframe is folded in. `beside`: what engines of many views see too."""
         left, made = forth.i, forth.j
-        back = observe_together(self._engine, left.features, [made.features, *beside])[0]
+        back = observe_together(self._engine, left.features, [made.features, *beside], told=1)[0]
         home = self._link(back, made, left, graph)
         if isinstance(home, str) or not self._agree(forth, home, left):
             return []
@@ -110,12 +110,12 @@ class KeyframeMaker:
         """Links between two keyframes, there and back, where both are found and agree with each
         other and with the graph; what they show is folded in. Yields between them. `beside` as of
         `link_back`."""
-        there = observe_together(self._engine, made.features, [other.features, *beside])[0]
+        there = observe_together(self._engine, made.features, [other.features, *beside], told=1)[0]
         forth = self._link(there, other, made, graph)
         if isinstance(forth, str) or not self._possible(forth, graph):
             return []
         yield
-        back = observe_together(self._engine, other.features, [made.features, *beside])[0]
+        back = observe_together(self._engine, other.features, [made.features, *beside], told=1)[0]
         home = self._link(back, made, other, graph)
         if isinstance(home, str) or not self._agree(forth, home, other):
             return []

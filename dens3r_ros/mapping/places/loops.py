@@ -182,7 +182,7 @@ class LoopCloser:
         """The way back: the keyframe's view of a frame, with the context of its neighbours."""
         fits = features.placement.size == keyframe.features.placement.size
         shown = [features, *(self._neighbours(keyframe) if fits else ())]
-        return observe_together(self._engine, keyframe.features, shown)[0]
+        return observe_together(self._engine, keyframe.features, shown, told=1)[0]
 
     def _convinces(self, forth: Link | str, home: Link | str, keyframe: Keyframe) -> bool:
         if isinstance(forth, str) or isinstance(home, str):

@@ -100,14 +100,20 @@ def observe(
 
 
 def observe_together(
-    engine: Engine, frame: Features, keyframes: Sequence[Features], normals: bool = False
+    engine: Engine,
+    frame: Features,
+    keyframes: Sequence[Features],
+    normals: bool = False,
+    told: int = 0,
 ) -> list[Observation]:
     """Decode a frame together with keyframes, by one decoding: for each of them what is seen of
-    (frame, keyframe), all in one unit. All are of the frame's size, where there is more than one;
-    an engine of pairs sees the first one alone."""
+    (frame, keyframe), all in one unit; for the first `told`, where the others are only looked at.
+    All are of the frame's size, where there is more than one; an engine of pairs sees the first
+    one alone."""
     if len(keyframes) == 1 or not isinstance(engine, WindowEngine):
         return observe(engine, [(frame, keyframes[0])], normals)
-    outputs = Outputs("ab", "a" if normals and engine.info.normals else "", "")
+    views = told + 1 if told else 0
+    outputs = Outputs("ab", "a" if normals and engine.info.normals else "", "", views)
     first, *others = engine.decode_window([frame, *keyframes], outputs).views
     made = partial(_given, _own_maps(first))
     return [

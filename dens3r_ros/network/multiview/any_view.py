@@ -110,9 +110,10 @@ class AnyViewNetwork(nn.Module):
                 order = bring_forward(chosen, len(views))
         else:
             tokens = self._camera_tokens(cameras, self._size(grid))
-        scenes = self.backbone.decode(views, order, tokens)
         back = None if order is None else back_again(order)
         which = _selection(maps_of, back, views)
+        wanted = None if maps_of is None else which
+        scenes = self.backbone.decode(views, order, tokens, wanted)
         found = self.read(scenes, grid, outputs, back, which)
         return ViewsPrediction(**found, reference=chosen)
 

@@ -90,11 +90,14 @@ class AnyViewBackbone(DinoEmbedding):
         views: Sequence[ViewTokens],
         order: Tensor | None,
         camera_tokens: Tensor | None = None,
+        wanted: Tensor | None = None,
     ) -> dict[int, SceneTokens]:
         """Compare views that were encoded; the tokens that heads read, by block, in `order`.
 
         order          (B, S) with the reference view first; None where it is first already
         camera_tokens  (B, S, width), in place of the learned ones
+        wanted         (B, K) views, in that order, whose patches are read; of the others the last
+                       block gives the camera token alone
         """
         x = self._stack([view.data for view in views], order)
         early = {
@@ -103,7 +106,7 @@ class AnyViewBackbone(DinoEmbedding):
         }
         if camera_tokens is None:
             camera_tokens = self.camera_tokens(len(views))
-        return self.compare(x, early, camera_tokens, views[0].grid)
+        return self.compare(x, early, camera_tokens, views[0].grid, wanted)
 
     def compare(
         self,
@@ -111,15 +114,19 @@ class AnyViewBackbone(DinoEmbedding):
         early: Mapping[int, Tensor],
         camera_tokens: Tensor,
         grid: tuple[int, int],
+        wanted: Tensor | None = None,
     ) -> dict[int, SceneTokens]:
         """The same of tokens (B, S, 1 + rows * columns, width) of views in order; changes `x`."""
         description = self.description
         scenes = {block: SceneTokens(tokens, tokens) for block, tokens in early.items()}
         x[:, :, 0] = camera_tokens
-        local = x
-        for index in range(description.cross_from, description.hooks[-1] + 1):
+        local, last = x, description.hooks[-1]
+        for index in range(description.cross_from, last + 1):
             across = index % 2 == 1
-            x = self._step(index, x, grid, across)
+            if across and index == last and wanted is not None:
+                x = self._last_step(x, grid, wanted)
+            else:
+                x = self._step(index, x, grid, across)
             local = local if across else x
             if index in description.hooks:
                 scenes[index] = SceneTokens(local, x)
@@ -139,6 +146,18 @@ class AnyViewBackbone(DinoEmbedding):
         sequences = x.flatten(1, 2) if across else x.flatten(0, 1)
         tables = self._tables(index, grid, views if across else 1, x.device, across)
         return self.blocks[index](sequences, tables).view(scenes, views, *x.shape[2:])
+
+    def _last_step(self, x: Tensor, grid: tuple[int, int], wanted: Tensor) -> Tensor:
+        """The last block, across views, of what heads read: no token that nobody does."""
+        views, count = x.shape[1:3]
+        index = self.description.hooks[-1]
+        cameras = torch.arange(views, device=x.device).expand(len(x), -1) * count
+        patches = torch.arange(1, count, device=x.device)
+        rows = torch.cat((cameras, (wanted[:, :, None] * count + patches).flatten(1)), dim=1)
+        tables = self._tables(index, grid, views, x.device, across=True)
+        sequences = x.flatten(1, 2)
+        found = self.blocks[index](sequences, tables, rows)
+        return sequences.scatter(1, rows[..., None].expand_as(found), found).view_as(x)
 
     def _tables(
         self,

@@ -55,16 +55,26 @@ class SelfAttention(nn.Module):
             self.k_norm = nn.LayerNorm(width // heads, QK_NORM_EPSILON)
         self.qk_norm = qk_norm
 
-    def forward(self, x: Tensor, tables: Tables | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, tables: Tables | None = None, rows: Tensor | None = None
+    ) -> Tensor:
         qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1))
         if not self.qk_norm:
             pair = qkv[:, :, :2] if tables is None else rotate(qkv[:, :, :2], tables)
-            return self.proj(attend(pair[:, :, 0], pair[:, :, 1], qkv[:, :, 2]))
+            return self.proj(attend(taken(pair[:, :, 0], rows), pair[:, :, 1], qkv[:, :, 2]))
         query, key, value = qkv.unbind(2)
         query, key = self.q_norm(query.float()), self.k_norm(key.float())
         if tables is not None:
             query, key = (rotate(x[:, :, None], tables)[:, :, 0] for x in (query, key))
-        return self.proj(attend(query.to(value.dtype), key.to(value.dtype), value))
+        query = taken(query, rows).to(value.dtype)
+        return self.proj(attend(query, key.to(value.dtype), value))
+
+
+def taken(tokens: Tensor, rows: Tensor | None) -> Tensor:
+    """Of tokens (B, N, ...) those at `rows` (B, R), or all of them."""
+    if rows is None:
+        return tokens
+    return torch.take_along_dim(tokens, rows.reshape(*rows.shape, *[1] * (tokens.ndim - 2)), 1)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -129,7 +139,10 @@ class Block(nn.Module):
         self.ls1 = LayerScale(size.width) if size.layer_scale else Sum()
         self.ls2 = LayerScale(size.width) if size.layer_scale else Sum()
 
-    def forward(self, x: Tensor, tables: Tables | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, tables: Tables | None = None, rows: Tensor | None = None
+    ) -> Tensor:
+        """Of tokens (B, N, width) all, or those at `rows` (B, R) alone, which look at all."""
         dtype = self.attn.qkv.weight.dtype
-        x = self.ls1(x, self.attn(self.norm1(x).to(dtype), tables))
+        x = self.ls1(taken(x, rows), self.attn(self.norm1(x).to(dtype), tables, rows))
         return self.ls2(x, self.mlp(self.norm2(x).to(dtype)))

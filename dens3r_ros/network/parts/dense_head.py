@@ -22,6 +22,9 @@ class DenseHead(nn.Module):
     positions   whether maps are told where in the image their cells lie
     normalises  whether tokens are normed first
     rectifies   see `ResidualUnit`
+
+    Maps are brought together in the type of the weights that do it, and enlarged in that of
+    `reduce`.
     """
 
     def __init__(
@@ -66,7 +69,8 @@ class DenseHead(nn.Module):
     def full(self, fused: Tensor, grid: tuple[int, int]) -> Tensor:
         """(B, features / 2, H, W) from the fused map."""
         size = (grid[0] * self.patch, grid[1] * self.patch)
-        return self.placed(resize(self.reduce(fused), size), grid)
+        reduced = self.reduce(fused.to(self.reduce.weight.dtype))
+        return self.placed(resize(reduced, size), grid)
 
     def placed(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
         """The map with where its cells lie added."""
@@ -78,7 +82,8 @@ class DenseHead(nn.Module):
 
     def _lateral(self, level: int, x: Tensor, grid: tuple[int, int]) -> Tensor:
         layers = list(self.resample[level].children())
-        x = self.placed(layers[0](x), grid)
+        dtype = next(self.resample[level].parameters()).dtype
+        x = self.placed(layers[0](x.to(dtype)), grid)
         for layer in layers[1:]:
             x = layer(x)
         return x

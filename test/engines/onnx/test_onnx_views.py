@@ -127,6 +127,9 @@ def test_windows_of_any_number_of_views(name: str, views: int, exports: dict[str
         torch.testing.assert_close(ours.points, theirs.points, atol=1e-4, rtol=1e-3)
         torch.testing.assert_close(ours.confidence, theirs.confidence, atol=1e-4, rtol=1e-3)
         assert np.allclose(ours.T_first_view, theirs.T_first_view, atol=1e-4)
+    first = engine.decode_window(engine.encode(frames(views)), Outputs(views=1)).views
+    assert len(first) == 1
+    torch.testing.assert_close(first[0].points, found[0].points, atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.slow
