@@ -74,6 +74,7 @@ FOLDERS = {
         "remote",
         "serving",
         "splatting",
+        "views",
         "family",
         "relative",
         "bench",
