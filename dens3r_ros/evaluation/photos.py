@@ -49,7 +49,8 @@ class PhotoFigures:
     rotation_5, translation_5: share of pairs of expected photos whose relative rotation, and
     direction of translation, is right to 5 degrees, pairs with a photo that was left out being
     wrong; auc: of the larger of both errors; ate: root mean square after a similarity, metres;
-    extent: diagonal of the box around true positions, metres.
+    extent: diagonal of the box around true positions, metres; seconds_cpu: of all cores, which
+    other programs on the machine change little.
     """
 
     source: str
@@ -69,6 +70,7 @@ class PhotoFigures:
     extent_m: float
     seconds: float
     seconds_solving: float
+    seconds_cpu: float
     peak_mb: float
 
 
@@ -82,17 +84,21 @@ def evaluate_photos(
     that is removed again."""
     order = _order(source, options)
     with tempfile.TemporaryDirectory(prefix="dens3r_photos_") as folder:
-        began = time.monotonic()
+        began, busy = time.monotonic(), time.process_time()
         album, places, truth = _filled(source, order, Path(folder), options)
         files = PairFiles(Path(folder) / "pairs")
         comparing = _comparing(engine, album, Path(folder), options)
         found = collected(places, comparing, files, engine.info.metric, progress)
         aligning = time.monotonic()
         models = models_of(found)
-        ended = time.monotonic()
+        ended, busy = time.monotonic(), time.process_time() - busy
         pairs = len(list((Path(folder) / "pairs").glob("*.npz")))
     return _figures(
-        (source.name, engine.info.name), pairs, truth, models, (ended - began, ended - aligning)
+        (source.name, engine.info.name),
+        pairs,
+        truth,
+        models,
+        (ended - began, ended - aligning, busy),
     )
 
 
@@ -131,7 +137,7 @@ def _figures(
     pairs: int,
     truth: np.ndarray,
     models: list[Model],
-    seconds: tuple[float, float],
+    seconds: tuple[float, float, float],
 ) -> PhotoFigures:
     at = truth[:, :3, 3]
     near = np.linalg.norm(at[:, None] - at[None], axis=-1) < _FAR
@@ -160,6 +166,7 @@ def _figures(
         extent_m=float(np.linalg.norm(np.ptp(at[expected], axis=0))),
         seconds=seconds[0],
         seconds_solving=seconds[1],
+        seconds_cpu=seconds[2],
         peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     )
 
