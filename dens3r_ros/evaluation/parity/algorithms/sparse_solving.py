@@ -116,8 +116,8 @@ def _lens(fixture: Fixture, pairs: list[Pair], image: int) -> Intrinsics:
     for a, b in pairs:
         if image in (a, b):
             side = 1 if image == a else 2
-            own = (fixture.array(f"pair/{a}_{b}/{kind}{side}{side}") for kind in "XC")
-            estimate.add(fit_camera(*(one.astype(np.float32) for one in own)))
+            points, sure = (fixture.array(f"pair/{a}_{b}/{x}{side}{side}") for x in "XC")
+            estimate.add(fit_camera(points.astype(np.float32), sure.astype(np.float32)))
     assert estimate.current is not None  # photos of the file are seen
     focal = float(np.sqrt(estimate.current.fx * estimate.current.fy))
     return Intrinsics(focal, focal, width / 2, height / 2, width, height)
