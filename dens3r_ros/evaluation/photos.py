@@ -45,11 +45,11 @@ class PhotoOptions:
 class PhotoFigures:
     """How the largest model compares with the truth.
 
-    expected: photos within 100 m of most others; strangers: registered ones that are not;
-    rotation_5, translation_5: share of pairs of expected photos whose relative rotation, and
-    direction of translation, is right to 5 degrees, pairs with a photo that was left out being
-    wrong; auc: of the larger of both errors; ate: root mean square after a similarity, metres;
-    extent: diagonal of the box around true positions, metres; seconds_cpu: of all cores, which
+    expected: photos within 100 m of most others, all where truth is in another unit; strangers:
+    registered ones that are not; rotation_5, translation_5: share of pairs of expected photos whose
+    relative rotation, and direction of translation, is right to 5 degrees, pairs with a photo that
+    was left out being wrong; auc: of the larger of both errors; ate: root mean square after a similarity, and extent:
+    diagonal of the box around true positions, both in `unit`; seconds_cpu: of all cores, which
     other programs on the machine change little.
     """
 
@@ -66,8 +66,9 @@ class PhotoFigures:
     auc_5: float
     auc_10: float
     auc_20: float
-    ate_m: float
-    extent_m: float
+    ate: float
+    extent: float
+    unit: str
     seconds: float
     seconds_solving: float
     seconds_cpu: float
@@ -93,13 +94,9 @@ def evaluate_photos(
         models = models_of(found)
         ended, busy = time.monotonic(), time.process_time() - busy
         pairs = len(list((Path(folder) / "pairs").glob("*.npz")))
-    return _figures(
-        (source.name, engine.info.name),
-        pairs,
-        truth,
-        models,
-        (ended - began, ended - aligning, busy),
-    )
+    unit = "m" if getattr(source, "metric", True) else "the model's unit"
+    seconds = ended - began, ended - aligning, busy
+    return _figures((source.name, engine.info.name, unit), pairs, truth, models, seconds)
 
 
 def _order(source: Source, options: PhotoOptions) -> list[int]:
@@ -133,14 +130,15 @@ def _comparing(
 
 
 def _figures(
-    names: tuple[str, str],
+    names: tuple[str, str, str],
     pairs: int,
     truth: np.ndarray,
     models: list[Model],
     seconds: tuple[float, float, float],
 ) -> PhotoFigures:
     at = truth[:, :3, 3]
-    near = np.linalg.norm(at[:, None] - at[None], axis=-1) < _FAR
+    near = np.linalg.norm(at[:, None] - at[None], axis=-1)
+    near = near < (_FAR if names[2] == "m" else np.inf)
     expected = np.flatnonzero(near[near.sum(1).argmax()])
     registered = list(models[0].photos) if models else []
     known = [photo for photo in registered if photo in set(expected.tolist())]
@@ -162,8 +160,9 @@ def _figures(
         auc_5=pose_auc(both, 5),
         auc_10=pose_auc(both, 10),
         auc_20=pose_auc(both, 20),
-        ate_m=ate,
-        extent_m=float(np.linalg.norm(np.ptp(at[expected], axis=0))),
+        ate=ate,
+        extent=float(np.linalg.norm(np.ptp(at[expected], axis=0))),
+        unit=names[2],
         seconds=seconds[0],
         seconds_solving=seconds[1],
         seconds_cpu=seconds[2],
