@@ -48,9 +48,9 @@ class PhotoFigures:
     expected: photos within 100 m of most others, all where truth is in another unit; strangers:
     registered ones that are not; rotation_5, translation_5: share of pairs of expected photos whose
     relative rotation, and direction of translation, is right to 5 degrees, pairs with a photo that
-    was left out being wrong; auc: of the larger of both errors; ate: root mean square after a similarity, and extent:
-    diagonal of the box around true positions, both in `unit`; seconds_cpu: of all cores, which
-    other programs on the machine change little.
+    was left out being wrong; auc: of the larger of both errors; ate: root mean square after a
+    similarity, and extent: diagonal of the box around true positions, both in `unit`; seconds_cpu:
+    of all cores, which other programs on the machine change little.
     """
 
     source: str

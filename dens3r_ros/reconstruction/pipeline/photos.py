@@ -21,6 +21,7 @@ from dens3r_ros.mapping.places.place_descriptor import (
 from dens3r_ros.mapping.tracking.cameras import at_input
 from dens3r_ros.reconstruction.kept.keyframe_files import KeyframeFiles
 from dens3r_ros.reconstruction.kept.mapped import Mapped, RunTally
+from dens3r_ros.reconstruction.outputs.scene import ScenePoints
 from dens3r_ros.reconstruction.photos.album import Album
 from dens3r_ros.reconstruction.photos.collecting import collected
 from dens3r_ros.reconstruction.photos.comparing import ByKeypoints, ByPointmaps, Recent
@@ -30,11 +31,13 @@ from dens3r_ros.reconstruction.photos.pair_maps import PairMapFiles
 from dens3r_ros.reconstruction.pipeline.aligned_map import AlignedPhotos, mapped_photos
 from dens3r_ros.reconstruction.pipeline.folders import Folders
 from dens3r_ros.reconstruction.pipeline.options import Options
+from dens3r_ros.reconstruction.pipeline.photo_points import scene_points
 from dens3r_ros.reconstruction.pipeline.reading import Tell
 from dens3r_ros.reconstruction.pipeline.stopping import StopRequest
 from dens3r_ros.reconstruction.pipeline.taking import Picker
 from dens3r_ros.reconstruction.sparse.measured import Collection
 from dens3r_ros.reconstruction.sparse.models import Model, models_of
+from dens3r_ros.reconstruction.sparse.tracks import tracks_of
 from dens3r_ros.sources.inputs import Input, Unreadable
 from dens3r_ros.sources.inputs.photo_set import at_size
 
@@ -58,11 +61,12 @@ class PhotosUnaligned(RuntimeError):
 
 @dataclass(frozen=True, eq=False)
 class PhotoModel:
-    """A map of photos that show the same, and where its keyframes are kept."""
+    """A map of photos that show the same, where its keyframes are kept, and its points."""
 
     mapped: Mapped
     files: KeyframeFiles
     folders: Folders
+    points: ScenePoints | None
 
 
 def check_photos(options: Options) -> None:
@@ -113,7 +117,7 @@ class PhotoRun:
                 f"no two of {len(self._album)} photos show the same: take them nearer together"
             )
         self._tell_of(models)
-        return [self._mapped(n, model, places) for n, model in enumerate(models)]
+        return [self._mapped(n, model, places, collection) for n, model in enumerate(models)]
 
     def _read(self) -> None:
         if len(self._album):
@@ -188,7 +192,13 @@ class PhotoRun:
                 " but the first are in folders of their own, model_2 and so on"
             )
 
-    def _mapped(self, number: int, model: Model, places: list[PlaceDescriptor]) -> PhotoModel:
+    def _mapped(
+        self,
+        number: int,
+        model: Model,
+        places: list[PlaceDescriptor],
+        collection: Collection,
+    ) -> PhotoModel:
         folders = self._folders
         if number:
             folders = Folders(self._options.out / f"model_{number + 1}")
@@ -217,7 +227,8 @@ class PhotoRun:
                 lambda done: tell(done, count, ""),
             )
         self._tally.spend("depth", time.monotonic() - began)
-        return PhotoModel(mapped, files, folders)
+        points = scene_points(tracks_of(collection, model), model, mapped.poses, files)
+        return PhotoModel(mapped, files, folders, points)
 
     def _depth(self, model: Model, photo: int) -> Maps:
         pixels = self._comparing.anchors(photo)
