@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from dens3r_ros.mapping.places.place_descriptor import PlaceDescriptor
 from dens3r_ros.reconstruction.photos.comparing import ByKeypoints, Comparing
-from dens3r_ros.reconstruction.photos.pair_files import Pair, PairFiles
+from dens3r_ros.reconstruction.photos.pair_files import Pair, PairFiles, compact
 from dens3r_ros.reconstruction.photos.retrieval import (
     first_pairs,
     good_order,
@@ -63,7 +63,7 @@ def _compare(
         if files is not None and files.has(pair):
             found[pair] = files.get(pair)
         else:
-            found[pair] = comparing.compare(pair)
+            found[pair] = [compact(one) for one in comparing.compare(pair)]
             if files is not None:
                 files.put(pair, found[pair])
         on_pair(done + 1, len(pairs))
