@@ -20,8 +20,10 @@ from dens3r_ros.mapping.places.place_descriptor import describe, shipped_vocabul
 from dens3r_ros.reconstruction.photos.album import Album
 from dens3r_ros.reconstruction.photos.collecting import collected
 from dens3r_ros.reconstruction.photos.comparing import ByKeypoints, ByPointmaps
+from dens3r_ros.reconstruction.photos.network_retrieval import network_retrieval
 from dens3r_ros.reconstruction.photos.pair_files import PairFiles
 from dens3r_ros.reconstruction.photos.pair_maps import PairMapFiles
+from dens3r_ros.reconstruction.photos.retrieval import likeness
 from dens3r_ros.reconstruction.sparse.models import Model, models_of
 from dens3r_ros.sources.source import Source, SourceError
 
@@ -89,7 +91,9 @@ def evaluate_photos(
         album, places, truth = _filled(source, order, Path(folder), options)
         files = PairFiles(Path(folder) / "pairs")
         comparing = _comparing(engine, album, Path(folder), options)
-        found = collected(places, comparing, files, engine.info.metric, progress)
+        by_network = network_retrieval(engine)
+        alike = likeness(places) if by_network is None else by_network.likeness(album)
+        found = collected(alike, comparing, files, engine.info.metric, progress)
         aligning = time.monotonic()
         models = models_of(found)
         ended, busy = time.monotonic(), time.process_time() - busy

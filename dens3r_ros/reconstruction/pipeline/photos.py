@@ -26,8 +26,10 @@ from dens3r_ros.reconstruction.photos.album import Album
 from dens3r_ros.reconstruction.photos.collecting import collected
 from dens3r_ros.reconstruction.photos.comparing import ByKeypoints, ByPointmaps, Recent
 from dens3r_ros.reconstruction.photos.dense import Maps, fused
+from dens3r_ros.reconstruction.photos.network_retrieval import network_retrieval
 from dens3r_ros.reconstruction.photos.pair_files import PairFiles
 from dens3r_ros.reconstruction.photos.pair_maps import PairMapFiles
+from dens3r_ros.reconstruction.photos.retrieval import likeness
 from dens3r_ros.reconstruction.pipeline.aligned_map import AlignedPhotos, mapped_photos
 from dens3r_ros.reconstruction.pipeline.folders import Folders
 from dens3r_ros.reconstruction.pipeline.options import Options
@@ -167,7 +169,21 @@ class PhotoRun:
                 self._go_on()
         return found
 
+    def _likeness(self, places: list[PlaceDescriptor]) -> np.ndarray:
+        """By MASt3R's retrieval where that is at hand, else by our own descriptors."""
+        by_network = network_retrieval(self._engine)
+        if by_network is None:
+            return likeness(places)
+        with self._following("photos that look alike", float(len(places))) as tell:
+
+            def on_photo(done: int) -> None:
+                self._go_on()
+                tell(done, len(places), "")
+
+            return by_network.likeness(self._album, on_photo)
+
     def _compared(self, places: list[PlaceDescriptor]) -> Collection:
+        alike = self._likeness(places)
         began = time.monotonic()
         with self._following("pairs of photos", None) as tell:
 
@@ -176,7 +192,7 @@ class PhotoRun:
                 tell(done, total, "")
 
             metric = self._engine.info.metric
-            found = collected(places, self._comparing, self._pairs, metric, on_pair)
+            found = collected(alike, self._comparing, self._pairs, metric, on_pair)
         self._tally.spend("pairs", time.monotonic() - began)
         return found
 
