@@ -24,7 +24,12 @@ from dens3r_ros.reconstruction.kept.mapped import Mapped, RunTally
 from dens3r_ros.reconstruction.outputs.scene import ScenePoints
 from dens3r_ros.reconstruction.photos.album import Album
 from dens3r_ros.reconstruction.photos.collecting import collected
-from dens3r_ros.reconstruction.photos.comparing import ByKeypoints, ByPointmaps, Recent
+from dens3r_ros.reconstruction.photos.comparing import (
+    ByKeypoints,
+    ByPointmaps,
+    Recent,
+    image_bytes,
+)
 from dens3r_ros.reconstruction.photos.dense import Maps, fused
 from dens3r_ros.reconstruction.photos.network_retrieval import network_retrieval
 from dens3r_ros.reconstruction.photos.pair_files import PairFiles
@@ -261,7 +266,7 @@ class PhotoRun:
             lens = at_input(model.lenses[photo], self._comparing.lenses.placement(photo))
             return self._engine.encode([self._album.frame(photo, lens)])[0]
 
-        features = Recent(encoded)
+        features = Recent(encoded, image_bytes)
         pairs = model.neighbours(_DENSE_PAIRS)
         began = time.monotonic()
         with self._following("pairs for depth", float(len(pairs))) as tell:
