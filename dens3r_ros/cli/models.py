@@ -66,7 +66,7 @@ def _facts(entry: ModelEntry) -> list[tuple[str, str]]:
         ("parameters", f"{entry.parameters:,}" if entry.parameters else unknown),
         ("size", f"{entry.bytes:,} bytes" if entry.bytes else unknown),
         ("SHA-256", entry.sha256 or unknown),
-        ("address", entry.url or "ships with dens3r_ros"),
+        ("address", entry.url or ("by hand" if entry.page else "ships with dens3r_ros")),
         ("page", entry.page or "none"),
         ("licence", f"{entry.licence.title} ({entry.licence.url})"),
         ("", entry.licence.summary),
@@ -89,7 +89,8 @@ def fetch(
         entry = find_entry(name)
     try:
         if entry.path is None:
-            _agree(entry, accept_license)
+            if entry.url is not None:
+                _agree(entry, accept_license)
             with plain_errors(ModelError, code=FAILED):
                 _fetch_showing_progress(entry)
         typer.echo(str(entry.path))

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,8 +14,7 @@ from torch import Tensor
 from dens3r_ros.engines.cpu.blocks import fuse_blocks
 from dens3r_ros.engines.cpu_kernels import use_onednn
 from dens3r_ros.engines.fingerprint import fingerprint
-from dens3r_ros.engines.grouping import encode_grouped, on_device
-from dens3r_ros.engines.memory import halving
+from dens3r_ros.engines.grouping import on_device
 from dens3r_ros.engines.precision import PRECISIONS, choose_device, choose_precision
 from dens3r_ros.engines.preprocess import Prepared, Sizing, checked_side
 from dens3r_ros.engines.protocol import (
@@ -27,8 +25,8 @@ from dens3r_ros.engines.protocol import (
     WindowPrediction,
 )
 from dens3r_ros.engines.token_batches import one_by_one, together
-from dens3r_ros.engines.torch_engine import TorchConfig, joined
-from dens3r_ros.frame import Frame
+from dens3r_ros.engines.torch_engine import TorchConfig
+from dens3r_ros.engines.views.comparing import ComparingEngine
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.network.multiview.any_view import AnyViewNetwork
 from dens3r_ros.network.multiview.any_view_backbone import ViewTokens
@@ -59,7 +57,7 @@ class ComparesViews(Protocol):
         ...
 
 
-class ViewsEngine:
+class ViewsEngine(ComparingEngine):
     """Encodes each frame once and compares kept encodings, two or more at a time.
 
     What the network does with one view alone is in `encode`; heads that nobody reads never run.
@@ -87,35 +85,7 @@ class ViewsEngine:
         if self.device.type == "cpu":
             use_onednn(network, self.dtype, packs=True)
 
-    def warm_up(self, size: tuple[int, int] = (480, 640)) -> None:
-        """Run once on a blank frame of `size` (height, width), so that no real one waits for it."""
-        features = self.encode([Frame(np.zeros((*size, 3), np.uint8), 0)])
-        self.decode([(features[0], features[0])], Outputs())
-
-    def encode(self, frames: Sequence[Frame]) -> list[Features]:
-        """Encode each frame, those of equal sizes together."""
-        keep = self._encode
-        exact, sizing = self.config.exact, self.sizing
-        return encode_grouped(frames, sizing, exact, keep, lambda code, _: code, self.device)
-
-    def decode(
-        self, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
-    ) -> PairPrediction:
-        """Predict pairs in one batch, each a window of two."""
-        if not pairs:
-            raise ValueError("there is no pair to decode")
-        height, width = check_one_size([view for pair in pairs for view in pair])
-        what = f"pairs of {width}x{height}"
-        return halving(partial(self._decode, outputs=outputs), pairs, joined, what, self.device)
-
-    def decode_window(self, features: Sequence[Features], outputs: Outputs) -> WindowPrediction:
-        """Predict 1 to `info.views` views together."""
-        if not 1 <= len(features) <= self.info.views:
-            raise ValueError(
-                f"{len(features)} views cannot be looked at together; 1 to {self.info.views} can"
-            )
-        check_one_size(features)
-        told = outputs.told(len(features))
+    def _window(self, features: Sequence[Features], told: int) -> WindowPrediction:
         found = self._look([[view] for view in features], told)
         cameras = [
             _camera(view, _at(found.intrinsics, 0, n)) for n, view in enumerate(features[:told])
@@ -166,15 +136,6 @@ class ViewsEngine:
             confidence_b=_all(found.confidence)[:, 1],
         )
         return _only_wanted(prediction, outputs)
-
-
-def check_one_size(features: Sequence[Features]) -> tuple[int, int]:
-    """(height, width) of all views; ValueError where they differ."""
-    sizes = {view.placement.size for view in features}
-    if len(sizes) > 1:
-        shown = ", ".join(sorted(f"{width}x{height}" for height, width in sizes))
-        raise ValueError(f"views that are looked at together must have one size, not {shown}")
-    return sizes.pop()
 
 
 def unproject(depth: Tensor, camera: Intrinsics) -> Tensor:

@@ -20,8 +20,10 @@ from dens3r_ros.mapping.places.place_descriptor import describe, shipped_vocabul
 from dens3r_ros.reconstruction.photos.album import Album
 from dens3r_ros.reconstruction.photos.collecting import collected
 from dens3r_ros.reconstruction.photos.comparing import ByKeypoints, ByPointmaps
+from dens3r_ros.reconstruction.photos.network_retrieval import network_retrieval
 from dens3r_ros.reconstruction.photos.pair_files import PairFiles
 from dens3r_ros.reconstruction.photos.pair_maps import PairMapFiles
+from dens3r_ros.reconstruction.photos.retrieval import likeness
 from dens3r_ros.reconstruction.sparse.models import Model, models_of
 from dens3r_ros.sources.source import Source, SourceError
 
@@ -45,11 +47,12 @@ class PhotoOptions:
 class PhotoFigures:
     """How the largest model compares with the truth.
 
-    expected: photos within 100 m of most others; strangers: registered ones that are not;
-    rotation_5, translation_5: share of pairs of expected photos whose relative rotation, and
-    direction of translation, is right to 5 degrees, pairs with a photo that was left out being
-    wrong; auc: of the larger of both errors; ate: root mean square after a similarity, metres;
-    extent: diagonal of the box around true positions, metres.
+    expected: photos within 100 m of most others, all where truth is in another unit; strangers:
+    registered ones that are not; rotation_5, translation_5: share of pairs of expected photos whose
+    relative rotation, and direction of translation, is right to 5 degrees, pairs with a photo that
+    was left out being wrong; auc: of the larger of both errors; ate: root mean square after a
+    similarity, and extent: diagonal of the box around true positions, both in `unit`; seconds_cpu:
+    of all cores, which other programs on the machine change little.
     """
 
     source: str
@@ -65,10 +68,12 @@ class PhotoFigures:
     auc_5: float
     auc_10: float
     auc_20: float
-    ate_m: float
-    extent_m: float
+    ate: float
+    extent: float
+    unit: str
     seconds: float
     seconds_solving: float
+    seconds_cpu: float
     peak_mb: float
 
 
@@ -82,18 +87,20 @@ def evaluate_photos(
     that is removed again."""
     order = _order(source, options)
     with tempfile.TemporaryDirectory(prefix="dens3r_photos_") as folder:
-        began = time.monotonic()
+        began, busy = time.monotonic(), time.process_time()
         album, places, truth = _filled(source, order, Path(folder), options)
         files = PairFiles(Path(folder) / "pairs")
         comparing = _comparing(engine, album, Path(folder), options)
-        found = collected(places, comparing, files, engine.info.metric, progress)
+        by_network = network_retrieval(engine)
+        alike = likeness(places) if by_network is None else by_network.likeness(album)
+        found = collected(alike, comparing, files, engine.info.metric, progress)
         aligning = time.monotonic()
         models = models_of(found)
-        ended = time.monotonic()
+        ended, busy = time.monotonic(), time.process_time() - busy
         pairs = len(list((Path(folder) / "pairs").glob("*.npz")))
-    return _figures(
-        (source.name, engine.info.name), pairs, truth, models, (ended - began, ended - aligning)
-    )
+    unit = "m" if getattr(source, "metric", True) else "the model's unit"
+    seconds = ended - began, ended - aligning, busy
+    return _figures((source.name, engine.info.name, unit), pairs, truth, models, seconds)
 
 
 def _order(source: Source, options: PhotoOptions) -> list[int]:
@@ -127,14 +134,15 @@ def _comparing(
 
 
 def _figures(
-    names: tuple[str, str],
+    names: tuple[str, str, str],
     pairs: int,
     truth: np.ndarray,
     models: list[Model],
-    seconds: tuple[float, float],
+    seconds: tuple[float, float, float],
 ) -> PhotoFigures:
     at = truth[:, :3, 3]
-    near = np.linalg.norm(at[:, None] - at[None], axis=-1) < _FAR
+    near = np.linalg.norm(at[:, None] - at[None], axis=-1)
+    near = near < (_FAR if names[2] == "m" else np.inf)
     expected = np.flatnonzero(near[near.sum(1).argmax()])
     registered = list(models[0].photos) if models else []
     known = [photo for photo in registered if photo in set(expected.tolist())]
@@ -156,10 +164,12 @@ def _figures(
         auc_5=pose_auc(both, 5),
         auc_10=pose_auc(both, 10),
         auc_20=pose_auc(both, 20),
-        ate_m=ate,
-        extent_m=float(np.linalg.norm(np.ptp(at[expected], axis=0))),
+        ate=ate,
+        extent=float(np.linalg.norm(np.ptp(at[expected], axis=0))),
+        unit=names[2],
         seconds=seconds[0],
         seconds_solving=seconds[1],
+        seconds_cpu=seconds[2],
         peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     )
 

@@ -54,6 +54,11 @@ def fetch(
     if entry.path is not None and folder is None:
         return entry.path
     target = (folder or model_cache()) / entry.file
+    if entry.url is None and entry.page is not None:
+        raise ModelError(
+            f"{entry.name} cannot be fetched by a program: bring it by hand from the address that"
+            f" stands on {entry.page}, and put it at {target}"
+        )
     if entry.url is None:
         raise ModelError(f"{entry.name} ships with dens3r_ros but {entry.file} is missing")
     part = target.with_name(target.name + ".part")

@@ -32,10 +32,11 @@ def image_files(folder: Path) -> list[Path]:
     return sorted(found, key=natural_key)
 
 
-def read_image(path: Path) -> np.ndarray:
-    """(H, W, 3) uint8 RGB, turned upright as the file's EXIF says."""
+def read_image(path: Path, as_stored: bool = False) -> np.ndarray:
+    """(H, W, 3) uint8 RGB, turned upright as the file's EXIF says, or with its pixels as they are
+    stored."""
     with _opened(path) as image:
-        upright = ImageOps.exif_transpose(image)
+        upright = image if as_stored else ImageOps.exif_transpose(image)
         if upright.mode.startswith("I"):
             grey = (np.asarray(upright, np.int64).clip(0, 65535) // 257).astype(np.uint8)
             return np.repeat(grey[..., None], 3, axis=2)

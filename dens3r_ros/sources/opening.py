@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from dens3r_ros.sources.colmap import ColmapFolder, is_colmap
 from dens3r_ros.sources.euroc import EurocSequence, is_euroc
 from dens3r_ros.sources.folder import ImageFolder
 from dens3r_ros.sources.images import image_files
@@ -15,7 +16,7 @@ from dens3r_ros.sources.video import VIDEO_SUFFIXES, Video
 
 _EXPECTED = (
     "Expected a folder of images, a sequence in the TUM RGB-D layout (with rgb.txt) or "
-    "that of EuRoC (with mav0/cam0), a video "
+    "that of EuRoC (with mav0/cam0), photos with a sparse model of COLMAP, a video "
     f"({', '.join(VIDEO_SUFFIXES)}), or a procedural walk (procedural:loop?frames=600)."
 )
 
@@ -41,6 +42,8 @@ def open_source(path: str | Path) -> Source:
         return TumSequence(path)
     if is_euroc(path):
         return EurocSequence(path)
+    if is_colmap(path):
+        return ColmapFolder(path)
     if image_files(path):
         return ImageFolder(path)
     raise SourceError(f"{path} holds {_contents(path)}. {_EXPECTED}")

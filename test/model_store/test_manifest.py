@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dens3r_ros.model_store.fetch import fetch
 from dens3r_ros.model_store.manifest import (
     ModelError,
     find_entry,
@@ -25,8 +26,20 @@ def test_every_entry_can_be_had_and_says_its_terms() -> None:
     entries = load_manifest()
     assert {"dust3r-512-dpt", "mast3r-512", "dens3r-unify", "dens3r-normal"} <= set(entries)
     for entry in entries.values():
-        assert entry.url or entry.path, f"{entry.name} neither ships nor has an address"
+        assert entry.url or entry.path or entry.page, f"{entry.name} is nowhere to be had"
         assert entry.licence.summary and entry.licence.url and entry.description
+
+
+def test_the_family_is_known_with_its_terms() -> None:
+    entries = load_manifest()
+    for name in ("reloc3r-512", "spann3r", "mvdust3r-plus", "mast3r-retrieval"):
+        assert not entries[name].licence.commercial and entries[name].engine == "torch"
+    assert entries["mast3r-retrieval-codebook"].file.endswith("codebook.pkl")
+
+
+def test_what_no_program_can_fetch_is_told(cache: Path) -> None:
+    with pytest.raises(ModelError, match=r"by hand .*github.com/HengyiWang/spann3r.*spann3r\.pth"):
+        fetch(find_entry("spann3r"))
 
 
 def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ FOLDERS = {
         "remote",
         "serving",
         "splatting",
+        "views",
         "family",
         "relative",
         "moving",

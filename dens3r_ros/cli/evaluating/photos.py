@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 def photos(
     source: Annotated[
         str,
-        typer.Argument(help="procedural:photos?seed=S&count=N, or a sequence with true poses."),
+        typer.Argument(
+            help="procedural:photos?seed=S&count=N, a folder with a model of COLMAP, or a sequence "
+            "with true poses."
+        ),
     ],
     engine: Annotated[
         str, typer.Option(help="oracle, geometric, torch, onnx, hybrid or module:factory.")

@@ -24,6 +24,7 @@ from dens3r_ros.network.descendants.noposplat import NoPoSplat
 from dens3r_ros.network.descendants.reloc3r import Reloc3r
 from dens3r_ros.network.descendants.spann3r import Spann3R
 from dens3r_ros.network.descendants.splatt3r import Splatt3R
+from dens3r_ros.network.retrieval.head import RetrievalHead
 
 
 def family_engine(network: AnyNetwork, config: TorchConfig, model: str, name: str) -> Engine | None:
@@ -46,8 +47,11 @@ def family_engine(network: AnyNetwork, config: TorchConfig, model: str, name: st
         )
     if isinstance(network, Reloc3r):
         raise ModelError(
-            f"{model} predicts relative poses of pairs and nothing that a map could be made of"
+            f"{model} predicts relative poses of pairs and nothing that a map could be made of; it"
+            " places photos: dens3r localize --way averaging"
         )
+    if isinstance(network, RetrievalHead):
+        raise ModelError(f"{model} tells which photos look alike, by features of a MASt3R's")
     if isinstance(network, DescendantNetwork):
         raise ModelError(f"{model}: no engine runs networks of the kind {network.TITLE}")
     return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -14,8 +13,7 @@ from torch import Tensor
 from dens3r_ros.engines.cpu_kernels import use_onednn
 from dens3r_ros.engines.family.standing import camera_of, seen_from, standing
 from dens3r_ros.engines.fingerprint import fingerprint
-from dens3r_ros.engines.grouping import encode_grouped, on_device
-from dens3r_ros.engines.memory import halving
+from dens3r_ros.engines.grouping import on_device
 from dens3r_ros.engines.precision import PRECISIONS, choose_device, choose_precision
 from dens3r_ros.engines.preprocess import Prepared, normalise
 from dens3r_ros.engines.protocol import (
@@ -25,9 +23,8 @@ from dens3r_ros.engines.protocol import (
     ViewPrediction,
     WindowPrediction,
 )
-from dens3r_ros.engines.torch_engine import TorchConfig, joined, sizing_of
-from dens3r_ros.engines.views_engine import check_one_size
-from dens3r_ros.frame import Frame
+from dens3r_ros.engines.torch_engine import TorchConfig, sizing_of
+from dens3r_ros.engines.views.comparing import ComparingEngine
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.network.descendants.mvdust3r import MvDust3r, ViewPoints
 from dens3r_ros.network.pairwise.backbone import Tokens
@@ -47,7 +44,7 @@ class ViewEncoding:
     image: Tensor
 
 
-class MvDust3rEngine:
+class MvDust3rEngine(ComparingEngine):
     """Encodes each frame once and compares kept encodings, two or more at a time."""
 
     def __init__(
@@ -63,35 +60,7 @@ class MvDust3rEngine:
         if self.device.type == "cpu":
             use_onednn(network)
 
-    def warm_up(self, size: tuple[int, int] = (480, 640)) -> None:
-        """Run once on a blank frame of `size` (height, width), so that no real one waits for it."""
-        features = self.encode([Frame(np.zeros((*size, 3), np.uint8), 0)])
-        self.decode([(features[0], features[0])], Outputs())
-
-    def encode(self, frames: Sequence[Frame]) -> list[Features]:
-        """Encode each frame."""
-        exact, sizing = self.config.exact, self.sizing
-        return encode_grouped(
-            frames, sizing, exact, self._encode, lambda code, _: code, self.device
-        )
-
-    def decode(
-        self, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
-    ) -> PairPrediction:
-        """Predict pairs in one batch, each a window of two."""
-        if not pairs:
-            raise ValueError("there is no pair to decode")
-        height, width = check_one_size([view for pair in pairs for view in pair])
-        what = f"pairs of {width}x{height}"
-        return halving(partial(self._decode, outputs=outputs), pairs, joined, what, self.device)
-
-    def decode_window(self, features: Sequence[Features], outputs: Outputs) -> WindowPrediction:
-        """Predict 1 to `info.views` views together."""
-        if not 1 <= len(features) <= self.info.views:
-            raise ValueError(
-                f"{len(features)} views cannot be looked at together; 1 to {self.info.views} can"
-            )
-        check_one_size(features)
+    def _window(self, features: Sequence[Features], told: int) -> WindowPrediction:
         # One view alone is compared with itself.
         shown = list(features) if len(features) > 1 else [features[0], features[0]]
         order = spread_references(len(shown))
@@ -102,7 +71,7 @@ class MvDust3rEngine:
             _view(one, seen, usual, first=n == 0)
             for n, (one, seen) in enumerate(zip(features, found, strict=True))
         ]
-        return WindowPrediction(tuple(views[: outputs.told(len(views))]))
+        return WindowPrediction(tuple(views[:told]))
 
     def _encode(self, prepared: Sequence[Prepared]) -> list[ViewEncoding]:
         images = normalise(on_device(prepared, self.device))

@@ -56,7 +56,7 @@ class PosesByPoints:
         if found is None or float(found.inliers.double().mean()) < _INLIERS:
             return None
         T = found.T_world_camera.numpy()
-        usual = float((seen.double() @ T[:3, 2] - T[:3, 3] @ T[:3, 2]).median())
+        usual = float(np.median((seen.double().numpy() - T[:3, 3]) @ T[:3, 2]))
         return RelativePose(T, bool(np.linalg.norm(T[:3, 3]) > _LEAST_SHIFT * usual))
 
 

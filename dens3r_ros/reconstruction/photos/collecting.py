@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from dens3r_ros.mapping.places.place_descriptor import PlaceDescriptor
+import numpy as np
+
 from dens3r_ros.reconstruction.photos.comparing import ByKeypoints, Comparing
-from dens3r_ros.reconstruction.photos.pair_files import Pair, PairFiles
+from dens3r_ros.reconstruction.photos.pair_files import Pair, PairFiles, compact
 from dens3r_ros.reconstruction.photos.retrieval import (
     first_pairs,
     good_order,
-    likeness,
     more_pairs,
 )
 from dens3r_ros.reconstruction.sparse.measured import Collection, MeasuredPair
@@ -23,15 +23,15 @@ OnPair = Callable[[int, int], None]
 
 
 def collected(
-    places: Sequence[PlaceDescriptor],
+    alike: np.ndarray,
     comparing: Comparing,
     files: PairFiles,
     metric: bool,
     on_pair: OnPair = lambda done, total: None,
 ) -> Collection:
-    """Compare photos as far as `files` does not know the outcome; `on_pair` hears how many are
-    done of how many, and may raise to stop."""
-    alike, count = likeness(places), len(places)
+    """Compare photos, by how much (N, N) they look alike, as far as `files` does not know the
+    outcome; `on_pair` hears how many are done of how many, and may raise to stop."""
+    count = len(alike)
     pairs = first_pairs(alike)
     found: dict[Pair, list[MeasuredPair]] = {}
     _compare(good_order(count, pairs), comparing, files, found, on_pair)
@@ -63,7 +63,7 @@ def _compare(
         if files is not None and files.has(pair):
             found[pair] = files.get(pair)
         else:
-            found[pair] = comparing.compare(pair)
+            found[pair] = [compact(one) for one in comparing.compare(pair)]
             if files is not None:
                 files.put(pair, found[pair])
         on_pair(done + 1, len(pairs))

@@ -21,20 +21,30 @@ from dens3r_ros.mapping.places.place_descriptor import (
 from dens3r_ros.mapping.tracking.cameras import at_input
 from dens3r_ros.reconstruction.kept.keyframe_files import KeyframeFiles
 from dens3r_ros.reconstruction.kept.mapped import Mapped, RunTally
+from dens3r_ros.reconstruction.outputs.scene import ScenePoints
 from dens3r_ros.reconstruction.photos.album import Album
 from dens3r_ros.reconstruction.photos.collecting import collected
-from dens3r_ros.reconstruction.photos.comparing import ByKeypoints, ByPointmaps, Recent
+from dens3r_ros.reconstruction.photos.comparing import (
+    ByKeypoints,
+    ByPointmaps,
+    Recent,
+    image_bytes,
+)
 from dens3r_ros.reconstruction.photos.dense import Maps, fused
+from dens3r_ros.reconstruction.photos.network_retrieval import network_retrieval
 from dens3r_ros.reconstruction.photos.pair_files import PairFiles
 from dens3r_ros.reconstruction.photos.pair_maps import PairMapFiles
+from dens3r_ros.reconstruction.photos.retrieval import likeness
 from dens3r_ros.reconstruction.pipeline.aligned_map import AlignedPhotos, mapped_photos
 from dens3r_ros.reconstruction.pipeline.folders import Folders
 from dens3r_ros.reconstruction.pipeline.options import Options
+from dens3r_ros.reconstruction.pipeline.photo_points import scene_points
 from dens3r_ros.reconstruction.pipeline.reading import Tell
 from dens3r_ros.reconstruction.pipeline.stopping import StopRequest
 from dens3r_ros.reconstruction.pipeline.taking import Picker
 from dens3r_ros.reconstruction.sparse.measured import Collection
 from dens3r_ros.reconstruction.sparse.models import Model, models_of
+from dens3r_ros.reconstruction.sparse.tracks import tracks_of
 from dens3r_ros.sources.inputs import Input, Unreadable
 from dens3r_ros.sources.inputs.photo_set import at_size
 
@@ -58,11 +68,12 @@ class PhotosUnaligned(RuntimeError):
 
 @dataclass(frozen=True, eq=False)
 class PhotoModel:
-    """A map of photos that show the same, and where its keyframes are kept."""
+    """A map of photos that show the same, where its keyframes are kept, and its points."""
 
     mapped: Mapped
     files: KeyframeFiles
     folders: Folders
+    points: ScenePoints | None
 
 
 def check_photos(options: Options) -> None:
@@ -113,7 +124,7 @@ class PhotoRun:
                 f"no two of {len(self._album)} photos show the same: take them nearer together"
             )
         self._tell_of(models)
-        return [self._mapped(n, model, places) for n, model in enumerate(models)]
+        return [self._mapped(n, model, places, collection) for n, model in enumerate(models)]
 
     def _read(self) -> None:
         if len(self._album):
@@ -163,7 +174,21 @@ class PhotoRun:
                 self._go_on()
         return found
 
+    def _likeness(self, places: list[PlaceDescriptor]) -> np.ndarray:
+        """By MASt3R's retrieval where that is at hand, else by our own descriptors."""
+        by_network = network_retrieval(self._engine)
+        if by_network is None:
+            return likeness(places)
+        with self._following("photos that look alike", float(len(places))) as tell:
+
+            def on_photo(done: int) -> None:
+                self._go_on()
+                tell(done, len(places), "")
+
+            return by_network.likeness(self._album, on_photo)
+
     def _compared(self, places: list[PlaceDescriptor]) -> Collection:
+        alike = self._likeness(places)
         began = time.monotonic()
         with self._following("pairs of photos", None) as tell:
 
@@ -172,7 +197,7 @@ class PhotoRun:
                 tell(done, total, "")
 
             metric = self._engine.info.metric
-            found = collected(places, self._comparing, self._pairs, metric, on_pair)
+            found = collected(alike, self._comparing, self._pairs, metric, on_pair)
         self._tally.spend("pairs", time.monotonic() - began)
         return found
 
@@ -188,7 +213,13 @@ class PhotoRun:
                 " but the first are in folders of their own, model_2 and so on"
             )
 
-    def _mapped(self, number: int, model: Model, places: list[PlaceDescriptor]) -> PhotoModel:
+    def _mapped(
+        self,
+        number: int,
+        model: Model,
+        places: list[PlaceDescriptor],
+        collection: Collection,
+    ) -> PhotoModel:
         folders = self._folders
         if number:
             folders = Folders(self._options.out / f"model_{number + 1}")
@@ -217,7 +248,8 @@ class PhotoRun:
                 lambda done: tell(done, count, ""),
             )
         self._tally.spend("depth", time.monotonic() - began)
-        return PhotoModel(mapped, files, folders)
+        points = scene_points(tracks_of(collection, model), model, mapped.poses, files)
+        return PhotoModel(mapped, files, folders, points)
 
     def _depth(self, model: Model, photo: int) -> Maps:
         pixels = self._comparing.anchors(photo)
@@ -234,7 +266,7 @@ class PhotoRun:
             lens = at_input(model.lenses[photo], self._comparing.lenses.placement(photo))
             return self._engine.encode([self._album.frame(photo, lens)])[0]
 
-        features = Recent(encoded)
+        features = Recent(encoded, image_bytes)
         pairs = model.neighbours(_DENSE_PAIRS)
         began = time.monotonic()
         with self._following("pairs for depth", float(len(pairs))) as tell:

@@ -102,6 +102,7 @@ class Reconstruction:
         finished = []
         for model in models:
             scene = scene_of(model.mapped, model.files, self._options.least_confidence)
+            scene = scene.with_points(model.points)
             product = Product(scene, model.mapped, None, None, self._settings)
             options = replace(self._options, out=model.folders.out)
             written = self._write(product, options)

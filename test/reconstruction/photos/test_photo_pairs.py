@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dens3r_ros.reconstruction.photos.comparing import Recent
 from dens3r_ros.reconstruction.photos.dense import fused
 from dens3r_ros.reconstruction.photos.keypoint_pairs import (
     keypoints_of,
@@ -101,3 +102,18 @@ def test_depth_of_pairs_is_brought_to_one_unit(tmp_path: Path) -> None:
     found = fused([*files.of(0), (wrong, sure)], pixels, known)
     assert found is not None and np.allclose(found[0], 5.0, rtol=1e-2)
     assert fused([(wrong, sure)], pixels, known) is None
+
+
+def test_large_photos_are_not_all_kept_in_memory() -> None:
+    made: list[int] = []
+
+    def make(number: int) -> bytes:
+        made.append(number)
+        return bytes(100)
+
+    recent = Recent(make, len, most=350)
+    for number in (0, 1, 2, 0, 3, 0, 1):
+        assert len(recent(number)) == 100
+    assert made == [0, 1, 2, 3, 1], "the one that was not needed for longest went"
+    alone = Recent(make, len, most=10)
+    assert all(alone(number) for number in (5, 6, 5, 6)) and made[-2:] == [5, 6]

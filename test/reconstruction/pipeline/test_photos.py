@@ -18,6 +18,7 @@ from dens3r_ros.cli.main import app
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.registration import register_similarity
 from dens3r_ros.mapping.files.map_reading import read_map
+from dens3r_ros.reconstruction.outputs.colmap import reprojection_errors
 from dens3r_ros.reconstruction.pipeline.options import Picks
 from dens3r_ros.reconstruction.pipeline.run import NothingMapped
 from dens3r_ros.reconstruction.pipeline.stopping import StopRequest
@@ -45,6 +46,11 @@ def test_a_set_of_images_is_one_scene(walk: Any, reconstruct: Any, tmp_path: Pat
     names = {"cloud.ply", "transforms.json", "trajectory.tum", "photos.txt", "report.html"}
     assert names <= set(finished.written.files)
     assert (tmp_path / "colmap" / "sparse" / "0" / "images.bin").is_file()
+    assert finished.scene.points is not None
+    off = reprojection_errors(finished.scene, finished.scene.points)
+    assert len(finished.scene.points.xyz) > 200 and np.median(off) < 2.0
+    written = (tmp_path / "colmap" / "sparse" / "0" / "points3D.txt").read_text()
+    assert len(written.splitlines()) == 1 + len(finished.scene.points.xyz)
     loaded = read_map(tmp_path / "scene.map")
     assert len(loaded.keyframes) == len(poses) and len(loaded.edges) >= len(poses) - 1
 

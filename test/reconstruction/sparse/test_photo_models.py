@@ -4,6 +4,8 @@ because two places were taken for one."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -19,6 +21,7 @@ from dens3r_ros.reconstruction.sparse.measured import (
     PhotoCamera,
 )
 from dens3r_ros.reconstruction.sparse.models import models_of
+from dens3r_ros.reconstruction.sparse.tracks import tracks_of
 
 LENS = Intrinsics(300.0, 300.0, 159.5, 119.5, 320, 240)
 
@@ -119,3 +122,37 @@ def test_two_places_are_two_models() -> None:
     apart = [one for one in given.measured if (one.a < 8) == (one.b < 8)]
     models = models_of(Collection(given.cameras, given.anchors, apart))
     assert [sorted(model.photos) for model in models] == [list(range(8)), list(range(8, 14))]
+
+
+def test_points_are_told_with_all_who_see_them() -> None:
+    random = np.random.RandomState(5)
+    T = poses(8, random)
+    given = collection(T, random)
+    model = models_of(given)[0]
+    found = tracks_of(given, model)
+    assert found is not None and len(found.xyz) > 700
+    pairs = np.column_stack([found.point, found.photo])
+    assert len(np.unique(pairs, axis=0)) == len(pairs), "a photo sees a point once"
+    counts = np.bincount(found.point)
+    assert counts.min() >= 2 and counts.max() <= 8 and np.median(counts) >= 4
+    for photo in range(8):
+        mine = found.photo == photo
+        lens, at = model.lenses[photo], model.T_world_camera[photo]
+        local = (found.xyz[found.point[mine]] - at[:3, 3]) @ at[:3, :3]
+        there = local[:, :2] / local[:, 2:] * [lens.fx, lens.fy] + [lens.cx, lens.cy]
+        assert np.median(np.linalg.norm(there - found.pixels[mine], axis=1)) < 1.0
+
+
+def test_keypoints_that_are_each_others_are_one_point() -> None:
+    """Matches of keypoints are told from both sides, and along chains of photos."""
+    random = np.random.RandomState(6)
+    T = poses(6, random)
+    given = collection(T, random)
+    exact = [
+        replace(one, seen=tuple(replace(s, there=given.anchors[s.other][s.ids]) for s in one.seen))
+        for one in given.measured
+    ]
+    model = models_of(Collection(given.cameras, given.anchors, exact))[0]
+    found = tracks_of(Collection(given.cameras, given.anchors, exact), model)
+    assert found is not None and len(found.xyz) == 120
+    assert (np.bincount(found.point) == 6).all()

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dens3r_ros.evaluation.parity.algorithms.sparse_solving import compare_solver
 from dens3r_ros.evaluation.parity.comparison import Comparison, of_scale, share_differing
 from dens3r_ros.evaluation.parity.fixture import Fixture
 from dens3r_ros.geometry.many_views.canonical_view import CanonicalView, canonical_view
@@ -23,7 +24,7 @@ from dens3r_ros.geometry.many_views.sparse_alignment_loss import (
 )
 from dens3r_ros.geometry.sim3 import act
 
-NAME = "sparse alignment (its start and its losses, not the optimiser)"
+NAME = "sparse alignment (its start and its losses; our own solver's errors and time)"
 Pair = tuple[int, int]
 # Pixels whose depth is that of the other image to rounding, or projected between two pixels.
 _BORDER = 1e-3
@@ -52,6 +53,8 @@ def compare(fixture: Fixture) -> Iterator[Comparison]:
         yield from _compare_stage(fixture, pairs, views, anchors, number, stage)
     if "dense/depth" in fixture.names:
         yield from _compare_dense(fixture, views)
+    if {"errors", "seconds"} <= fixture.config.keys():
+        yield from compare_solver(fixture)
 
 
 class _Anchors:
