@@ -21,6 +21,10 @@ _BY_FLOW, _STILL, _COVERED = 2.0, -1.0, 0.8
 it, where the image is as expected, and where it is not and nothing is like it nearby."""
 _BLAND = 0.3
 """Share of it where there is nothing to tell the images apart by."""
+_FAINT = -0.3
+"""The same where the image is as expected though flow is not."""
+_PACKED = 0.5
+"""Growth along a flow below which it is not believed to tell of motion."""
 _NOISE = 7.0
 """Grey levels by which images of the same differ."""
 _SLOPE = 0.5
@@ -58,7 +62,8 @@ def compare(now: Look, then: Look) -> Compared:
     found = moved < 1
     moves = found & (size > _MOVES)
     odds = _judged(size, plain, moved, textured, now.sigma)
-    odds[(odds > 0) & _uncovered(then, ego, flow, found)] = 0
+    doubtful = _uncovered(then, ego, flow, found) | (_packed(flow) < _PACKED)
+    odds[(odds > 0) & doubtful] = 0
     odds *= ego.seen
     return Compared(
         odds.astype(np.float32),
@@ -66,6 +71,16 @@ def compare(now: Look, then: Look) -> Compared:
         ego.y - y + moves * flow[..., 1],
         found & ego.seen,
     )
+
+
+def _packed(flow: np.ndarray) -> np.ndarray:
+    """(h, w) by how much surroundings grow along a flow: what has just been uncovered lies there
+    on no place of its own, and so between its neighbours'."""
+    smooth = cv2.blur(flow, (3, 3))
+    by_x = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
+    by_y = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
+    grown = (1 + by_x[..., 0]) * (1 + by_y[..., 1]) - by_x[..., 1] * by_y[..., 0]
+    return np.asarray(cv2.erode(grown, np.ones((3, 3), np.uint8)))
 
 
 def _uncovered(then: Look, ego: EgoFlow, flow: np.ndarray, found: np.ndarray) -> np.ndarray:
@@ -84,7 +99,7 @@ def _judged(
     """(h, w) logarithm of odds: by flow where the images agree along it, by their difference where
     they agree nowhere."""
     by_flow = np.clip((size - _MOVES) * 0.7, _STILL, _BY_FLOW)
-    by_flow *= np.where(plain > 1, 1, np.where(by_flow > 0, _BLAND, textured.clip(_BLAND, 1)))
+    by_flow *= np.where(plain > 1, 1, np.where(by_flow > 0, _FAINT, textured.clip(_BLAND, 1)))
     unlike = np.clip(np.minimum(plain, moved) - 1, 0, 1) * _COVERED
     unlike = np.where(sigma < _KNOWN, unlike, _BLAND * unlike)
     return np.where(moved < 1, by_flow, unlike)

@@ -17,7 +17,7 @@ class MotionConfig:
     """What moves counts for less the surer that is, or for nothing from a probability of 0.5 on."""
     width: int = 160
     """Pixels of the long side on which images are compared; 64 to 640."""
-    before: float = 0.1
+    before: float = 0.06
     """Seconds to the older image that an image is compared with, beside its keyframe; 0.03 to 2."""
     moves_from: float = 0.6
     """Probability from which on something new counts as moving; 0.3 to 0.95."""

@@ -24,7 +24,7 @@ class MotionParameters:
         160, "Long side of images compared, pixels; less is quicker.", low=64, high=640
     )
     before: float = setting(
-        0.1,
+        0.06,
         "Seconds to the older image that each is compared with, beside its keyframe.",
         low=0.03,
         high=2.0,
