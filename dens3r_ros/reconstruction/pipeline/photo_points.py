@@ -11,7 +11,7 @@ from dens3r_ros.reconstruction.kept.keyframe_files import KeyframeFiles
 from dens3r_ros.reconstruction.outputs.scene import ScenePoints, in_world
 from dens3r_ros.reconstruction.refinement.tracked_points import on_image
 from dens3r_ros.reconstruction.sparse.models import Model
-from dens3r_ros.reconstruction.sparse.tracks import Tracks
+from dens3r_ros.reconstruction.sparse.tracks import PhotoTracks
 
 
 def scene_points(

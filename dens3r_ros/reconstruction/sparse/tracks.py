@@ -19,7 +19,7 @@ _MOST = 150_000
 
 
 @dataclass(frozen=True, eq=False)
-class Tracks:
+class PhotoTracks:
     """xyz (P, 3) in the model's world; sightings of them: point (S,) numbers, photo (S,), pixels
     (S, 2) of the engine's image, of no photo twice; `owner` (P,) the sighting that it is coloured
     by."""
@@ -77,7 +77,7 @@ def _gathered(
         return None
     point = numbers[point[kept]]
     owner = np.unique(point, return_index=True)[1]
-    return Tracks(place[good], point, photo[kept], pixels[kept], owner)
+    return PhotoTracks(place[good], point, photo[kept], pixels[kept], owner)
 
 
 class _Anchors:

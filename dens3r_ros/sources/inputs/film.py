@@ -60,8 +60,12 @@ class Film:
                     yield index, Frame(upright(picture), stamp, intrinsics=self.intrinsics)
 
     def _opened(self) -> Any:
-        import av
-
+        try:
+            import av
+        except ImportError as error:
+            raise SourceError(
+                f"{self._path}: films are read by PyAV: pip install 'dens3r_ros[video]'"
+            ) from error
         try:
             return av.open(str(self._path))
         except (av.FFmpegError, OSError) as error:

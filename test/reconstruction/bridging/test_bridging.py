@@ -81,6 +81,7 @@ def true_pose(walk: Source, ends: tuple[int, int]) -> np.ndarray:
 
 
 def test_a_good_clip_joins_what_hardly_overlaps(walk: Source, tmp_path: Path) -> None:
+    pytest.importorskip("av", reason="PyAV, which reads films, is not installed")
     photos = write_photos(tmp_path, walk, FAR)
     clips = write_clips(tmp_path / "clips", walk, FAR, "good melting elsewhere")
     ran = bridge(*photos, "--videos", clips, "--tries", 3, "--json", "-")
@@ -107,6 +108,7 @@ def test_the_photos_alone_are_the_better_bet(walk: Source, tmp_path: Path) -> No
 
 
 def test_a_generator_is_run_and_its_clips_are_kept(walk: Source, tmp_path: Path) -> None:
+    pytest.importorskip("av", reason="PyAV, which reads films, is not installed")
     photos, kept = write_photos(tmp_path, walk, FAR), tmp_path / "kept"
     made = write_clips(tmp_path / "made", walk, FAR, "good")
     script = tmp_path / "make.py"
@@ -170,6 +172,7 @@ def test_a_clip_that_is_sure_of_something_else_loses() -> None:
 
 
 def test_frames_of_a_clip_are_those_asked_for(walk: Source, tmp_path: Path) -> None:
+    pytest.importorskip("av", reason="PyAV, which reads films, is not installed")
     with VideoWriter(tmp_path / "film.avi", 10.0) as film:
         for number in range(0, 24, 4):
             film.add(walk[number], None)
