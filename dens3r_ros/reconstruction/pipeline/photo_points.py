@@ -15,7 +15,7 @@ from dens3r_ros.reconstruction.sparse.tracks import PhotoTracks
 
 
 def scene_points(
-    tracks: Tracks | None, model: Model, poses: Mapping[int, np.ndarray], files: KeyframeFiles
+    tracks: PhotoTracks | None, model: Model, poses: Mapping[int, np.ndarray], files: KeyframeFiles
 ) -> ScenePoints | None:
     """The points; `poses` are the photos' in the scene, whose unit is the model's."""
     if tracks is None:

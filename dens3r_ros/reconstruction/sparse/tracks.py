@@ -31,7 +31,7 @@ class PhotoTracks:
     owner: np.ndarray
 
 
-def tracks_of(collection: Collection, model: Model) -> Tracks | None:
+def tracks_of(collection: Collection, model: Model) -> PhotoTracks | None:
     """The model's points that two photos see at least; None where there are none.
 
     A sighting at another anchor's very pixel, as keypoints have it, is of that anchor too.
@@ -58,7 +58,7 @@ def tracks_of(collection: Collection, model: Model) -> Tracks | None:
 
 def _gathered(
     track: np.ndarray, photo: np.ndarray, pixels: np.ndarray, xyz: np.ndarray, own: int
-) -> Tracks | None:
+) -> PhotoTracks | None:
     """One sighting of a point in each photo; the first `own` are anchors' and go before others."""
     _, first = np.unique(np.column_stack([track, photo]), axis=0, return_index=True)
     first = np.sort(first)
