@@ -81,6 +81,7 @@ def _fill_images(message: Any, session: NodeSession) -> None:
     message.frames_per_second = session.rate.per_second(time.monotonic())
     message.images_decoded = session.counts.decoded
     message.decodings_per_second = session.decodings.per_second(time.monotonic())
+    message.dense_maps_skipped = session.dense.skipped
     if session.intake is not None:
         message.stalled_topics = [s.topic for s in session.intake.cameras.values() if s.stalled]
 

@@ -97,6 +97,12 @@ STAGES = {
 }
 
 
+def test_the_status_counts_images_whose_maps_were_not_published(rig: Rig) -> None:
+    assert rig.status().dense_maps_skipped == 0
+    rig.session.dense.skipped += 2
+    assert rig.status().dense_maps_skipped == 2
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_image_is_counted_once_whatever_fails(rig: Rig, stage: str) -> None:
     owner, name, faults = STAGES[stage]
