@@ -31,7 +31,7 @@ def pair(
         str, typer.Option(help="Path, name, or random:NAME for a published network's shape.")
     ] = "random:dust3r-512-dpt",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16, fp16 or int8.")] = "auto",
     size: OwnImageSize = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often every stage is measured.")] = 5,
     threads: Annotated[int, typer.Option(min=0, help="Of the CPU; 0 is one per core.")] = 0,
@@ -72,7 +72,7 @@ def window(
         str, typer.Option(help="Path, name, or random:NAME for a published network's shape.")
     ] = "random:da3-small",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16, fp16 or int8.")] = "auto",
     size: ImageSize = OF_WINDOWS,
     views: Annotated[int, typer.Option(min=2, max=32, help="Looked at together.")] = 4,
     rounds: Annotated[int, typer.Option(min=1, help="How often every stage is measured.")] = 5,

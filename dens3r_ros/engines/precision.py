@@ -8,7 +8,14 @@ from pathlib import Path
 
 import torch
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+from dens3r_ros.engines.cpu.int8 import int8_works
+
+PRECISIONS = {
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+    "int8": torch.int8,
+}
 
 
 def choose_device(device: str) -> torch.device:
@@ -24,14 +31,31 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-def choose_precision(precision: str, device: torch.device) -> torch.dtype:
-    """The type of the backbone's linear layers; "auto" is bf16 where the device computes in it."""
+def choose_precision(precision: str, device: torch.device, int8: bool = True) -> torch.dtype:
+    """The type of the backbone's linear layers; "auto" is bf16 where the device computes in it.
+
+    ValueError where it is not to be had, or is int8 and the network is not one that has `int8`.
+    """
     if precision == "auto":
         return torch.bfloat16 if _computes_bf16(device) else torch.float32
     if precision not in PRECISIONS:
         known = ", ".join(("auto", *PRECISIONS))
         raise ValueError(f"precision {precision!r} is not one of {known}")
+    if precision == "int8":
+        _check_int8(device, int8)
     return PRECISIONS[precision]
+
+
+def _check_int8(device: torch.device, known: bool) -> None:
+    if not known:
+        raise ValueError("precision int8 is for networks of many views alone; take bf16 or fp32")
+    if device.type != "cpu":
+        raise ValueError(f"precision int8 is for CPUs, not for {device.type}; take bf16 or fp16")
+    if not (has_cpu_flag("avx512_vnni", "avx_vnni") and int8_works()):
+        raise ValueError(
+            "precision int8 needs a CPU with avx512_vnni or avx_vnni, and a PyTorch with oneDNN's"
+            " kernels for it; take bf16 or fp32"
+        )
 
 
 def _computes_bf16(device: torch.device) -> bool:

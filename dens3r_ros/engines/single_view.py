@@ -61,7 +61,7 @@ class SingleView:
         self._sizing = Sizing(patch=_PATCH, long_side=side, square_ok=True)
         self._level = _LEVELS[kind]
         self.info = monocular_info(network.info, model, fingerprint(network), str(self._device))
-        dtype = choose_precision(precision, self._device)
+        dtype = choose_precision(precision, self._device, int8=False)
         if kind == "cpu":
             fuse_blocks(network)
         network.set_backbone_dtype(dtype)

@@ -68,7 +68,7 @@ class TorchEngine:
     ) -> None:
         self.config = config or TorchConfig()
         self.device = choose_device(self.config.device)
-        self.dtype = choose_precision(self.config.precision, self.device)
+        self.dtype = choose_precision(self.config.precision, self.device, int8=False)
         self.sizing = sizing_of(network.info, self.config.max_side)
         self.info = replace(
             _engine_info(network, self.sizing, self.device, model),

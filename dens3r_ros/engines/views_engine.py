@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dens3r_ros.engines.cpu.blocks import fuse_blocks
+from dens3r_ros.engines.cpu.int8 import use_int8
 from dens3r_ros.engines.cpu_kernels import use_onednn
 from dens3r_ros.engines.fingerprint import fingerprint
 from dens3r_ros.engines.grouping import on_device
@@ -80,7 +81,10 @@ class ViewsEngine(ComparingEngine):
         self.info = replace(told, model_hash=fingerprint(network), device=device)
         if self.device.type == "cpu":
             fuse_blocks(network)
-        network.set_backbone_dtype(self.dtype)
+        if self.dtype == torch.int8:
+            use_int8(network.backbone)
+        else:
+            network.set_backbone_dtype(self.dtype)
         self.network: ComparesViews = network.to(self.device).eval().requires_grad_(False)
         if self.device.type == "cpu":
             use_onednn(network, self.dtype, packs=True)

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from dens3r_ros.cli.main import app
 from dens3r_ros.engines.bench.stages import Gflop, count_gflop, median_ratio
+from dens3r_ros.engines.cpu.int8 import int8_works
 from dens3r_ros.engines.random_weights import DESCRIPTIONS
 from dens3r_ros.network import save_network
 from dens3r_ros.network.multiview.any_view import AnyViewNetwork
@@ -85,6 +86,11 @@ def test_windows_are_timed_against_the_same_from_scratch(tmp_path: Path) -> None
     assert figures["views"] == 3 and figures["width"] == 70
     assert figures["new_frame_ratio"] > 0 and figures["fixed_ms"] > 0
     assert figures["new_frame_own_map_ratio"] > 0
+    if int8_works():
+        result = CliRunner().invoke(app, [*arguments, *wanted, "--precision", "int8"])
+        assert result.exit_code == 0, result.output
+        figures = json.loads(target.read_text())
+        assert figures["precision"] == "int8" and figures["depth_change_percent_p50"] > 0
 
 
 def test_a_network_of_pairs_has_no_windows(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Of gRPC.")] = 8001,
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "0.0.0.0",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16, fp16 or int8.")] = "auto",
     max_side: Annotated[
         int, typer.Option(min=0, max=4096, help="Long side of images; 0 as the network wants.")
     ] = 0,

@@ -27,18 +27,18 @@ class FusedBlock(nn.Module):
         self.norm1, self.norm2 = block.norm1, block.norm2
         self.qkv = _queries_and_keys_in(order, attention.qkv, self.heads)
         self.qk_norm = attention.qk_norm
+        self.mlp: nn.Module = block.mlp
         if self.qk_norm:
             self.q_norm = _norm_in(order, attention.q_norm)
             self.k_norm = _norm_in(order, attention.k_norm)
         self.proj = _scaled(attention.proj, block.ls1)
-        self.mlp = block.mlp
         last = "w3" if isinstance(block.mlp, GatedMlp) else "fc2"
         setattr(self.mlp, last, _scaled(getattr(self.mlp, last), block.ls2))
 
     def forward(
         self, x: Tensor, tables: Tables | None = None, rows: Tensor | None = None
     ) -> Tensor:
-        dtype = self.qkv.weight.dtype
+        dtype = self.qkv.weight.dtype if hasattr(self.qkv, "weight") else torch.float32
         found = self._attention(self.norm1(x).to(dtype), tables, rows).to(x.dtype)
         x = found.add_(taken(x, rows))
         return self.mlp(self.norm2(x).to(dtype)).to(x.dtype).add_(x)

@@ -52,7 +52,7 @@ class MvDust3rEngine(ComparingEngine):
     ) -> None:
         self.config = config or TorchConfig()
         self.device = choose_device(self.config.device)
-        self.dtype = choose_precision(self.config.precision, self.device)
+        self.dtype = choose_precision(self.config.precision, self.device, int8=False)
         self.sizing = sizing_of(network.info, self.config.max_side)
         self.info = _engine_info(network, self.sizing.long_side, self.device, self.dtype, model)
         network.set_backbone_dtype(self.dtype)

@@ -86,7 +86,7 @@ class ViewSplatting:
     ) -> None:
         self.config = config or TorchConfig()
         self.device = choose_device(self.config.device)
-        network.set_backbone_dtype(choose_precision(self.config.precision, self.device))
+        network.set_backbone_dtype(choose_precision(self.config.precision, self.device, int8=False))
         self.sizing = sizing_of(network.info, self.config.max_side)
         self.network = network.to(self.device).eval().requires_grad_(False)
         self.info = EngineInfo(

@@ -32,7 +32,7 @@ class EngineParameters:
     )
     device: str = setting("auto", "auto, cpu, cuda, cuda:1, ...")
     precision: str = setting(
-        "auto", "Of the network's backbone.", choices=("auto", "fp32", "bf16", "fp16")
+        "auto", "Of the network's backbone.", choices=("auto", "fp32", "bf16", "fp16", "int8")
     )
     size: int = setting(
         0,

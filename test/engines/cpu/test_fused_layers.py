@@ -12,7 +12,9 @@ from torch import nn
 
 from dens3r_ros.engines.cpu.blocks import FusedBlock, fuse_blocks
 from dens3r_ros.engines.cpu.heads import OneDnnUnit, use_onednn_heads
+from dens3r_ros.engines.cpu.int8 import Int8Linear, int8_works, use_int8
 from dens3r_ros.engines.cpu_kernels import use_onednn
+from dens3r_ros.engines.precision import choose_precision
 from dens3r_ros.network.parts.blocks import Block, BlockSize
 from dens3r_ros.network.parts.dense_head import DenseHead
 from dens3r_ros.network.parts.rope import token_tables
@@ -68,6 +70,36 @@ def test_onednn_heads_give_the_same_maps(rectifies: bool) -> None:
     expected = plain[0](tokens, GRID)
     scale = float(expected.abs().max())
     assert float((fast[0](tokens, GRID) - expected).abs().max()) < 1e-5 * scale
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_blocks_in_int8_err_by_little(gated: bool) -> None:
+    if not int8_works():
+        pytest.skip("int8 products are not to be had on this machine")
+    fused = filled(nn.Sequential(Block(BlockSize(48, 3, 64, 1e-6, True, True, gated))))
+    fuse_blocks(fused)
+    whole = copy.deepcopy(fused)
+    use_int8(whole)
+    assert not any(isinstance(part, nn.Linear) for part in whole.modules())
+    x = torch.randn(2, 16, 48)
+    added = fused[0](x) - x
+    off = float((whole[0](x) - fused[0](x)).norm() / added.norm())
+    assert 1e-5 < off < 0.05
+
+
+def test_nothing_to_see_is_no_fault_in_int8() -> None:
+    if not int8_works():
+        pytest.skip("int8 products are not to be had on this machine")
+    linear = nn.Linear(32, 8)
+    found = Int8Linear(linear)(torch.zeros(1, 3, 32))
+    torch.testing.assert_close(found, linear.bias.expand(1, 3, 8), atol=1e-5, rtol=1e-4)
+
+
+def test_int8_is_refused_where_it_is_not_to_be_had() -> None:
+    with pytest.raises(ValueError, match="networks of many views alone; take bf16"):
+        choose_precision("int8", torch.device("cpu"), int8=False)
+    with pytest.raises(ValueError, match="for CPUs, not for meta"):
+        choose_precision("int8", torch.device("meta"))
 
 
 def test_heads_in_bfloat16_end_in_float32() -> None:
