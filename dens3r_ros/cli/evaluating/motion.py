@@ -66,29 +66,32 @@ def motion(
     calibrated: Annotated[
         bool, typer.Option(help="Give the mapper the intrinsics, where they are known.")
     ] = True,
+    mask: Annotated[
+        str, typer.Option("--weights", help="soft weighs by probability, hard leaves out.")
+    ] = "soft",
     json_file: JsonFile = None,
 ) -> None:
     """Masks of what moves, and the mapper with and without them.
 
     J is intersection over union on what moved more than 2 pixels since the frame before, F that of
     boundaries, static lost the share of still pixels called moving; then the trajectory's and the
-    surface's errors, and the share of map points on movers, each also with motion off. The mapper
-    tells of no motion yet: it finds no masks, so j, f and static lost stay empty, and with and
-    without are the same.
+    surface's errors, and the share of map points on movers, each also with motion off.
     """
     rows: list[dict[str, object]] = []
     interrupted = False
     try:
         with plain_errors():
+            if mask not in ("soft", "hard"):
+                stop(f"--weights {mask} is neither soft nor hard")
             folder = _masks(masks, sequence, paste_movers)
             for name in sequence:
                 source = _source(name)
                 shared = (engine, model, size, every, calibrated)
                 if paste_movers:
                     crowded = _crowded(source, paste_movers, paste_seed)
-                    row = _row(crowded, None, *shared) | _clean(source, *shared)
+                    row = _row(crowded, None, *shared, mask) | _clean(source, *shared)
                 else:
-                    row = _row(source, folder, *shared)
+                    row = _row(source, folder, *shared, mask)
                 rows.append(row)
     except KeyboardInterrupt:
         typer.echo(f"Stopped: {len(rows)} sequence(s) were finished.", err=True)
@@ -150,9 +153,11 @@ def _row(
     size: int,
     every: int,
     calibrated: bool,
+    mask: str,
 ) -> dict[str, object]:
     from dens3r_ros.evaluation.moving.running import MotionOptions, evaluate_motion
     from dens3r_ros.mapping.config import MapperConfig
+    from dens3r_ros.mapping.motion.config import MotionConfig
 
     options = MotionOptions(every=every, calibrated=calibrated)
     frames = count(1)
@@ -160,12 +165,12 @@ def _row(
         figures = evaluate_motion(
             source,
             lambda: _engine(engine, model, source, size),
-            MapperConfig(),
+            MapperConfig(motion=MotionConfig(masks="hard" if mask == "hard" else "soft")),
             options,
             masks,
             lambda: tell(next(frames)),
         )
-    return figures | {"engine": engine, "every": every, "calibrated": calibrated}
+    return figures | {"engine": engine, "every": every, "calibrated": calibrated, "weights": mask}
 
 
 def _engine(name: str, model: str, source: Source, size: int) -> Engine:
