@@ -92,3 +92,10 @@ def test_a_solver_forgets_the_priors_of_what_is_gone() -> None:
     solved = solver.solve()
     assert sorted(solved) == [0, 1, 2, 3]
     assert scale_of(solved[3]) == pytest.approx(1.1, rel=0.02)
+
+
+def test_a_solver_that_begins_anew_is_told_the_priors_again() -> None:
+    """Else the map drifts from the day on which the solver's process died."""
+    graph = drifting(6)
+    graph.take_changes()
+    assert sorted(graph.take_all().priors) == list(range(6))

@@ -196,6 +196,7 @@ class PoseGraph:
         """The graph as it stands, for a solver that knows nothing of it."""
         self._new_nodes, self._new_edges = list(self.poses), dict(self._edges)
         self._gone_edges, self._gone, self._moved = [], [], {}
+        self._new_priors = dict(self.priors)
         return self.take_changes()
 
     def _put(self, number: int, edge: Edge) -> None:
