@@ -12,12 +12,13 @@ from torch import Tensor
 from dens3r_ros.scenes.cameras import CameraPairs, sample_intrinsics, sample_pairs_of_cameras
 from dens3r_ros.scenes.correspondence import correspondence
 from dens3r_ros.scenes.looks.lens import LensEffects, sample_lenses
+from dens3r_ros.scenes.moving.pair_movers import with_movers
 from dens3r_ros.scenes.random import RandomStream
 from dens3r_ros.scenes.rays.raycast import Views
 from dens3r_ros.scenes.rays.render import Rendering, render
 from dens3r_ros.scenes.worlds.sampling import KINDS_OF_WORLDS, sample_worlds
 
-_WORLD, _CAMERA, _LENS = 1, 2, 3
+_WORLD, _CAMERA, _LENS, _MOVERS = 1, 2, 3, 4
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class SceneConfig:
     """Share of pairs (a, a)."""
     worlds: tuple[tuple[str, float], ...] = tuple(KINDS_OF_WORLDS.items())
     """Kinds of worlds with their weights."""
+    motion: float = 0.0
+    """Share of pairs between whose views people or things have moved."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +46,10 @@ class PairBatch:
     K_a, K_b             (B, 3, 3) float32, pixel centres at whole numbers
     T_world_a, T_world_b (B, 4, 4) float64
     pixels_a_in_b        (B, H, W, 2) float32 (x, y) in b of each pixel of a; -1 where behind b
-    mask_a_in_b          (B, H, W) bool: that surface point is seen in b; b_in_a likewise
+    mask_a_in_b          (B, H, W) bool: that surface point is seen in b; b_in_a likewise; False for
+                         what moves, whose pixels are -1
+    moving_a, moving_b   (B, H, W) bool: the pixel shows what moves from one view to the other;
+                         depth is of each view's own time
     overlap              (B,) mean of the two masks' shares of the valid pixels
     seeds                (B,) int64
     """
@@ -64,6 +70,8 @@ class PairBatch:
     pixels_b_in_a: Tensor
     mask_a_in_b: Tensor
     mask_b_in_a: Tensor
+    moving_a: Tensor
+    moving_b: Tensor
     overlap: Tensor
     seeds: Tensor
 
@@ -115,11 +123,17 @@ def _sample(seeds: Tensor, height: int, width: int, config: SceneConfig) -> Pair
     K[:, 1] = torch.where(same[:, None, None], K[:, 0], K[:, 1])
     cameras = sample_pairs_of_cameras(stream, worlds, K, (height, width), same)
     world = torch.arange(len(seeds), device=seeds.device).repeat_interleave(2)
+    mover = torch.zeros(sum(worlds.shapes.counts) + 1, dtype=torch.bool, device=seeds.device)
+    if config.motion > 0:
+        own = RandomStream(seeds, _MOVERS)
+        moves = own.chance(config.motion) & ~same
+        worlds, mover = with_movers(own, worlds, cameras, moves, (height, width))
+        world = torch.arange(2 * len(seeds), device=seeds.device)
     T = cameras.T_world_camera.flatten(0, 1)
     views = Views(world, cameras.K.flatten(0, 1), T, height, width)
     lens = _shared(sample_lenses(RandomStream(seeds, _LENS), 2, height, width), same)
     rendering = render(worlds, views, lens)
-    return _paired(seeds, views, cameras, rendering, sum(worlds.shapes.counts))
+    return _paired(seeds, views, cameras, rendering, mover)
 
 
 def _shared(lens: LensEffects, same: Tensor) -> LensEffects:
@@ -132,8 +146,9 @@ def _shared(lens: LensEffects, same: Tensor) -> LensEffects:
 
 
 def _paired(
-    seeds: Tensor, views: Views, cameras: CameraPairs, rendering: Rendering, terrain: int
+    seeds: Tensor, views: Views, cameras: CameraPairs, rendering: Rendering, mover: Tensor
 ) -> PairBatch:
+    """`mover` says which slots move; the last is the terrain's, and -1, the sky's, is like it."""
     order = torch.arange(len(views), device=seeds.device)
     other = order + 1 - 2 * (order % 2)
     pixels, mask = correspondence(
@@ -143,8 +158,11 @@ def _paired(
         rendering.slot,
         order,
         other,
-        terrain,
+        len(mover) - 1,
     )
+    moving = mover[rendering.slot.long()]
+    pixels = torch.where(moving[..., None], -1.0, pixels)
+    mask = mask & ~moving
     valid = rendering.slot >= 0
     share = mask.sum((1, 2)) / valid.sum((1, 2)).clamp(min=1)
     both = {
@@ -152,6 +170,7 @@ def _paired(
         "depth": rendering.depth,
         "normals": rendering.normals,
         "valid": valid,
+        "moving": moving,
     }
     arrays = {f"{name}_{v}": a[i::2] for name, a in both.items() for i, v in enumerate("ab")}
     return PairBatch(

@@ -152,6 +152,8 @@ class TrainingConfig:
                 not used
     init        checkpoint to take weights from, wherever name and shape agree
     symmetric   use every pair in both orders; with a shared decoder only the heads run twice
+    motion      share of pairs between whose images people or things have moved: points are then
+                those of each image's own time, and what moves is matched with nothing
     ema         decay a step of the averaged weights, the ones that are evaluated and exported
     precision   auto: bfloat16 on GPUs that have it, else float32; heads stay in float32
     ahead       batches rendered ahead by a thread of its own; 0 renders in line
@@ -164,6 +166,7 @@ class TrainingConfig:
     init: str | None = None
     seed: int = 0
     symmetric: bool = True
+    motion: float = 0.0
     ema: float = 0.999
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: bool = False
@@ -185,6 +188,10 @@ class TrainingConfig:
         if described is None and self.init is None:
             where = "network" if self.views is None else "views.network"
             raise ValueError(f"{where}: needed where init names no checkpoint to take it from")
+        if not 0 <= self.motion <= 1:
+            raise ValueError(f"motion: a share of pairs, from 0 to 1, not {self.motion}")
+        if self.motion and self.views is not None:
+            raise ValueError("motion: for pairs; sets of views are of scenes that stand still")
         if self.views is not None and self.network is not None:
             raise ValueError("network: that of objective views is views.network")
 

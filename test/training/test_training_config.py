@@ -54,6 +54,7 @@ def test_changes_reach_one_phase_or_all(small):
         ("phases.0.sizes=[[3]]", "expected 2 values"),
         ("phases=[]", "at least one"),
         ("ema", "expected KEY=VALUE"),
+        ("motion=2", "a share of pairs, from 0 to 1"),
     ],
 )
 def test_slips_are_named(small, change, words):

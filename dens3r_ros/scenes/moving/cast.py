@@ -133,20 +133,28 @@ class Movers:
 
 
 def pose(
-    position: Sequence[float] | np.ndarray = (0, 0, 0), rotation: np.ndarray | None = None
+    position: Sequence[float | np.ndarray] | np.ndarray = (0, 0, 0),
+    rotation: np.ndarray | None = None,
 ) -> np.ndarray:
-    """(4, 4) float64 from a place and a turn."""
-    T = np.eye(4)
-    T[:3, 3] = position
-    if rotation is not None:
-        T[:3, :3] = rotation
+    """(..., 4, 4) float64 from a place, (..., 3) or its three coordinates, and a turn."""
+    place = at(*position) if isinstance(position, tuple) else np.asarray(position, float)
+    shape = place.shape[:-1] if rotation is None else rotation.shape[:-2]
+    T = np.zeros((*np.broadcast_shapes(shape, place.shape[:-1]), 4, 4))
+    T[..., :3, :3] = np.eye(3) if rotation is None else rotation
+    T[..., :3, 3], T[..., 3, 3] = place, 1.0
     return T
 
 
-def turned(axis: str, angle: float) -> np.ndarray:
-    """(3, 3) turn about x, y or z by radians."""
+def at(*position: float | np.ndarray) -> np.ndarray:
+    """(..., 3) from three coordinates, each a number or (...)."""
+    return np.stack(np.broadcast_arrays(*position), -1).astype(float)
+
+
+def turned(axis: str, angle: float | np.ndarray) -> np.ndarray:
+    """(..., 3, 3) turn about x, y or z by (...) radians."""
     c, s = np.cos(angle), np.sin(angle)
     i, j = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
-    R = np.eye(3)
-    R[i, i], R[i, j], R[j, i], R[j, j] = c, -s, s, c
+    R = np.zeros((*np.shape(angle), 3, 3))
+    R[..., 3 - i - j, 3 - i - j] = 1.0
+    R[..., i, i], R[..., i, j], R[..., j, i], R[..., j, j] = c, -s, s, c
     return R

@@ -77,7 +77,8 @@ def training_batch(
 ) -> Batch:
     """Pairs that a run of this configuration's seed learns from."""
     seed = training_seed(first, config)
-    return _rendered(seed, count, size, config, device)
+    scenes = SceneConfig(motion=config.motion)
+    return _rendered(seed, count, size, config, device, scenes)
 
 
 def heldout_batch(
@@ -104,7 +105,7 @@ def _rendered(
     size: tuple[int, int],
     config: TrainingConfig,
     device: torch.device,
-    scenes: SceneConfig | None = None,
+    scenes: SceneConfig,
 ) -> Batch:
     width, height = size
     seeds = torch.arange(first, first + count, device=device)
