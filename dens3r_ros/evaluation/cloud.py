@@ -18,6 +18,7 @@ from dens3r_ros.evaluation.metrics.surface import (
     thinned,
     truth_points,
 )
+from dens3r_ros.geometry.ply import read_ply
 from dens3r_ros.geometry.registration import register_similarity
 from dens3r_ros.sources.source import Source, SourceError
 
@@ -50,7 +51,8 @@ def model_errors(folder: Path, source: Source) -> ModelErrors:
     names = [name for name in _CLOUDS if (folder / name).is_file()]
     if not names:
         raise FileNotFoundError(f"{folder} has neither {' nor '.join(_CLOUDS)}.")
-    points = _corners(folder / names[0])
+    demo = names[0] == _CLOUDS[0]
+    points = read_ply(folder / names[0])[0] if demo else _corners(folder / names[0])
     cloud = compare_surfaces(_moved(points, S), surface)
     mesh = folder / "mesh.ply"
     return ModelErrors(cloud, _mesh_errors(mesh, S, surface) if mesh.is_file() else None)
@@ -63,8 +65,12 @@ def _mesh_errors(path: Path, S: np.ndarray, surface: np.ndarray) -> MeshErrors:
 
 def _corners(path: Path) -> np.ndarray:
     """(N, 3) of any PLY file."""
-    import open3d
-
+    try:
+        import open3d
+    except ImportError as error:
+        raise ValueError(
+            f"{path} is read by open3d, which is not installed: pip install 'dens3r_ros[mesh]'"
+        ) from error
     points = np.asarray(open3d.io.read_point_cloud(str(path)).points)
     if not len(points):
         raise ValueError(f"{path} is no PLY file with points")

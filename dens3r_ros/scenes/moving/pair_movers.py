@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from dens3r_ros.scenes.cameras import CameraPairs, nearest_hit
@@ -126,8 +125,8 @@ def _add_things(builder: Builder, stream: RandomStream, figures: _Figures) -> No
     looks, kinds = material(stream, "any", _FIGURES), _array(stream.below(len(KINDS), _FIGURES))
     both = []
     for side in (-0.5, 0.5):
-        turn = Rotation.from_rotvec(_array(side * 0.4 * spin)) * Rotation.from_rotvec(_array(first))
-        R = turn.as_matrix().reshape(*figures.there.shape, 3, 3)
+        turn = _array(_rotations(side * 0.4 * spin) @ _rotations(first))
+        R = turn.reshape(*figures.there.shape, 3, 3)
         both.append(pose(figures.place + side * figures.shift, R))
     T = _by_turns(np.stack(both, 1))
     for kind in KINDS:
@@ -157,6 +156,12 @@ def _by_turns(both: np.ndarray) -> Tensor:
 
 def _twice(there: np.ndarray) -> Tensor:
     return torch.from_numpy(there).repeat_interleave(2, 0)
+
+
+def _rotations(vectors: Tensor) -> Tensor:
+    """(N, 3, 3) float64 of rotation vectors (N, 3)."""
+    wide = vectors.double()[:, None].expand(-1, 3, -1)
+    return torch.linalg.matrix_exp(torch.linalg.cross(torch.eye(3).to(wide).expand_as(wide), wide))
 
 
 def _array(values: Tensor) -> np.ndarray:
