@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,7 +48,6 @@ class _Absence:
 
     gone: float = float("nan")
     back: float = float("nan")
-    failed: BaseException | None = None
 
 
 @dataclass(eq=False)
@@ -77,36 +75,24 @@ def measure_outage(
     tell("undisturbed")
     undisturbed = _walk(frames, make_engine(), options.rate)
     engine, absence = make_engine(), _Absence()
-    with _killing(server, absence, options, tell):
+    with ThreadPoolExecutor(1, "dens3r-outage") as beside:
+        killing = beside.submit(_kill, server, absence, options, tell)
         disturbed = _walk(frames, engine, options.rate)
-    if absence.failed is not None:
-        raise absence.failed
+        killing.result()
     return _figures(source, undisturbed, disturbed, absence)
 
 
-@contextmanager
-def _killing(
+def _kill(
     server: Stoppable, absence: _Absence, options: OutageOptions, tell: Callable[[str], None]
-) -> Iterator[None]:
-    def disturb() -> None:
-        time.sleep(options.at)
-        try:
-            server.kill()
-            absence.gone = time.monotonic()
-            tell("the server is killed")
-            time.sleep(options.away)
-            server.start()
-            absence.back = time.monotonic()
-            tell("the server is back")
-        except Exception as error:  # told by the thread that waits for it
-            absence.failed = error
-
-    thread = threading.Thread(target=disturb)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
+) -> None:
+    time.sleep(options.at)
+    server.kill()
+    absence.gone = time.monotonic()
+    tell("the server is killed")
+    time.sleep(options.away)
+    server.start()
+    absence.back = time.monotonic()
+    tell("the server is back")
 
 
 def _walk(frames: Sequence[Frame], engine: Engine, rate: float) -> _Walked:

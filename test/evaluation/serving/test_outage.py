@@ -78,3 +78,19 @@ def test_what_an_absence_costs_is_told(stroll) -> None:  # type: ignore[no-untyp
 def test_a_sequence_that_ends_before_the_server_is_back_is_refused(stroll) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(SourceError, match="end before the server is back"):
         measure_outage(stroll, lambda: pytest.fail("begun"), Server(), OutageOptions(RATE, 4.0))
+
+
+def test_a_server_that_does_not_come_back_is_an_error(stroll) -> None:  # type: ignore[no-untyped-def]
+    class Broken(Server):
+        def start(self) -> None:
+            raise RuntimeError("it ended at once")
+
+    server = Broken()
+
+    def engine() -> Served:
+        made = Served(stroll, long_side=96)
+        made.server = server
+        return made
+
+    with pytest.raises(RuntimeError, match="ended at once"):
+        measure_outage(stroll, engine, server, OutageOptions(RATE, at=1.0, away=0.1))
