@@ -6,7 +6,7 @@ from pathlib import Path
 from launch import LaunchDescription
 from launch.actions import ExecuteProcess, OpaqueFunction
 
-from dens3r_ros.nodes.bag_stepper import map_file
+from dens3r_ros.nodes.bags.stepper import map_file
 from dens3r_ros.nodes.starting.camera_search import once_subscribed
 from dens3r_ros.nodes.starting.launching import (
     ROBOT,

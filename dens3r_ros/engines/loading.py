@@ -256,7 +256,7 @@ def _geometric(max_side: int) -> Engine:
 def _torch(model: str, device: str, precision: str, size: int) -> Engine:
     from dens3r_ros.engines.precision import choose_device, choose_precision
     from dens3r_ros.engines.torch_engine import TorchConfig, TorchEngine
-    from dens3r_ros.engines.views_engine import ViewsEngine, ViewsNetwork
+    from dens3r_ros.engines.views.engine import ViewsEngine, ViewsNetwork
     from dens3r_ros.network import Network
 
     # A device that is not there is told before a large network is read.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dens3r_ros.engines.cpu.blocks import fuse_blocks
-from dens3r_ros.engines.cpu_kernels import use_onednn
+from dens3r_ros.engines.cpu.kernels import use_onednn
 from dens3r_ros.engines.fingerprint import fingerprint
 from dens3r_ros.engines.monocular import MonocularInfo, MonocularPrediction
 from dens3r_ros.engines.precision import choose_device, choose_precision

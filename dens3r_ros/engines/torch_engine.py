@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dens3r_ros.engines.cpu_kernels import use_onednn
+from dens3r_ros.engines.cpu.kernels import use_onednn
 from dens3r_ros.engines.fingerprint import fingerprint
 from dens3r_ros.engines.grouping import encode_grouped, on_device
 from dens3r_ros.engines.memory import halving

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dens3r_ros.mapping.odometry import APART, Odometry
 from dens3r_ros.mapping.step import Step
+from dens3r_ros.mapping.streams.odometry import APART, Odometry
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.world import World
 

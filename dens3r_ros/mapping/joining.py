@@ -7,7 +7,7 @@ import numpy as np
 
 from dens3r_ros.mapping.graph.graph import Edge, rigid
 from dens3r_ros.mapping.step import Step
-from dens3r_ros.mapping.stream import Stream
+from dens3r_ros.mapping.streams.stream import Stream
 from dens3r_ros.mapping.tracking.cameras import fit_camera
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.observation import Observation, observe

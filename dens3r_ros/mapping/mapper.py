@@ -22,10 +22,10 @@ from dens3r_ros.mapping.graph.graph import Edge
 from dens3r_ros.mapping.inertial.gyroscope import Gyroscope
 from dens3r_ros.mapping.localising.opinions import Located
 from dens3r_ros.mapping.localising.placer import Placer
-from dens3r_ros.mapping.odometry import Odometry
 from dens3r_ros.mapping.parts import usual_parts
 from dens3r_ros.mapping.reporting import keyframe_view
 from dens3r_ros.mapping.session import MappingSession
+from dens3r_ros.mapping.streams.odometry import Odometry
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.update import KeyframeView, TimedPose, Update
 from dens3r_ros.mapping.world import Parts

@@ -13,7 +13,7 @@ from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.keyframes.linking import expected_overlap
 from dens3r_ros.mapping.motion.detector import Base
 from dens3r_ros.mapping.motion.look import ViewedSurface
-from dens3r_ros.mapping.stream import Sight, Stream
+from dens3r_ros.mapping.streams.stream import Sight, Stream
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.landmarks import Landmarks
 from dens3r_ros.mapping.world import World

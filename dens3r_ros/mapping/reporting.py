@@ -10,8 +10,8 @@ from dens3r_ros.mapping.graph.graph import PoseGraph, rigid, scale_of
 from dens3r_ros.mapping.interfaces import Shown
 from dens3r_ros.mapping.maps import Maps
 from dens3r_ros.mapping.motion.weights import share_moving
-from dens3r_ros.mapping.odometry import Odometry, in_map
 from dens3r_ros.mapping.step import Step
+from dens3r_ros.mapping.streams.odometry import Odometry, in_map
 from dens3r_ros.mapping.tracking.cameras import camera_rays
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.update import Counters, KeyframeView, Tracking, Update, place_reason

@@ -17,11 +17,11 @@ from dens3r_ros.mapping.keyframes.company import Company
 from dens3r_ros.mapping.keyframes.initialiser import First, Initialiser, placed_waiting
 from dens3r_ros.mapping.keyframes.linking import tracked_link
 from dens3r_ros.mapping.keyframes.window import left
-from dens3r_ros.mapping.odometry import Odometry
 from dens3r_ros.mapping.reporting import counters, report
 from dens3r_ros.mapping.step import Step
 from dens3r_ros.mapping.stopwatch import Stopwatch
-from dens3r_ros.mapping.stream import Streams
+from dens3r_ros.mapping.streams.odometry import Odometry
+from dens3r_ros.mapping.streams.stream import Streams
 from dens3r_ros.mapping.submaps.beginning import SubmapBeginner, believed_place, leave_behind
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.lens import WIDE, learn_from_last_pair, learn_from_pair

@@ -12,7 +12,7 @@ from dens3r_ros.engines.protocol import Features
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.graph.graph import PoseGraph
 from dens3r_ros.mapping.stopwatch import Stopwatch
-from dens3r_ros.mapping.stream import Stream
+from dens3r_ros.mapping.streams.stream import Stream
 from dens3r_ros.mapping.tracking.cameras import at_input
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.observation import Observation

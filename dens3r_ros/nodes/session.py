@@ -16,6 +16,7 @@ from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.files.map_file import LoadedMap
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.update import Update
+from dens3r_ros.nodes.answers.map_store import MapStore
 from dens3r_ros.nodes.answers.photos import PhotoPlacing
 from dens3r_ros.nodes.faults import IMAGE, Faults
 from dens3r_ros.nodes.inputs.extrinsics import Extrinsics
@@ -26,7 +27,6 @@ from dens3r_ros.nodes.inputs.metres import Metres
 from dens3r_ros.nodes.inputs.metric_scale import MetricScale
 from dens3r_ros.nodes.inputs.reading import Reader
 from dens3r_ros.nodes.inputs.statistics import Durations, FrameCounts, Rate
-from dens3r_ros.nodes.map_store import MapStore
 from dens3r_ros.nodes.messages.packing import header_at
 from dens3r_ros.nodes.messages.transforms import TransformUnknown
 from dens3r_ros.nodes.outputs.dense_outputs import DenseOutputs

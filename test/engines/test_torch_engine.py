@@ -16,7 +16,7 @@ from networks import small_network
 from torch import Tensor
 
 from dens3r_ros.engines import torch_engine as module
-from dens3r_ros.engines.cpu_kernels import OneDnnLinear, use_onednn
+from dens3r_ros.engines.cpu.kernels import OneDnnLinear, use_onednn
 from dens3r_ros.engines.memory import OutOfMemory
 from dens3r_ros.engines.precision import choose_device, choose_precision
 from dens3r_ros.engines.preprocess import normalise, prepare

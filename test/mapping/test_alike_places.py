@@ -11,7 +11,7 @@ from mapped_walks import INLINE, oracle
 
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.mapper import Mapper
-from dens3r_ros.mapping.stream import Stream
+from dens3r_ros.mapping.streams.stream import Stream
 
 
 def found(mapper: Mapper, frame: Frame) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MOST_LINES = 300
-MOST_MODULES = 16
+MOST_MODULES = 15
 MODULES = sorted(p for top in ("dens3r_ros", "scripts", "test") for p in (ROOT / top).rglob("*.py"))
 
 

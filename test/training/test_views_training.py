@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from dens3r_ros.engines.protocol import Outputs
-from dens3r_ros.engines.views_engine import ViewsEngine
+from dens3r_ros.engines.views.engine import ViewsEngine
 from dens3r_ros.frame import Frame
 from dens3r_ros.network.checkpoints.load import load_network
 from dens3r_ros.network.multiview.any_view import AnyViewNetwork

@@ -118,8 +118,8 @@ def reconstruct(
     that the node loads, and report.html, which shows and tells the rest. Ctrl-C finishes with the
     images so far.
     """
+    from dens3r_ros.reconstruction.pipeline.collection.photos import check_photos
     from dens3r_ros.reconstruction.pipeline.options import MODES, Picks, ReconstructOptions
-    from dens3r_ros.reconstruction.pipeline.photos import check_photos
 
     if mode not in MODES:
         stop(f"mode {mode!r} is none of {', '.join(MODES)}")

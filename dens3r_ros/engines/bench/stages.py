@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from dens3r_ros.engines.cpu_kernels import fastest_linear
+from dens3r_ros.engines.cpu.kernels import fastest_linear
 from dens3r_ros.engines.preprocess import normalise
 from dens3r_ros.engines.protocol import Engine, Outputs
 from dens3r_ros.engines.wanted import NOTHING, wanted_maps

@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from dens3r_ros.engines.loading import load_any_network
 from dens3r_ros.engines.protocol import Features, Outputs
 from dens3r_ros.engines.torch_engine import TorchConfig
-from dens3r_ros.engines.views_engine import ViewsEngine, ViewsNetwork
+from dens3r_ros.engines.views.engine import ViewsEngine, ViewsNetwork
 from dens3r_ros.frame import Frame
 
 _FIXED = 1024

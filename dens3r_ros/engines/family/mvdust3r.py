@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dens3r_ros.engines.cpu_kernels import use_onednn
+from dens3r_ros.engines.cpu.kernels import use_onednn
 from dens3r_ros.engines.family.standing import camera_of, seen_from, standing
 from dens3r_ros.engines.fingerprint import fingerprint
 from dens3r_ros.engines.grouping import on_device

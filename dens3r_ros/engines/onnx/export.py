@@ -27,7 +27,7 @@ from dens3r_ros.engines.onnx.single_parts import parts_of_single_images
 from dens3r_ros.engines.onnx.view_parts import forget_positions, parts_of_views
 from dens3r_ros.engines.precision import PRECISIONS
 from dens3r_ros.engines.single_view import SingleViewNetwork
-from dens3r_ros.engines.views_engine import ViewsNetwork
+from dens3r_ros.engines.views.engine import ViewsNetwork
 from dens3r_ros.network import Network
 from dens3r_ros.network.checkpoints.families import AnyNetwork
 from dens3r_ros.network.checkpoints.moge_families import Moge

@@ -20,7 +20,7 @@ from dens3r_ros.engines.onnx.views import ExportedViews
 from dens3r_ros.engines.preprocess import normalise, prepare
 from dens3r_ros.engines.protocol import Outputs
 from dens3r_ros.engines.single_view import SingleViewNetwork
-from dens3r_ros.engines.views_engine import ViewsNetwork
+from dens3r_ros.engines.views.engine import ViewsNetwork
 from dens3r_ros.frame import Frame
 from dens3r_ros.network.checkpoints.families import AnyNetwork
 from dens3r_ros.network.monocular.depth_anything import DepthAnythingNetwork

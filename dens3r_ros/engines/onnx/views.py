@@ -15,7 +15,7 @@ from dens3r_ros.engines.onnx.sessions import OnnxConfig, Sessions
 from dens3r_ros.engines.onnx.view_parts import any_view_encodings
 from dens3r_ros.engines.preprocess import Sizing
 from dens3r_ros.engines.torch_engine import TorchConfig
-from dens3r_ros.engines.views_engine import ViewsEngine, ViewsNetwork, ViewsTokens, engine_info
+from dens3r_ros.engines.views.engine import ViewsEngine, ViewsNetwork, ViewsTokens, engine_info
 from dens3r_ros.network.multiview import any_view
 from dens3r_ros.network.multiview.any_view import AnyViewNetwork
 from dens3r_ros.network.multiview.any_view_backbone import ViewTokens

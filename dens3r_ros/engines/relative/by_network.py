@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from dens3r_ros.engines.cpu_kernels import use_onednn
+from dens3r_ros.engines.cpu.kernels import use_onednn
 from dens3r_ros.engines.grouping import encode_grouped, on_device
 from dens3r_ros.engines.precision import choose_device, choose_precision
 from dens3r_ros.engines.preprocess import Prepared, normalise

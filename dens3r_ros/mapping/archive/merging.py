@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 
 from dens3r_ros.mapping.archive.stored import Stored, small_camera, small_points
 from dens3r_ros.mapping.graph.graph import Edge, PoseGraph, moved_covariance, scale_of
-from dens3r_ros.mapping.tracking.fusion import Canonical, carried
+from dens3r_ros.mapping.tracking.depth.fusion import Canonical, carried
 
 EDGES_PER_KEYFRAME = 16
 """More edges than so many a keyframe, the least sure are let go of."""

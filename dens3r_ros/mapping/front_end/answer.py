@@ -14,7 +14,7 @@ from dens3r_ros.mapping.front_end.course import Course
 from dens3r_ros.mapping.front_end.fast_tracker import Placed
 from dens3r_ros.mapping.graph.graph import scale_of
 from dens3r_ros.mapping.motion.weights import share_moving
-from dens3r_ros.mapping.odometry import Odometry, in_map
+from dens3r_ros.mapping.streams.odometry import Odometry, in_map
 from dens3r_ros.mapping.tracking.cameras import at_input
 from dens3r_ros.mapping.update import Counters, Tracking, Update, place_reason
 

@@ -10,7 +10,7 @@ from dens3r_ros.mapping.maps import Maps
 from dens3r_ros.mapping.reference import Reference
 from dens3r_ros.mapping.tracking.agreement import swing
 from dens3r_ros.mapping.tracking.cameras import camera_rays
-from dens3r_ros.mapping.tracking.fusion import Canonical, carried
+from dens3r_ros.mapping.tracking.depth.fusion import Canonical, carried
 from dens3r_ros.mapping.tracking.observation import ViewMaps
 
 _AGEING_S = 5.0

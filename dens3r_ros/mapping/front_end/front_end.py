@@ -23,10 +23,10 @@ from dens3r_ros.mapping.graph.graph import rigid
 from dens3r_ros.mapping.history.record import Record
 from dens3r_ros.mapping.inertial.gyroscope import Gyroscope
 from dens3r_ros.mapping.motion.watch import MotionWatch
-from dens3r_ros.mapping.odometry import APART, Odometry
 from dens3r_ros.mapping.reference import Reference
 from dens3r_ros.mapping.session import MappingSession
 from dens3r_ros.mapping.stopwatch import Stopwatch
+from dens3r_ros.mapping.streams.odometry import APART, Odometry
 from dens3r_ros.mapping.update import Counters, Update
 
 R = TypeVar("R")

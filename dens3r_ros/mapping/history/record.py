@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dens3r_ros.frame import Frame
-from dens3r_ros.mapping.odometry import in_map
+from dens3r_ros.mapping.streams.odometry import in_map
 from dens3r_ros.mapping.update import TimedPose
 
 

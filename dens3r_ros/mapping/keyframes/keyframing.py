@@ -16,8 +16,8 @@ from dens3r_ros.mapping.keyframes.covering import covering
 from dens3r_ros.mapping.keyframes.linking import Link, agree, link, relative_scale, view_of
 from dens3r_ros.mapping.motion.weights import joined, stillness, stillness_at, weighed
 from dens3r_ros.mapping.tracking.cameras import camera_rays
-from dens3r_ros.mapping.tracking.fusion import Canonical, canonical_from, carried
-from dens3r_ros.mapping.tracking.guided_depth import guided_depth
+from dens3r_ros.mapping.tracking.depth.fusion import Canonical, canonical_from, carried
+from dens3r_ros.mapping.tracking.depth.guided_depth import guided_depth
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.observation import Observation, observe, observe_together
 from dens3r_ros.mapping.tracking.refinement import Texture, textured_pixels

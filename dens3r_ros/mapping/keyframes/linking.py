@@ -11,7 +11,7 @@ from dens3r_ros.geometry import tangents
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.graph.graph import Edge, rigid, scale_of
-from dens3r_ros.mapping.tracking.fusion import Canonical
+from dens3r_ros.mapping.tracking.depth.fusion import Canonical
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.matching import inside, median, project, sample_nearest
 from dens3r_ros.mapping.tracking.observation import Observation

@@ -13,7 +13,7 @@ from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.localising.canvas import fitted, guessed_lens
 from dens3r_ros.mapping.localising.opinions import Located, Opinion, agreeing, joined
-from dens3r_ros.mapping.stream import Stream
+from dens3r_ros.mapping.streams.stream import Stream
 from dens3r_ros.mapping.tracking.tracker import View
 from dens3r_ros.mapping.world import World
 

@@ -9,7 +9,7 @@ import numpy as np
 from dens3r_ros.mapping.graph.graph import rigid, scale_of
 from dens3r_ros.mapping.keyframes.initialiser import First, Initialiser
 from dens3r_ros.mapping.step import Step
-from dens3r_ros.mapping.stream import Stream
+from dens3r_ros.mapping.streams.stream import Stream
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.world import Parts, World
 

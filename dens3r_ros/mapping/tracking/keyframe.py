@@ -13,7 +13,7 @@ from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.motion.detector import Base
 from dens3r_ros.mapping.motion.look import ViewedSurface
 from dens3r_ros.mapping.tracking.cameras import camera_rays
-from dens3r_ros.mapping.tracking.fusion import Canonical
+from dens3r_ros.mapping.tracking.depth.fusion import Canonical
 from dens3r_ros.mapping.tracking.refinement import Texture
 from dens3r_ros.mapping.tracking.track import Track
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dens3r_ros.mapping.tracking.agreement import Difference
-from dens3r_ros.mapping.tracking.fusion import Canonical
+from dens3r_ros.mapping.tracking.depth.fusion import Canonical
 from dens3r_ros.mapping.tracking.refinement import NO_DOUBT
 from dens3r_ros.mapping.tracking.resection import RayMatches
 

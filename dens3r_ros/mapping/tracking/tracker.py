@@ -12,6 +12,7 @@ from dens3r_ros.mapping.config import TrackingConfig
 from dens3r_ros.mapping.motion.weights import share_moving, stillness_at
 from dens3r_ros.mapping.tracking.agreement import Difference, settle, swing
 from dens3r_ros.mapping.tracking.cameras import rays_at
+from dens3r_ros.mapping.tracking.depth.pair_unit import pair_unit
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.matching import (
     inside,
@@ -23,7 +24,6 @@ from dens3r_ros.mapping.tracking.matching import (
     unit,
 )
 from dens3r_ros.mapping.tracking.observation import Observation
-from dens3r_ros.mapping.tracking.pair_unit import pair_unit
 from dens3r_ros.mapping.tracking.refinement import Texture, follow
 from dens3r_ros.mapping.tracking.resection import MIN_MATCHES, RayMatches, Resection, resect
 from dens3r_ros.mapping.tracking.search import solve

@@ -19,11 +19,15 @@ from dens3r_ros.reconstruction.kept.pair_tracks import TrackStore
 from dens3r_ros.reconstruction.outputs.frame_maps import FrameMapsKeeper
 from dens3r_ros.reconstruction.outputs.scene import Scene
 from dens3r_ros.reconstruction.pipeline.checkpoint import Checkpoints
+from dens3r_ros.reconstruction.pipeline.collection.photos import (
+    PhotoModel,
+    PhotoRun,
+    PhotosUnaligned,
+)
 from dens3r_ros.reconstruction.pipeline.folders import Folders
 from dens3r_ros.reconstruction.pipeline.mapping_run import MappingRun, RunWatcher
 from dens3r_ros.reconstruction.pipeline.moving import FirstPass, StoppedLooking
 from dens3r_ros.reconstruction.pipeline.options import Options
-from dens3r_ros.reconstruction.pipeline.photos import PhotoModel, PhotoRun, PhotosUnaligned
 from dens3r_ros.reconstruction.pipeline.reading import Reading, Tell
 from dens3r_ros.reconstruction.pipeline.scenes import scene_of
 from dens3r_ros.reconstruction.pipeline.stopping import StopRequest

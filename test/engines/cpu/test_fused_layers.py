@@ -13,7 +13,7 @@ from torch import nn
 from dens3r_ros.engines.cpu.blocks import FusedBlock, fuse_blocks
 from dens3r_ros.engines.cpu.heads import OneDnnUnit, use_onednn_heads
 from dens3r_ros.engines.cpu.int8 import Int8Linear, int8_works, use_int8
-from dens3r_ros.engines.cpu_kernels import use_onednn
+from dens3r_ros.engines.cpu.kernels import use_onednn
 from dens3r_ros.engines.precision import choose_precision
 from dens3r_ros.network.parts.blocks import Block, BlockSize
 from dens3r_ros.network.parts.dense_head import DenseHead

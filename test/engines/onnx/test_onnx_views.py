@@ -21,7 +21,7 @@ from dens3r_ros.engines.onnx.verify import differences
 from dens3r_ros.engines.onnx.views import OnnxViewsEngine
 from dens3r_ros.engines.protocol import Outputs, WindowEngine
 from dens3r_ros.engines.torch_engine import TorchConfig
-from dens3r_ros.engines.views_engine import ViewsEngine
+from dens3r_ros.engines.views.engine import ViewsEngine
 from dens3r_ros.frame import Frame
 from dens3r_ros.network.checkpoints.families import AnyNetwork
 from dens3r_ros.network.monocular.depth_anything import (

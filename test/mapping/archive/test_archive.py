@@ -19,7 +19,7 @@ from dens3r_ros.mapping.archive.archive import Archive, archive_bytes
 from dens3r_ros.mapping.config import ArchiveConfig
 from dens3r_ros.mapping.graph.graph import PoseGraph
 from dens3r_ros.mapping.places.place import Places
-from dens3r_ros.mapping.tracking.fusion import canonical_from
+from dens3r_ros.mapping.tracking.depth.fusion import canonical_from
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.refinement import Texture, textured_pixels
 

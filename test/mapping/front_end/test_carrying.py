@@ -7,7 +7,7 @@ import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.front_end.carrying import _close
-from dens3r_ros.mapping.tracking.fusion import Canonical, carried
+from dens3r_ros.mapping.tracking.depth.fusion import Canonical, carried
 
 CAMERA = Intrinsics(75.0, 75.0, 39.5, 29.5, 80, 60)
 INNER = np.s_[15:45, 20:60]

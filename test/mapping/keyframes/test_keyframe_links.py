@@ -16,7 +16,7 @@ from dens3r_ros.mapping.graph.graph import Edge, PoseGraph
 from dens3r_ros.mapping.keyframes.linking import Link, relative_scale
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.tracking.cameras import camera_rays
-from dens3r_ros.mapping.tracking.fusion import Canonical
+from dens3r_ros.mapping.tracking.depth.fusion import Canonical
 from dens3r_ros.mapping.world import World
 
 CAMERA = Intrinsics(100.0, 100.0, 63.5, 47.5, 128, 96)

@@ -9,7 +9,7 @@ from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.rays import pixel_rays
 from dens3r_ros.mapping.config import TrackingConfig
 from dens3r_ros.mapping.keyframes.straightening import straighten
-from dens3r_ros.mapping.tracking.fusion import Canonical
+from dens3r_ros.mapping.tracking.depth.fusion import Canonical
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.matching import unit
 from dens3r_ros.mapping.tracking.refinement import NO_PIXELS, Texture

@@ -13,7 +13,7 @@ from dens3r_ros.mapping.motion.weights import (
     stillness_at,
     weighed,
 )
-from dens3r_ros.mapping.tracking.fusion import Canonical
+from dens3r_ros.mapping.tracking.depth.fusion import Canonical
 
 
 def test_what_stands_still_counts_fully_and_what_surely_moves_not_at_all() -> None:

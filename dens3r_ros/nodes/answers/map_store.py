@@ -11,8 +11,8 @@ from pathlib import Path
 from dens3r_ros.mapping.files.map_file import LoadedMap, SavedMap, write_map
 from dens3r_ros.mapping.files.map_reading import read_map
 from dens3r_ros.mapping.files.map_target import check_not_emptied, replaceable
+from dens3r_ros.nodes.answers.map_paths import make_room, map_path
 from dens3r_ros.nodes.inputs.mailbox import Mailbox
-from dens3r_ros.nodes.map_paths import make_room, map_path
 from dens3r_ros.nodes.settings.config import MapParameters
 from dens3r_ros.nodes.worker import Job, Worker
 

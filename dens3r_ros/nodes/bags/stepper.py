@@ -12,7 +12,7 @@ from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 
-from dens3r_ros.nodes.bag_reading import Bag, BagDamaged, BagError
+from dens3r_ros.nodes.bags.reading import Bag, BagDamaged, BagError
 from dens3r_ros.nodes.messages import interfaces
 from dens3r_ros.nodes.starting.process import Stop, run_node
 

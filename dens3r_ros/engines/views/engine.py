@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dens3r_ros.engines.cpu.blocks import fuse_blocks
 from dens3r_ros.engines.cpu.int8 import use_int8
-from dens3r_ros.engines.cpu_kernels import use_onednn
+from dens3r_ros.engines.cpu.kernels import use_onednn
 from dens3r_ros.engines.fingerprint import fingerprint
 from dens3r_ros.engines.grouping import on_device
 from dens3r_ros.engines.precision import PRECISIONS, choose_device, choose_precision

@@ -11,8 +11,8 @@ from dens3r_ros.engines.protocol import Features, Placement
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.rays import pixel_rays
-from dens3r_ros.mapping.tracking.fusion import canonical_from
-from dens3r_ros.mapping.tracking.guided_depth import guided_depth
+from dens3r_ros.mapping.tracking.depth.fusion import canonical_from
+from dens3r_ros.mapping.tracking.depth.guided_depth import guided_depth
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.observation import Observation, ViewMaps
 from dens3r_ros.mapping.tracking.refinement import Texture

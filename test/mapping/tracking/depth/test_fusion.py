@@ -7,7 +7,7 @@ import pytest
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.rays import pixel_rays
 from dens3r_ros.mapping.config import FusionConfig
-from dens3r_ros.mapping.tracking.fusion import Canonical, canonical_from, carried
+from dens3r_ros.mapping.tracking.depth.fusion import Canonical, canonical_from, carried
 
 CAMERA = Intrinsics(40.0, 40.0, 15.5, 11.5, 32, 24)
 RAYS = pixel_rays(CAMERA).numpy()

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from dens3r_ros.mapping.odometry import Odometry, in_map
+from dens3r_ros.mapping.streams.odometry import Odometry, in_map
 
 TENTH = 100_000_000
 """Nanoseconds."""

@@ -19,7 +19,7 @@ from dens3r_ros.mapping.history.record import Record
 from dens3r_ros.mapping.keyframes.levelling import CameraLeveller
 from dens3r_ros.mapping.places.place_descriptor import PlaceDescriptor
 from dens3r_ros.mapping.tracking.cameras import at_input, camera_rays
-from dens3r_ros.mapping.tracking.fusion import Canonical
+from dens3r_ros.mapping.tracking.depth.fusion import Canonical
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.refinement import Texture, textured_pixels
 from dens3r_ros.reconstruction.kept.keyframe_files import KeyframeFiles

@@ -24,7 +24,7 @@ from dens3r_ros.mapping.update import Tracking, Update
 from dens3r_ros.sources.opening import open_source
 
 INLINE = MapperConfig(graph=GraphConfig(child_process=False))
-HOLOLENS = Path(__file__).parents[3] / "shared" / "data" / "hololens"
+HOLOLENS = Path(__file__).parents[4] / "shared" / "data" / "hololens"
 
 
 class CoveredOracle(OracleEngine):

@@ -9,7 +9,7 @@ import torch
 
 from dens3r_ros.engines.protocol import Engine, Features, Outputs, WindowEngine
 from dens3r_ros.engines.torch_engine import TorchConfig
-from dens3r_ros.engines.views_engine import ViewsEngine, moved
+from dens3r_ros.engines.views.engine import ViewsEngine, moved
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.network.multiview.any_view import AnyViewNetwork

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dens3r_ros.nodes.map_paths import make_room, map_directory, map_path
+from dens3r_ros.nodes.answers.map_paths import make_room, map_directory, map_path
 from dens3r_ros.nodes.settings.config import MapParameters
 
 

@@ -35,10 +35,10 @@ from dens3r_ros.reconstruction.photos.network_retrieval import network_retrieval
 from dens3r_ros.reconstruction.photos.pair_files import PairFiles
 from dens3r_ros.reconstruction.photos.pair_maps import PairMapFiles
 from dens3r_ros.reconstruction.photos.retrieval import likeness
-from dens3r_ros.reconstruction.pipeline.aligned_map import AlignedPhotos, mapped_photos
+from dens3r_ros.reconstruction.pipeline.collection.aligned_map import AlignedPhotos, mapped_photos
+from dens3r_ros.reconstruction.pipeline.collection.photo_points import scene_points
 from dens3r_ros.reconstruction.pipeline.folders import Folders
 from dens3r_ros.reconstruction.pipeline.options import Options
-from dens3r_ros.reconstruction.pipeline.photo_points import scene_points
 from dens3r_ros.reconstruction.pipeline.reading import Tell
 from dens3r_ros.reconstruction.pipeline.stopping import StopRequest
 from dens3r_ros.reconstruction.pipeline.taking import Picker
