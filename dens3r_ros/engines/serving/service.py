@@ -77,7 +77,7 @@ class Service:
         try:
             for key, features in zip(fresh, self.engine.encode(list(fresh.values())), strict=True):
                 self.cache.put(key, features)
-        except Exception as error:
+        except Exception as error:  # robots are told whatever an engine raises; Triton goes on
             logger.exception("images could not be encoded")
             return {n: self._error(error, FAILED) for n, call in enumerate(calls)}
         return refused
@@ -107,7 +107,7 @@ class Service:
         for batch in _batches([(n, len(calls[n].head["pairs"])) for n in members]):
             try:
                 answers = self._together([calls[n] for n in batch])
-            except Exception:
+            except Exception:  # one robot's call must not take the others along
                 if len(batch) > 1:
                     logger.exception("a batch failed; its calls are answered one by one")
                 answers = [self._guarded(self._alone, calls[n]) for n in batch]
@@ -177,7 +177,7 @@ class Service:
             return work(call)
         except (ValueError, KeyError, TypeError) as error:
             return self._error(error, REFUSED)
-        except Exception as error:
+        except Exception as error:  # robots are told whatever an engine raises; Triton goes on
             logger.exception("a call failed")
             return self._error(error, FAILED)
 

@@ -36,10 +36,11 @@ NEEDED = (
     " make server once, or pip install nvidia-pytriton into any environment that has dens3r_ros"
 )
 _READY = "Started GRPCInferenceService"
-_OF_TRITON = re.compile(r"[IWEF]\d{4} [\d:.]+ |[+|]|$")
+_OF_TRITON = re.compile(r"[IWEF]\d{4} [\d:.]+ |[+|]|error: creating server|$")
 """Beginnings of lines that are Triton's own log, and of its tables."""
-_NOT_LOADED = re.compile(r"failed to load '.*?' version \d+: \w+: \w+: (.*)")
-_LAST_LINES = 20
+_NOT_LOADED = re.compile(r"failed to load '.*?' version \d+: \w+: \w+: (.*?)(\\n|\"$|$)")
+"""What the model's Python raised, before where it did."""
+_LAST_LINES = 200
 _ENDING_S = 10.0
 
 
@@ -147,8 +148,8 @@ def _follow(
 def _why(lines: list[str], code: int) -> str:
     for line in lines:
         if found := _NOT_LOADED.search(line):
-            return found[1].strip().strip('"')
-    told = [line for line in lines if line.startswith("E")] or lines
+            return found[1].strip()
+    told = [line for line in lines if line.startswith(("E", "error"))] or lines
     return f"Triton ended with exit code {code}: {told[-1] if told else 'it said nothing'}"
 
 

@@ -40,12 +40,18 @@ class Bag:
     def messages(self) -> Iterator[tuple[str, Any, bytes]]:
         """(topic, message class, serialised message); BagDamaged where the rest is unreadable."""
         read, why = 0, "it ends there"
+        stored = self._reader.messages(connections=self._wanted)
         try:
-            for connection, _, data in self._reader.messages(connections=self._wanted):
+            while True:
+                try:
+                    connection, _, data = next(stored)
+                except StopIteration:
+                    break
+                except Exception as error:  # what a damaged file makes of a reader is no fixed set
+                    why = f"{type(error).__name__}: {error}"
+                    break
                 yield connection.topic, _CLASSES[connection.msgtype.rsplit("/", 1)[-1]], bytes(data)
                 read += 1
-        except Exception as error:  # what a damaged file makes of a reader is no fixed set
-            why = f"{type(error).__name__}: {error}"
         finally:
             self._reader.close()
         if read < self.total:
