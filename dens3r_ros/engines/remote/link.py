@@ -140,8 +140,18 @@ class ServerLink:
         if code is grpc.StatusCode.UNAVAILABLE and "queue" in details.lower():
             return f"{target} has no room for more calls: {first}"
         if code is grpc.StatusCode.UNAVAILABLE:
-            return f"{target} cannot be reached: {first}"
+            return f"{target} cannot be reached: {first}{self._of_tls(details.lower())}"
         return known.get(code, f"{target} could not answer ({code.name}): {first}")
+
+    def _of_tls(self, details: str) -> str:
+        """A guess where one side speaks TLS and the other does not, of which gRPC says little."""
+        if self.config.safe and any(word in details for word in ("ssl", "tls", "handshake")):
+            return (
+                "; either it speaks no TLS (then write grpc://), or nobody in remote.ca_file signed"
+                " its certificate"
+            )
+        closed = "closed" in details or "reset" in details
+        return "; it may want TLS: grpcs://" if closed and not self.config.safe else ""
 
 
 def element(content: bytes) -> bytes:

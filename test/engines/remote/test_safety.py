@@ -60,6 +60,18 @@ def test_token_and_tls(service: Service, tmp_path: Path, caplog: pytest.LogCaptu
     assert TOKEN not in told and "wrong" not in told
 
 
+def test_tls_on_one_side_only_is_told(service: Service, tmp_path: Path) -> None:
+    key, cert = certificate(tmp_path)
+    with OpenInferenceServer({SERVED_AS: service}) as plain:
+        address = f"grpcs://localhost:{plain.port}"
+        with pytest.raises(ValueError, match="it speaks no TLS"):
+            connect(RemoteConfig(address, start_timeout=0.5, ca_file=str(cert)))
+    tls = key.read_bytes(), cert.read_bytes()
+    safe = OpenInferenceServer({SERVED_AS: service}, tls=tls)
+    with safe, pytest.raises(ValueError, match="may want TLS"):
+        connect(RemoteConfig(safe.address, start_timeout=0.5))
+
+
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
