@@ -75,17 +75,21 @@ def reconstruct(
             check_photos(options)
         chosen = _engine(parameters, size, configured=config is not None)
         options = with_moving(options, moving, chosen, opened)
-    settings = {
-        "input": ", ".join(one.name for one in opened),
-        "command": _command(),
-        "engine": chosen.info.name,
-        "model": chosen.info.model,
-        "image size": chosen.info.image_size,
-    }
-    finished, whole = _run(opened, chosen, options, viewer, settings)
+    finished, whole = _run(opened, chosen, options, viewer, _settings(opened, chosen))
     _report(finished, out)
     if not whole:
         raise typer.Exit(130)
+
+
+def _settings(opened: list[Input], engine: Engine) -> dict[str, Any]:
+    """What the report tells of how the run was asked for."""
+    return {
+        "input": ", ".join(one.name for one in opened),
+        "command": _command(),
+        "engine": engine.info.name,
+        "model": engine.info.model,
+        "image size": engine.info.image_size,
+    }
 
 
 def _mode(names: list[str], ordered: bool) -> str:
