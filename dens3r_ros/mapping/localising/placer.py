@@ -93,10 +93,10 @@ class Placer:
     def _of_map(self, found: list[tuple[Keyframe, Track]], lens: str) -> list[Opinion]:
         """What places against keyframes say of the map as it stands now."""
         graph = self._world.graph
-        known = [(keyframe, track) for keyframe, track in found if keyframe.id in graph.poses]
         return [
-            Opinion.of(one, track, graph.poses[one.id], graph.pieces[one.id], lens)
-            for one, track in known
+            Opinion.of(keyframe, track, graph, lens)
+            for keyframe, track in found
+            if keyframe.id in graph.poses
         ]
 
     def _seen_through(self, frame: Frame, similar: list[int]) -> tuple[Frame, Stream, str]:
