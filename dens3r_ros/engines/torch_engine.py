@@ -63,6 +63,9 @@ class TorchEngine:
     The network becomes the engine's own: its layers are changed in place.
     """
 
+    mixed_sizes = True
+    """Whether the two images of a pair may differ in size and orientation."""
+
     def __init__(
         self, network: Network, config: TorchConfig | None = None, model: str = ""
     ) -> None:

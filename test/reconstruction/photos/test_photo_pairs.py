@@ -71,6 +71,10 @@ def test_what_pairs_said_is_kept(tmp_path: Path) -> None:
     files.put((0, 2), [])
     again = PairFiles(tmp_path)
     assert again.has((0, 2)) and not again.get((0, 2)) and not again.has((1, 2))
+    assert again.support((0, 1)) == found.support and again.support((0, 2)) == 0
+    anew = again.anew()
+    assert not anew.has((0, 1)), "what lenses of a guess said is not taken for what known ones say"
+    anew.put((0, 1), [])
     (kept,) = again.get((0, 1))
     assert np.array_equal(kept.seen[1].ids, found.seen[1].ids) and kept.shifted == found.shifted
     assert np.allclose(kept.depth_a.values, found.depth_a.values, rtol=1e-6)

@@ -158,8 +158,9 @@ class PhotoRun:
         self._tally.spend("reading", time.monotonic() - began)
 
     def _shaped(self, frame: Frame, usual: tuple[int, int] | None) -> Frame:
-        """Networks compare images of one shape, that of most."""
-        if self._by_keypoints or usual is None or frame.size == usual:
+        """The shape of most, for engines that compare images of one shape only."""
+        mixed = self._by_keypoints or getattr(self._engine, "mixed_sizes", False)
+        if mixed or usual is None or frame.size == usual:
             return frame
         self._tally.notes.append(f"{frame.camera} was cut and resized to the size of most photos")
         return at_size(frame, usual)
