@@ -54,6 +54,19 @@ def correspond(a: ImageFeatures, b: ImageFeatures, cameras: Cameras | None) -> C
     return _correspondence(flow, a, b, sturdy)
 
 
+def from_flow(
+    a: ImageFeatures,
+    b: ImageFeatures,
+    start: tuple[np.ndarray, np.ndarray],
+    before: Correspondence,
+) -> Correspondence:
+    """Flow from a better start, forwards and backwards, and the keypoints where it takes them."""
+    flow = two_way_flow(a.grey, b.grey, start, _finest(a))
+    own = len(before.pixels_a) - before.keypoints
+    known = _Tracks(before.pixels_a[own:], before.pixels_b[own:], before.pose)
+    return _correspondence(flow, a, b, _followed(known, flow))
+
+
 @dataclass(frozen=True, eq=False)
 class _Tracks:
     """(N, 2) pixels of keypoints that agree with one motion, and its pose if it has one."""
