@@ -70,7 +70,7 @@ class MotionDetector:
     def followed(self, pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """Where (N, 2) pixels of the image before, of (height, width), lie in the one of which
         `carried` told last."""
-        if self._flow is None:
+        if self._flow is None or not len(pixels):
             return pixels
         flow = self._flow[1]
         unit = np.array([flow.shape[1] / size[1], flow.shape[0] / size[0]], np.float32)
