@@ -15,6 +15,7 @@ from dens3r_ros.engines.geometric.correspondence import Correspondence, from_flo
 from dens3r_ros.engines.geometric.depth import InverseDepth
 from dens3r_ros.engines.geometric.doubt import Seen
 from dens3r_ros.engines.geometric.features import ImageFeatures
+from dens3r_ros.engines.geometric.moving import NOTHING, Moving
 from dens3r_ros.geometry.two_views.triangulation import landing_of
 
 _GROWN = 0.05
@@ -36,12 +37,13 @@ def look_again(
     found: Correspondence,
     depths: tuple[InverseDepth, InverseDepth],
     seen: tuple[Seen, Seen],
+    moving: Moving = NOTHING,
 ) -> Correspondence:
     """From flow that starts where the views' inverse depths and their motion, `seen` from a and
     from b, put every pixel."""
     size = a.grey.shape
     start = _expected(depths[0], seen[0], size), _expected(depths[1], seen[1], size)
-    return from_flow(a, b, start, found)
+    return from_flow(a, b, start, found, moving)
 
 
 def _expected(depth: InverseDepth, seen: Seen, size: tuple[int, ...]) -> np.ndarray:
