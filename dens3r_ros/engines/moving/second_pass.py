@@ -52,8 +52,12 @@ class WithoutMovers:
                 changed[name] = confidence.masked_fill(hidden, _NONE)
         return replace(found, **changed)
 
+    def left_out(self, features: Features) -> np.ndarray | None:
+        """(H, W) bool, what of a frame was found to move."""
+        return self._masks.of(features.frame.image)
+
     def _moving(self, features: Features, size: torch.Size) -> np.ndarray:
-        mask = self._masks.of(features.frame.image)
+        mask = self.left_out(features)
         return np.zeros(tuple(size), bool) if mask is None else mask
 
 
