@@ -35,7 +35,7 @@ def serve(
     batch: Annotated[int, typer.Option(min=1, max=256, help="Calls answered at once.")] = 32,
     wait: Annotated[
         float, typer.Option(min=0, max=1000, help="Milliseconds a call may wait for company.")
-    ] = 0.0,
+    ] = 1.0,
     queue: Annotated[int, typer.Option(min=1, help="Calls that may wait at most.")] = 256,
     metrics_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Of Prometheus metrics; 0 for none.")

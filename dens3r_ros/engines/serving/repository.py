@@ -35,7 +35,8 @@ class RepositoryConfig:
     name       of the model in the repository
     instances  copies; each keeps features of its own, so more than one a card gains little
     most       calls that Triton gives to the engine at once
-    wait_us    microseconds that a call may wait for company
+    wait_us    microseconds that a call may wait for company; with 0 Triton 2.51 forgets calls that
+               come while it is at work, for half a second
     queue      calls that may wait
     gpu        whether copies belong to GPUs
     """
@@ -43,7 +44,7 @@ class RepositoryConfig:
     name: str
     instances: int = 1
     most: int = 32
-    wait_us: int = 0
+    wait_us: int = 1000
     queue: int = 256
     gpu: bool = False
 

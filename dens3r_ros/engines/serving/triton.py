@@ -50,7 +50,8 @@ class ServerConfig:
     name       under which clients ask for it
     port       of gRPC; `metrics_port` of Prometheus, 0 for none
     most       calls that Triton gives to the engine at once
-    wait_us    microseconds that a call may wait for company
+    wait_us    microseconds that a call may wait for company; with 0 Triton 2.51 forgets calls that
+               come while it is at work, for half a second
     queue      calls that may wait; more are told that there is no room
     cert_file, key_file  the server's certificate and its key, PEM, for TLS
     client_ca_file  whom clients' certificates must be signed by
@@ -61,7 +62,7 @@ class ServerConfig:
     port: int = 8001
     metrics_port: int = 0
     most: int = 32
-    wait_us: int = 0
+    wait_us: int = 1000
     queue: int = 256
     cert_file: str = ""
     key_file: str = ""
