@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 import cv2
 import numpy as np
 
-from dens3r_ros.engines.protocol import Engine, Features
+from dens3r_ros.engines.protocol import Engine, Features, LeavingOut
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.graph.contradicting import contradiction
 from dens3r_ros.mapping.graph.graph import PoseGraph, ScalePrior
@@ -45,7 +45,7 @@ class KeyframeMaker:
         """A keyframe whose pointmap is one prediction of its own view, times `scale`."""
         assert view.texture is not None
         rays = camera_rays(view.camera) if view.calibrated else None
-        motion = view.motion
+        motion = joined(view.motion, self._left_out(features))
         confidence = weighed(confidence, motion)
         canonical = canonical_from(points, confidence, scale, rays)
         grey = view.texture.grey
@@ -78,6 +78,11 @@ class KeyframeMaker:
             weight *= stillness(view.motion)
         made.canonical.inherit(keyframe.canonical, points, weight, self._config.fusion)
         return made
+
+    def _left_out(self, features: Features) -> np.ndarray | None:
+        """(h, w) float32 what the engine was told to move in a frame, 1 surely; None if nothing."""
+        told = self._engine.left_out(features) if isinstance(self._engine, LeavingOut) else None
+        return None if told is None else told.astype(np.float32)
 
     def expect_scale(self, keyframe: Keyframe, graph: PoseGraph) -> None:
         """Tell the graph what the engine, looking at the keyframe alone, says of its length unit,
@@ -149,17 +154,32 @@ class KeyframeMaker:
         """Take the prediction (frame, keyframe) into the keyframe's pointmap, less of it where
         what the frame, seen like `view`, shows there moves; where it tells no depth and may be
         `guided`, what follows from the frame's place."""
-        covered = covering(view, seen)
+        T_frame_keyframe = np.linalg.inv(found.T_keyframe_frame)
+        covered = covering(view, seen, keyframe.canonical, T_frame_keyframe)
         moving = joined(covered, keyframe.motion)
-        if found.scale is None:
-            told = guided_depth(seen, found, view, keyframe) if guided else None
+        if found.scale is not None:
+            self._mix(keyframe, seen, found, covered, moving)
+        # What moves leaves a pair little to tell its motion by; the map's points know more of it.
+        if guided and (found.scale is None or view.motion is not None):
+            told = guided_depth(seen, found, view, keyframe)
             if told is not None:
                 depth, confidence = told
                 keyframe.canonical.fill(depth, weighed(confidence, moving), self._config.fusion)
                 keyframe.revision += 1
-            return
+
+    def _mix(
+        self,
+        keyframe: Keyframe,
+        seen: Observation,
+        found: Track,
+        covered: np.ndarray | None,
+        moving: np.ndarray | None,
+    ) -> None:
+        """Mix a prediction with depth into a keyframe's points, but for what was covered by
+        something or moves."""
         if covered is not None and self._config.fusion.mode == "weighted":
             keyframe.canonical.keep(1 - stillness(covered))
+        assert found.scale is not None
         S = found.T_keyframe_pair[:3].astype(np.float32)
         S[:, :3] *= found.scale
         rows = S if keyframe.canonical.rays is None else S[2:]

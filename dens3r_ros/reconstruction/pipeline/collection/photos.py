@@ -294,6 +294,6 @@ def _why_none(photos: int, collection: Collection) -> str:
     if any(one.shifted for one in collection.measured):
         return f"too little of what {len(alike)} of {photos} photos have in common agrees"
     return (
-        f"{len(alike)} of {photos} photos show what others do, but from the same spot, which tells"
-        " nothing of depth: take some from further apart"
+        f"of {photos} photos {len(alike)} show what others show, but from the same spot, which"
+        " tells nothing of depth: take some from further apart"
     )
