@@ -86,6 +86,8 @@ def evaluate_photos(
     """Compare and align a source's images as `dens3r reconstruct --mode photos` does, in a folder
     that is removed again."""
     order = _order(source, options)
+    if len(order) < 2:
+        raise SourceError(f"{source.name}: {len(order)} photo(s) have nothing to be compared with")
     with tempfile.TemporaryDirectory(prefix="dens3r_photos_") as folder:
         began, busy = time.monotonic(), time.process_time()
         album, places, truth = _filled(source, order, Path(folder), options)

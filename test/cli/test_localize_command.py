@@ -81,6 +81,7 @@ def test_no_image_found_is_an_exit_code(folder: Path) -> None:
         (("{}/room.map", "{}/gone.png"), "no such file"),
         (("{}/room.map", "{}"), "is a folder"),
         (("{}/room.map", "{}/1.png", "--engine", "magic"), "engine 'magic' is none of"),
+        (("{}/room.map", "{}/1.png", "--model", "reloc3r-512"), "--engine geometric uses none"),
         (("{}/room.map", "{}/1.png", "--calibration", "lens.yaml"), "neither"),
     ],
 )

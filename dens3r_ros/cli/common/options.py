@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dens3r_ros.cli.common.errors import stop
+
 EngineName = Annotated[
     str, typer.Option(help="geometric, hybrid, torch, onnx, auto, or module:factory.")
 ]
@@ -50,3 +52,9 @@ GEOMETRIC_SIDE = 512
 def work_side(engine: str, size: int) -> int:
     """What `WorkSize` means to an engine of that name; 0 is its own choice."""
     return size or (GEOMETRIC_SIDE if engine in ("geometric", "hybrid") else 0)
+
+
+def check_model(engine: str, model: str) -> None:
+    """The end where a network is named for an engine that has none."""
+    if model and engine in ("geometric", "oracle"):
+        stop(f"--model {model} is a network, and --engine {engine} uses none: name torch or auto")

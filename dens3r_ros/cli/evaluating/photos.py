@@ -14,6 +14,7 @@ from dens3r_ros.cli.common.options import (
     JudgedEngine,
     MaxSide,
     ModelName,
+    check_model,
     work_side,
 )
 from dens3r_ros.cli.common.progress import following
@@ -50,6 +51,7 @@ def photos(
     from dens3r_ros.evaluation.photos import PhotoOptions, evaluate_photos
     from dens3r_ros.sources.opening import open_source
 
+    check_model(engine, model)
     options = PhotoOptions(every, most, seed, calibrated)
     with plain_errors():
         opened = open_source(source)

@@ -13,7 +13,14 @@ import typer
 
 from dens3r_ros.cli.common.errors import FAILED, plain_errors, stop
 from dens3r_ros.cli.common.files import STDOUT, JsonFile, write_json
-from dens3r_ros.cli.common.options import EngineName, Lens, ModelName, WorkSize, work_side
+from dens3r_ros.cli.common.options import (
+    EngineName,
+    Lens,
+    ModelName,
+    WorkSize,
+    check_model,
+    work_side,
+)
 from dens3r_ros.cli.common.progress import following
 
 if TYPE_CHECKING:
@@ -66,6 +73,7 @@ def bridge(
 
     if videos is None and not generator:
         stop("nothing lies between: name --videos DIR, or --generator 'CMD {a} {b} {out}'")
+    check_model(engine, model)
     with plain_errors():
         photos = read_one(a, intrinsics), read_one(b, intrinsics)
         known = not any(rough for _, rough in photos)

@@ -10,7 +10,7 @@ import typer
 from dens3r_ros.cli.common.errors import plain_errors, stop
 from dens3r_ros.cli.common.figures import write_figures
 from dens3r_ros.cli.common.files import JsonFile
-from dens3r_ros.cli.common.options import EveryNth, JudgedEngine, MaxSide, ModelName
+from dens3r_ros.cli.common.options import EveryNth, JudgedEngine, MaxSide, ModelName, check_model
 from dens3r_ros.cli.common.progress import following
 from dens3r_ros.cli.offline.localize import WAYS
 
@@ -46,6 +46,7 @@ def localize(
 
     if way not in WAYS:
         stop(f"way {way!r} is none of {', '.join(WAYS)}")
+    check_model(engine, model)
     options = LocalisingOptions(every, calibrated, way == "averaging")
     with plain_errors():
         source = CachedSource(open_source(sequence))

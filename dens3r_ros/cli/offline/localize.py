@@ -11,7 +11,14 @@ import typer
 
 from dens3r_ros.cli.common.errors import FAILED, plain_errors, stop
 from dens3r_ros.cli.common.files import STDOUT, JsonFile, write_json
-from dens3r_ros.cli.common.options import EngineName, Lens, ModelName, WorkSize, work_side
+from dens3r_ros.cli.common.options import (
+    EngineName,
+    Lens,
+    ModelName,
+    WorkSize,
+    check_model,
+    work_side,
+)
 from dens3r_ros.cli.common.progress import following
 
 if TYPE_CHECKING:
@@ -57,6 +64,7 @@ def localize(
 
     if way not in WAYS:
         stop(f"way {way!r} is none of {', '.join(WAYS)}")
+    check_model(engine, model)
     with plain_errors():
         _check(images)
         with following(f"reading {path}"):

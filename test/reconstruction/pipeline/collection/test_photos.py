@@ -93,6 +93,16 @@ def test_one_photo_and_broken_ones_are_told(walk: Any, tmp_path: Path) -> None:
     assert found.exit_code == 1 and "1 photo(s) could be read" in found.output, found.output
 
 
+def test_copies_of_one_photo_are_not_called_strangers(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    image = Image.fromarray(open_source("procedural:walk?seed=3&frames=60&size=320x240")[0].image)
+    for n in range(3):
+        image.save(folder / f"{n}.png")
+    found = photos(folder, "--out", tmp_path / "out")
+    assert found.exit_code == 1 and "from the same spot" in " ".join(found.output.split())
+
+
 def test_photos_of_two_places_sizes_and_lenses(tmp_path: Path) -> None:
     """Two halls, a photo twice, one broken file, one of another shape: two models, said so."""
     folder, out = tmp_path / "photos", tmp_path / "out"
