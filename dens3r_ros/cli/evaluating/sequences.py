@@ -78,6 +78,9 @@ def sequences(
         float,
         typer.Option(min=0, help="Metres of the camera above the floor, which tell the scale."),
     ] = 0.0,
+    grid: Annotated[
+        bool, typer.Option(help="Compare the floor plan; of procedural walks in the hall.")
+    ] = False,
     json_file: JsonFile = None,
     plots: Annotated[
         Path | None,
@@ -85,13 +88,17 @@ def sequences(
     ] = None,
 ) -> None:
     """Trajectory, depth, normals, surface and cost of the mapper on whole sequences."""
-    options = _options(calibrated, every, chained, camera_height)
+    options = _options(calibrated, every, chained, camera_height, grid)
     config = _config(fusion, loops, decode_every, decode_lag, views)
 
     def runs() -> Iterator[Measured]:
         for name in sequence:
             for number in range(seed, seed + seeds):
                 source = _source(name)
+                if grid and getattr(source, "hall", None) is None:
+                    stop(
+                        f"--grid: what stands in {name} is not known; procedural:walk is in a hall."
+                    )
                 chosen = (
                     _hybrid(network, source, number, max_side, engine_size)
                     if engine == "hybrid"
@@ -131,14 +138,20 @@ def _report(rows: list[dict[str, object]], json_file: Path | None) -> None:
     write_json(as_json(rows), json_file)
 
 
-def _options(calibrated: bool, every: int, chained: bool, camera_height: float) -> SequenceOptions:
+def _options(
+    calibrated: bool, every: int, chained: bool, camera_height: float, grid: bool
+) -> SequenceOptions:
     try:
         from dens3r_ros.evaluation.image_sequences.scoring import SequenceOptions
     except ImportError as error:
         hint = "pip install 'dens3r_ros[evaluate]' brings evo and matplotlib."
         stop(f"{error}. {hint}")
     return SequenceOptions(
-        calibrated=calibrated, every=every, chained=chained, camera_height=camera_height
+        calibrated=calibrated,
+        every=every,
+        chained=chained,
+        camera_height=camera_height,
+        grid=grid,
     )
 
 
