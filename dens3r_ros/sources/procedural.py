@@ -12,11 +12,13 @@ from dens3r_ros.frame import Frame
 from dens3r_ros.imu import ImuRecording
 from dens3r_ros.scenes.inertial import carried_imu
 from dens3r_ros.scenes.walk import WALKS, WalkFrame, open_walk
+from dens3r_ros.scenes.worlds.building import Building
 from dens3r_ros.sources.source import SourceError, Truth
 
 PREFIX = "procedural:"
 _SECOND_NS = 1_000_000_000
 _KEPT = 4
+_IN_HALL = ("walk", "stop-and-go", "fast-turn")
 _USAGE = (
     f"Expected {PREFIX}KIND with KIND one of {', '.join(WALKS)}, and optionally "
     "?seed=S&frames=N&size=WxH&fov=DEGREES&imu=1&movers=0, as in "
@@ -28,8 +30,9 @@ class ProceduralWalk:
     """The walk that a text such as "procedural:loop?seed=3&frames=2000&size=320x240" names.
 
     Frames are rendered when they are asked for, from stamp 0 at the walk's rate, with intrinsics.
-    `imu` is what a sensor beside the camera reads, with imu=1; else None. With movers=0 nobody is
-    in it; screens change all the same.
+    `imu` is what a sensor beside the camera reads, with imu=1; else None. `hall` is what stands
+    where a walk leads through the hall alone; else None. With movers=0 nobody is in it; screens
+    change all the same.
     """
 
     def __init__(self, text: str) -> None:
@@ -42,6 +45,7 @@ class ProceduralWalk:
         except ValueError as error:
             raise SourceError(f"{text}: {error}. {_USAGE}") from error
         self.imu: ImuRecording | None = carried_imu(self.walk) if inertial else None
+        self.hall: Building | None = self.walk.building if kind in _IN_HALL else None
         self._recent: OrderedDict[int, WalkFrame] = OrderedDict()
 
     def __len__(self) -> int:

@@ -63,3 +63,6 @@ Plots = Annotated[
     Path | None,
     typer.Option(callback=writable_folder, help="Write pictures into this folder."),
 ]
+Grid = Annotated[
+    bool, typer.Option(help="Compare the floor plan; of procedural walks in the hall.")
+]

@@ -42,17 +42,22 @@ def sequences(
     decode_every: given.DecodeEvery = 1,
     decode_lag: given.DecodeLag = 3,
     camera_height: given.CameraHeight = 0.0,
+    grid: given.Grid = False,
     json_file: JsonFile = None,
     plots: given.Plots = None,
 ) -> None:
     """Trajectory, depth, normals, surface and cost of the mapper on whole sequences."""
-    options = _options(calibrated, every, chained, camera_height)
+    options = _options(calibrated, every, chained, camera_height, grid)
     config = _config(fusion, loops, decode_every, decode_lag, views)
 
     def runs() -> Iterator[Measured]:
         for name in sequence:
             for number in range(seed, seed + seeds):
                 source = _source(name)
+                if grid and getattr(source, "hall", None) is None:
+                    stop(
+                        f"--grid: what stands in {name} is not known; procedural:walk is in a hall."
+                    )
                 chosen = (
                     _hybrid(network, source, number, max_side, engine_size)
                     if engine == "hybrid"
@@ -92,14 +97,20 @@ def _report(rows: list[dict[str, object]], json_file: Path | None) -> None:
     write_json(as_json(rows), json_file)
 
 
-def _options(calibrated: bool, every: int, chained: bool, camera_height: float) -> SequenceOptions:
+def _options(
+    calibrated: bool, every: int, chained: bool, camera_height: float, grid: bool
+) -> SequenceOptions:
     try:
         from dens3r_ros.evaluation.image_sequences.scoring import SequenceOptions
     except ImportError as error:
         hint = "pip install 'dens3r_ros[evaluate]' brings evo and matplotlib."
         stop(f"{error}. {hint}")
     return SequenceOptions(
-        calibrated=calibrated, every=every, chained=chained, camera_height=camera_height
+        calibrated=calibrated,
+        every=every,
+        chained=chained,
+        camera_height=camera_height,
+        grid=grid,
     )
 
 

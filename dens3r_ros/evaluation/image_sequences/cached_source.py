@@ -19,6 +19,7 @@ class CachedSource:
     def __init__(self, source: Source, keep: int = 8) -> None:
         self.name = source.name
         self.imu = getattr(source, "imu", None)
+        self.hall = getattr(source, "hall", None)
         self._source = source
         self._keep = keep
         self._frames: OrderedDict[int, Frame] = OrderedDict()

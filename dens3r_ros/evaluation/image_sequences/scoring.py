@@ -12,6 +12,8 @@ from dens3r_ros.engines.hybrid import HybridEngine
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.evaluation.image_sequences.chaining import PairChain, chained_ate
 from dens3r_ros.evaluation.image_sequences.metres import MetricScores
+from dens3r_ros.evaluation.image_sequences.pieces import pieces_at
+from dens3r_ros.evaluation.image_sequences.plan import plan_figures
 from dens3r_ros.evaluation.metrics.closing import end_error, wrong_loops
 from dens3r_ros.evaluation.metrics.revisits import Visit, second_pass
 from dens3r_ros.evaluation.metrics.surface import (
@@ -40,7 +42,8 @@ class SequenceOptions:
     """calibrated: frames keep their intrinsics; every: take each N-th frame; confidence: above it
     a pixel counts; surface: compare the map with the true surface; chained: also chain pairwise
     poses, for comparison; maps_every: frames between those whose depth and normals are compared;
-    camera_height: metres above the floor by which lengths become metres, 0 for none.
+    camera_height: metres above the floor by which lengths become metres, 0 for none; grid: compare
+    the floor plan, of walks in the procedural hall.
     A source's inertial sensor does so where it has one."""
 
     calibrated: bool = False
@@ -50,6 +53,7 @@ class SequenceOptions:
     chained: bool = False
     maps_every: int = 5
     camera_height: float = 0.0
+    grid: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,6 +184,10 @@ def _measured(
     figures["wrong_loops"] = _wrong_loops(mapper, true_poses, errors.scale)
     figures |= _map_figures(collected, errors.scale)
     figures["chamfer_m"] = _chamfer(mapper, collected, errors, options)
+    hall = getattr(source, "hall", None) if options.grid else None
+    if hall is not None:
+        shown = mapper.keyframes()
+        figures |= plan_figures(shown, hall, errors.S_world_map, options.confidence)
     figures |= _costs(collected)
     figures |= _second_pass(source, mapper, collected, errors, options)
     figures["calibrated"] = options.calibrated
@@ -212,20 +220,10 @@ def _counts(collected: _Collector, placed: int) -> dict[str, object]:
         "keyframes": last.keyframes,
         "loops": last.loops,
         "pieces": last.pieces,
-        "pieces_at": _pieces_at(collected),
+        "pieces_at": pieces_at(update for _, update in collected.updates),
         "epochs": 1 + collected.updates[-1][1].epoch,
         "completeness": placed / len(collected.updates),
     }
-
-
-def _pieces_at(collected: _Collector) -> list[tuple[float, int]]:
-    """Seconds from the first image at which the map has come to be of so many pieces."""
-    first, told = collected.updates[0][1].stamp, list[tuple[float, int]]()
-    for _, update in collected.updates:
-        pieces = update.counters.pieces
-        if not told or told[-1][1] != pieces:
-            told.append(((update.stamp - first) * 1e-9, pieces))
-    return told
 
 
 def _trajectory_figures(errors: TrajectoryErrors) -> dict[str, object]:

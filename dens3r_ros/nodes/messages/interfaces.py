@@ -20,6 +20,7 @@ def _module(name: str) -> Any:
 messages: ModuleType | Any = _module("dens3r_ros.msg")
 services: ModuleType | Any = _module("dens3r_ros.srv")
 tf2_messages: ModuleType | Any = _module("tf2_msgs.msg")
+map_messages: ModuleType | Any = _module("map_msgs.msg")
 
 MISSING_INTERFACES = (
     "the interfaces of dens3r_ros are not built (colcon build builds them): there will be no "

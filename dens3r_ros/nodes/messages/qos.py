@@ -45,6 +45,8 @@ MAPS_OUT = _profile(5)
 """Deep enough that a reliable listener who falls behind for a moment misses nothing."""
 POSES_OUT = _profile(10)
 LATCHED = _profile(1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+GRID_UPDATES = _profile(10)
+"""As Nav2 and RViz listen to changes of a grid."""
 TRANSFORMS_OUT = _profile(100)
 """As tf2 listens."""
 TRANSFORMS_IN = _profile(100)

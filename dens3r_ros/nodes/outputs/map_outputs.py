@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import Point, PoseStamped
-from nav_msgs.msg import OccupancyGrid, Path
+from nav_msgs.msg import Path
 from rclpy.node import Node
-from rclpy.publisher import Publisher
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -22,7 +20,7 @@ from dens3r_ros.nodes.inputs.scale import lengthened
 from dens3r_ros.nodes.messages import interfaces
 from dens3r_ros.nodes.messages.packing import header_at, point_list_message
 from dens3r_ros.nodes.messages.poses import pose_message
-from dens3r_ros.nodes.messages.qos import LATCHED
+from dens3r_ros.nodes.outputs.latched_topics import GridTopic, LatchedTopic
 from dens3r_ros.nodes.outputs.map_cloud import MapCloud, median_depth
 from dens3r_ros.nodes.outputs.occupancy import Occupancy, grid_config
 from dens3r_ros.nodes.outputs.outlet import Outlet
@@ -31,32 +29,6 @@ from dens3r_ros.nodes.settings.config import NodeConfig, OutputParameters
 _FRUSTUM = np.array([[0, 0, 0], [-1, -0.75, 1.5], [1, -0.75, 1.5], [1, 0.75, 1.5], [-1, 0.75, 1.5]])
 _FRUSTUM_LINES = [(0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (2, 3), (3, 4), (4, 1)]
 _FRUSTUM_SIZE = 0.06
-
-
-class _Topic:
-    """A latched topic whose message goes out once for each state of what it shows, and again for
-    each newcomer: not every viewer asks for what was latched."""
-
-    def __init__(self, node: Node, kind: Any, name: str) -> None:
-        self.publisher: Publisher = node.create_publisher(kind, name, LATCHED)
-        self._shown: object = None
-        self._listeners = 0
-
-    def has_newcomers(self) -> bool:
-        """Whether somebody came since the last message."""
-        listeners = self.publisher.get_subscription_count()
-        came = listeners > self._listeners
-        self._listeners = min(listeners, self._listeners)
-        return came
-
-    def show(self, state: object, make: Callable[[], Any], outlet: Outlet) -> None:
-        """Publish what `make` gives, where somebody listens who has not got this state."""
-        listeners = self.publisher.get_subscription_count()
-        if not listeners or (listeners <= self._listeners and state == self._shown):
-            return
-        message = make()
-        if outlet.send(lambda: self.publisher.publish(message)):
-            self._listeners, self._shown = listeners, state
 
 
 class MapOutputs:
@@ -70,19 +42,19 @@ class MapOutputs:
         self._depth: tuple[int, float] | None = None
         """An epoch, and how far away its first keyframe's points are."""
         self.point_count = 0
-        self._points = _Topic(node, PointCloud2, "~/map_points")
-        self._path = _Topic(node, Path, "~/path")
-        self._markers = _Topic(node, MarkerArray, "~/keyframe_markers")
-        self._grid = _Topic(node, OccupancyGrid, "~/occupancy")
+        self._points = LatchedTopic(node, PointCloud2, "~/map_points")
+        self._path = LatchedTopic(node, Path, "~/path")
+        self._markers = LatchedTopic(node, MarkerArray, "~/keyframe_markers")
+        self._grid = GridTopic(node, "~/occupancy")
         self._topics = [self._points, self._path, self._markers, self._grid]
-        self.occupancy = Occupancy(config.frames.map)
+        self.occupancy = Occupancy()
         self.camera_height: float | None = None
         """Metres of the first camera above the floor, where it is known how it is mounted."""
         self.level = np.eye(4)
         """T_level_map, by which all is turned."""
         self._keyframes = None
         if interfaces.messages is not None:
-            self._keyframes = _Topic(node, interfaces.messages.Keyframes, "~/keyframes")
+            self._keyframes = LatchedTopic(node, interfaces.messages.Keyframes, "~/keyframes")
             self._topics.append(self._keyframes)
 
     def wanted(self, touched: bool) -> bool:
@@ -135,10 +107,10 @@ class MapOutputs:
         outlet: Outlet,
     ) -> None:
         least, height = config.output.min_confidence, self.camera_height
-        grid, when = grid_config(config.grid), (epoch, stamp)
+        grid = grid_config(config.grid)
         drawn = (epoch, scale, [(k.id, k.revision) for k in views], least, height)
-        make = partial(self.occupancy.message, views, scale, least, height, grid, *when)
-        self._grid.show(drawn, make, outlet)
+        draw = partial(self.occupancy.plan, views, scale, least, height, grid, epoch)
+        self._grid.show_plan(drawn, draw, header_at(stamp, self._map_frame), outlet)
         if self.occupancy.missing:
             self._node.get_logger().warning(
                 f"~/occupancy: {self.occupancy.missing}", throttle_duration_sec=30.0
@@ -147,7 +119,7 @@ class MapOutputs:
     def destroy(self) -> None:
         """Withdraw the topics."""
         for topic in self._topics:
-            self._node.destroy_publisher(topic.publisher)
+            topic.destroy(self._node)
 
     def _share(
         self, output: OutputParameters, keyframes: Sequence[KeyframeView], epoch: int

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""~/occupancy: the floor plan as nav_msgs has it, in `map`, by REP-105 and the costmap's rules."""
+"""The floor plan of ~/occupancy, in `map`, by REP-105 and the costmap's rules, and its messages."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from nav_msgs.msg import OccupancyGrid
+from std_msgs.msg import Header
 
+from dens3r_ros.mapping.occupancy.change import PlanChange
 from dens3r_ros.mapping.occupancy.occupancy import FloorPlan, Plan
 from dens3r_ros.mapping.occupancy.scan import GridConfig
 from dens3r_ros.mapping.update import KeyframeView
-from dens3r_ros.nodes.messages.packing import header_at
+from dens3r_ros.nodes.messages import interfaces
 from dens3r_ros.nodes.settings.config import GridParameters
 
 
@@ -25,14 +28,13 @@ def grid_config(grid: GridParameters) -> GridConfig:
 class Occupancy:
     """Keeps the plan of one epoch; a new one begins with an empty plan."""
 
-    def __init__(self, frame_id: str) -> None:
-        self._frame_id = frame_id
+    def __init__(self) -> None:
         self._plan: FloorPlan | None = None
         self._drawn_for: tuple[object, ...] = ()
         self.missing = ""
         """Why there is no plan, in a sentence; empty where there is one."""
 
-    def message(
+    def plan(
         self,
         keyframes: Sequence[KeyframeView],
         metres: float,
@@ -40,8 +42,7 @@ class Occupancy:
         camera_height: float | None,
         config: GridConfig,
         epoch: int,
-        stamp: int,
-    ) -> OccupancyGrid:
+    ) -> Plan:
         """The plan of keyframes whose unit is so many metres; empty while nothing tells where the
         floor is."""
         state = (epoch, config)
@@ -54,15 +55,15 @@ class Occupancy:
                 "no floor is seen, and neither frames.base nor input.camera_height tells how far "
                 "below the camera it is"
             )
-            plan = Plan(np.zeros((0, 0), np.int8), config.resolution, np.zeros(2))
-        elif self._plan.cut:
+            return Plan(np.zeros((0, 0), np.int8), config.resolution, np.zeros(2))
+        if self._plan.cut:
             self.missing = f"what lies beyond grid.max_side ({config.max_side:g} m) is left out"
-        return grid_message(plan, self._frame_id, stamp)
+        return plan
 
 
-def grid_message(plan: Plan, frame_id: str, stamp: int) -> OccupancyGrid:
+def grid_message(plan: Plan, header: Header) -> OccupancyGrid:
     """The plan as a message; row 0 is at the lowest y, -1 unknown, 0 free, 100 occupied."""
-    message = OccupancyGrid(header=header_at(stamp, frame_id))
+    message = OccupancyGrid(header=header)
     message.info.map_load_time = message.header.stamp
     message.info.resolution = plan.resolution
     message.info.height, message.info.width = plan.cells.shape
@@ -70,4 +71,12 @@ def grid_message(plan: Plan, frame_id: str, stamp: int) -> OccupancyGrid:
     message.info.origin.position.x, message.info.origin.position.y = x, y
     message.info.origin.orientation.w = 1.0
     message.data.frombytes(np.ascontiguousarray(plan.cells).tobytes())
+    return message
+
+
+def update_message(change: PlanChange, header: Header) -> Any:
+    """What has changed as a message; where the last whole plan has it."""
+    message = interfaces.map_messages.OccupancyGridUpdate(header=header, x=change.x, y=change.y)
+    message.height, message.width = change.cells.shape
+    message.data.frombytes(np.ascontiguousarray(change.cells).tobytes())
     return message

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dens3r_ros.evaluation.image_sequences.cached_source import CachedSource
 from dens3r_ros.evaluation.image_sequences.plots import write_plots
 from dens3r_ros.evaluation.image_sequences.scoring import (
     Measured,
@@ -156,3 +157,17 @@ def test_a_stretch_of_a_real_sequence_is_mapped_within_centimetres() -> None:
     figures = evaluate_sequence(Stretch(), engine, INLINE, SequenceOptions()).figures
     assert figures["completeness"] == 1
     assert figures["ate_sim3_m"] < 0.04
+
+
+def test_a_floor_plan_and_metres_by_height_are_compared_with_the_hall() -> None:
+    """The floor is seen from several places; of the hall a walk of four seconds shows a part."""
+    source = CachedSource(open_source("procedural:walk?seed=5&frames=120&size=160x120"))
+    options = SequenceOptions(calibrated=True, every=2, surface=False, camera_height=1.5, grid=True)
+    engine = OracleEngine(source, long_side=160)
+    figures = evaluate_sequence(source, engine, INLINE, options).figures
+    assert figures["scale_source"] == "height"
+    assert figures["scale_error"] == pytest.approx(abs(figures["scale"] - 1))
+    assert figures["scale_error"] < 0.1
+    assert figures["grid_free_iou"] > 0.8 * figures["grid_known"] > 0.1
+    assert figures["grid_occupied_iou"] < figures["grid_known"] + 0.3
+    assert figures["grid_free_in_walls"] < 0.1

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from true_plan import agreement, true_plan
 
+from dens3r_ros.evaluation.metrics.floor_plan import agreement, true_plan
 from dens3r_ros.geometry.rays import pixel_rays
 from dens3r_ros.mapping.occupancy.floor import find_floor
 from dens3r_ros.mapping.occupancy.occupancy import FREE, OCCUPIED, UNKNOWN, FloorPlan, Plan

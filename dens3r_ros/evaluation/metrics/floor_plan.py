@@ -30,7 +30,16 @@ def filled(building: Building, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> n
     return found
 
 
-def _fill(found, kind, centre, R, half, x, y, z) -> None:
+def _fill(
+    found: np.ndarray,
+    kind: int,
+    centre: np.ndarray,
+    R: np.ndarray,
+    half: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    z: np.ndarray,
+) -> None:
     """Add one shape, looked for within its own bounds."""
     reach = np.abs(R) @ half
     spans = [
@@ -68,7 +77,7 @@ def true_plan(building: Building, resolution: float, low: float, high: float) ->
     heights = np.arange(low + 0.02, high, 0.04)
     inside = filled(building, x + origin[0], y + origin[1], heights)
     parts = inside.reshape(size[1], _ACROSS, size[0], _ACROSS)
-    any_thing = parts.any((1, 3))
+    any_thing = np.asarray(parts.any((1, 3)))
     indoors = np.zeros(any_thing.shape, bool)
     edge = round(margin / resolution)
     indoors[edge:-edge, edge:-edge] = True
@@ -81,16 +90,17 @@ class Agreement:
     """free: intersection over union of the free cells; occupied: the same of the occupied ones,
     where one cell beside counts, and of what is there only the edges have to be found, since nobody
     sees into things; inside: share of the free cells that lie within things by more
-    than a cell."""
+    than a cell; known: share of what is truly free of which the plan says anything."""
 
     free: float
     occupied: float
     inside: float
+    known: float
 
 
 def agreement(plan: Plan, truth: TruePlan) -> Agreement:
     """How well a plan in the hall's own frame agrees with the truth."""
-    found = np.full(truth.free.shape, -1, np.int8)
+    found: np.ndarray = np.full(truth.free.shape, -1, np.int8)
     shift = np.round((plan.origin - truth.origin) / plan.resolution).astype(int)
     rows, columns = np.nonzero(plan.cells >= 0)
     at_x, at_y = columns + shift[0], rows + shift[1]
@@ -105,4 +115,5 @@ def agreement(plan: Plan, truth: TruePlan) -> Agreement:
         float((free & truth.free).sum() / (free | truth.free).sum()),
         float(hit.sum() / (occupied.sum() + missed.sum())),
         float(deep.sum() / max(free.sum(), 1)),
+        float(((found >= 0) & truth.free).sum() / truth.free.sum()),
     )
