@@ -11,6 +11,7 @@ import typer
 from dens3r_ros.cli.common.errors import plain_errors, stop
 from dens3r_ros.cli.common.files import STDOUT, JsonFile, writable, write_json
 from dens3r_ros.cli.common.progress import following
+from dens3r_ros.cli.splats.steps import NO_SPLATS, Steps
 
 if TYPE_CHECKING:
     from dens3r_ros.mapping.files.map_file import LoadedMap
@@ -84,10 +85,7 @@ def export(
             callback=writable, help="Write Gaussian splats to this file (.ply, .splat, .spz)."
         ),
     ] = None,
-    optimize: Annotated[
-        int,
-        typer.Option(min=0, help="Optimise the splats on the keyframes' images for so many steps."),
-    ] = 0,
+    optimize: Steps = 0,
     voxel: Annotated[
         float | None,
         typer.Option(
@@ -111,7 +109,7 @@ def export(
     if min_height >= max_height:
         raise typer.BadParameter(f"--min-height {min_height} is not below --max-height")
     if optimize and splats is None:
-        raise typer.BadParameter("--optimize works on splats: name a file for them (--splats)")
+        raise typer.BadParameter(NO_SPLATS)
     if splats is not None:
         from dens3r_ros.splats.files import check_suffix
 

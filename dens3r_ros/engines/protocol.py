@@ -154,7 +154,7 @@ def encode_aside(engine: Engine, frames: Sequence[Frame]) -> list[Features]:
 
 
 @runtime_checkable
-class LeavingOut(Protocol):
+class LeavingOut(Engine, Protocol):
     """An engine that was told what moves in its frames."""
 
     def left_out(self, features: Features) -> np.ndarray | None:

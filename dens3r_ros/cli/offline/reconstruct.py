@@ -12,6 +12,7 @@ from dens3r_ros.cli.common.errors import FAILED, plain_errors, stop
 from dens3r_ros.cli.common.files import writable_folder
 from dens3r_ros.cli.common.progress import following
 from dens3r_ros.cli.offline.moving import Moving, with_moving
+from dens3r_ros.cli.splats.steps import NO_SPLATS, Steps
 
 if TYPE_CHECKING:
     from dens3r_ros.engines.protocol import Engine
@@ -95,6 +96,7 @@ def reconstruct(
     splats: Annotated[
         bool, typer.Option("--splats", help="Write Gaussian splats, splats.ply.")
     ] = False,
+    optimize: Steps = 0,
     voxel: Annotated[
         float,
         typer.Option(
@@ -123,12 +125,15 @@ def reconstruct(
 
     if mode not in MODES:
         stop(f"mode {mode!r} is none of {', '.join(MODES)}")
+    if optimize and not splats:
+        stop(NO_SPLATS)
     with plain_errors():
         if mode == "auto":
             mode = _mode(inputs, ordered=bool(fps or save_depth or save_normals or live or viewer))
         parameters = _parameters(config, engine, model)
         opened = _opened(inputs, fps, topic, intrinsics, mode)
-        asked = ReconstructOptions(save_depth, save_normals, mesh, splats, mcap, mesh_faces, voxel)
+        wanted = (save_depth, save_normals, mesh, splats, mcap, mesh_faces, voxel, optimize)
+        asked = ReconstructOptions(*wanted)
         folder_rate = fps and all(Path(one).is_dir() for one in inputs)
         picks = Picks(every, 0.0 if folder_rate else fps, start, end)
         options = _options(out, parameters, picks, asked, mode, live, resume)
