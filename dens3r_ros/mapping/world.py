@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dens3r_ros.engines.protocol import Engine, Features
-from dens3r_ros.mapping.archive.clearing import Clearing
 from dens3r_ros.mapping.archive.merging import merge_nodes, thin_edges
+from dens3r_ros.mapping.clearing import Clearing
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.graph.backend import Backend
 from dens3r_ros.mapping.graph.graph import Edge, PoseGraph, rigid
