@@ -66,6 +66,16 @@ class Placement:
 
 
 @dataclass(frozen=True, eq=False)
+class Lead:
+    """Where pixels `there` (N, 2) of another frame are expected to lie in this one, `here` (N, 2),
+    at the engine's resolution: where to begin to look, and nothing to be believed."""
+
+    other: Frame
+    there: np.ndarray
+    here: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Features:
     """An encoded frame: dear to make, kept while its keyframe is in the window."""
 
@@ -75,6 +85,11 @@ class Features:
     """At the engine's resolution, if the frame's are known."""
     data: Any
     """What only the engine itself reads."""
+    moving: np.ndarray | None = None
+    """(h, w) float32 how probably each pixel shows something that moves by itself, where somebody
+    knows; engines that find poses leave that out of them."""
+    lead: Lead | None = None
+    """What somebody expects of a pair (this, other)."""
 
 
 @dataclass(frozen=True)

@@ -278,9 +278,10 @@ class MappingSession:
     ) -> bool:
         """Go on from an older keyframe if the frame can be placed there with some reserve."""
         S_older_keyframe = self.world.graph.relative(older.id, keyframe.id)
-        seen = observe(self._engine, [(step.features, older.features)])[0]
         start = S_older_keyframe @ T_keyframe_frame
         start[:3, :3] /= np.cbrt(np.linalg.det(start[:3, :3]))
+        step.lead_to(older, start)
+        seen = observe(self._engine, [(step.features, older.features)])[0]
         found = self._tracked(seen, step.view, older, start)
         if isinstance(found, str) or left(found, self._config.keyframes):
             return False

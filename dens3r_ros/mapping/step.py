@@ -15,6 +15,7 @@ from dens3r_ros.mapping.stopwatch import Stopwatch
 from dens3r_ros.mapping.streams.stream import Stream
 from dens3r_ros.mapping.tracking.cameras import at_input
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
+from dens3r_ros.mapping.tracking.leading import led
 from dens3r_ros.mapping.tracking.observation import Observation
 from dens3r_ros.mapping.tracking.track import Track
 from dens3r_ros.mapping.tracking.tracker import View
@@ -58,6 +59,10 @@ class Step:
     number: int = -1
     """Among all frames that have a place, once it has one."""
 
+    def __post_init__(self) -> None:
+        """Let the engine know what moves in the frame, as far as that is known."""
+        self.features = replace(self.features, moving=self.view.motion)
+
     def is_source_of(self, keyframe: Keyframe) -> bool:
         """Whether the keyframe was made of its frame."""
         own = (self.frame.stamp, self.frame.camera)
@@ -78,6 +83,24 @@ class Step:
                 self.motion = look(*seen, graph.between)
         if self.motion is not None:
             self.view = replace(self.view, motion=self.motion)
+            self.features = replace(self.features, moving=self.motion)
+
+    def lead_to(self, keyframe: Keyframe, T_keyframe_frame: np.ndarray | None = None) -> None:
+        """Let the engine begin to look for a keyframe where the frame is, or its camera is thought
+        to be; where much may move, looks alone mislead."""
+        if self.features.moving is None:
+            return
+        stream, size = self.stream, self.features.placement.size
+        place = (self.features, keyframe, self.view.camera)
+        if T_keyframe_frame is not None:
+            self.features = led(*place, T_keyframe_frame)
+        elif self.held or stream.watch is None:
+            self.features = led(*place, stream.T_keyframe_frame)
+        else:
+            watch = stream.watch
+            self.features = led(
+                *place, stream.T_keyframe_frame, lambda pixels: watch.followed(pixels, size)
+            )
 
     def saw(self, seen: Observation, found: Track | None) -> None:
         """The frame has a place."""

@@ -6,7 +6,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from dens3r_ros.engines.geometric.correspondence import Expected
 from dens3r_ros.engines.geometric.features import ImageFeatures, image_features
+from dens3r_ros.engines.geometric.moving import grown, moving_of
 from dens3r_ros.engines.geometric.pair import PairMaps, pair_maps
 from dens3r_ros.engines.protocol import Features, Outputs
 from dens3r_ros.geometry.two_views.two_view import Cameras
@@ -18,9 +20,11 @@ def pair_of_shapes(a: Features, b: Features, cameras: Cameras | None, outputs: O
     """Maps of two images of any shapes, each of its own image's."""
     sizes = a.placement.size, b.placement.size
     if sizes[0] == sizes[1]:
-        return pair_maps(a.data, b.data, cameras, outputs)
+        return pair_maps(a.data, b.data, cameras, outputs, moving_of(a, b), _expected(a, b))
     canvas = max(sizes[0][0], sizes[1][0]), max(sizes[0][1], sizes[1][1])
-    found = pair_maps(_grown(a, canvas), _grown(b, canvas), cameras, outputs)
+    moving = grown(moving_of(a, b), canvas)
+    images, expected = (_grown(a, canvas), _grown(b, canvas)), _expected(a, b)
+    found = pair_maps(*images, cameras, outputs, moving, expected)
     cut = {name: _cut(found, name, sizes) for name in _MAPS}
     (height, width), landed = sizes[0], found.pixels_b_in_a[: sizes[1][0], : sizes[1][1]]
     there = (landed[..., 0] < width - 0.5) & (landed[..., 1] < height - 0.5)
@@ -30,6 +34,12 @@ def pair_of_shapes(a: Features, b: Features, cameras: Cameras | None, outputs: O
         pixels_confidence=np.where(there, sure, np.float32(1)),
         **cut,
     )
+
+
+def _expected(a: Features, b: Features) -> Expected | None:
+    """Of a pair, where it is this one of which somebody expects something."""
+    lead = a.lead
+    return None if lead is None or lead.other is not b.frame else (lead.here, lead.there)
 
 
 def _cut(found: PairMaps, name: str, sizes: tuple[tuple[int, int], ...]) -> np.ndarray | None:

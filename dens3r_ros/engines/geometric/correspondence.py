@@ -9,7 +9,14 @@ import numpy as np
 
 from dens3r_ros.engines.geometric.features import ImageFeatures
 from dens3r_ros.engines.geometric.keypoints import Keypoints, matched
-from dens3r_ros.geometry.two_views.flow import TwoWayFlow, flow_from_tracks, likeness, two_way_flow
+from dens3r_ros.engines.geometric.moving import NOTHING, Moving
+from dens3r_ros.geometry.two_views.flow import (
+    TwoWayFlow,
+    flow_from_tracks,
+    landing,
+    likeness,
+    two_way_flow,
+)
 from dens3r_ros.geometry.two_views.two_view import Cameras, Pose, consistent_tracks
 
 _CELL = 8
@@ -23,6 +30,9 @@ _FINE_SIDE = 400
 _POOR_AGREEMENT = 0.2
 _GOOD_AGREEMENT = 0.45
 """Share of pixels that come back to themselves with which quick keypoints suffice."""
+
+Expected = tuple[np.ndarray, np.ndarray]
+"""(N, 2) pixels of a and of b that may show the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,19 +49,42 @@ class Correspondence:
     pose: Pose | None
 
 
-def correspond(a: ImageFeatures, b: ImageFeatures, cameras: Cameras | None) -> Correspondence:
-    """Flow from matched keypoints on, quick ones if they do; from rest where all are too few or
-    mislead."""
-    quick = _tracks(a.quick, b.quick, cameras)
-    flow = _flow_from(quick, a, b) if len(quick) >= _MANY_TRACKS else None
+def correspond(
+    a: ImageFeatures,
+    b: ImageFeatures,
+    cameras: Cameras | None,
+    moving: Moving = NOTHING,
+    expected: Expected | None = None,
+) -> Correspondence:
+    """Flow from matched keypoints on, quick ones if they do, and from what is `expected` besides;
+    from rest where all are too few or mislead. No track lies on what is known to move."""
+    if expected is not None:
+        still = moving.still(*expected)
+        expected = expected[0][still], expected[1][still]
+    quick = _tracks(a.quick, b.quick, cameras, moving)
+    flow = _flow_from(quick, a, b, moving, expected, _MANY_TRACKS)
     if flow is not None and flow.agreement >= _GOOD_AGREEMENT:
-        return _correspondence(flow, a, b, _followed(quick, flow))
-    sturdy = _tracks(a.sturdy, b.sturdy, cameras)
-    flow = _flow_from(sturdy, a, b) if len(sturdy) >= _LEAST_TRACKS else None
+        return _correspondence(flow, a, b, _followed(quick, flow, moving), moving)
+    sturdy = _tracks(a.sturdy, b.sturdy, cameras, moving)
+    flow = _flow_from(sturdy, a, b, moving, expected, _LEAST_TRACKS)
     if flow is None or flow.agreement < _POOR_AGREEMENT:
-        from_rest = two_way_flow(a.grey, b.grey, None, _finest(a))
+        from_rest = two_way_flow(a.grey, b.grey, None, _finest(a), (moving.a, moving.b))
         flow = max(filter(None, (flow, from_rest)), key=lambda found: found.agreement)
-    return _correspondence(flow, a, b, sturdy)
+    return _correspondence(flow, a, b, sturdy, moving)
+
+
+def from_flow(
+    a: ImageFeatures,
+    b: ImageFeatures,
+    start: tuple[np.ndarray, np.ndarray],
+    before: Correspondence,
+    moving: Moving = NOTHING,
+) -> Correspondence:
+    """Flow from a better start, forwards and backwards, and the keypoints where it takes them."""
+    flow = two_way_flow(a.grey, b.grey, start, _finest(a), (moving.a, moving.b))
+    own = len(before.pixels_a) - before.keypoints
+    known = _Tracks(before.pixels_a[own:], before.pixels_b[own:], before.pose)
+    return _correspondence(flow, a, b, _followed(known, flow, moving), moving)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,38 +99,58 @@ class _Tracks:
         return len(self.pixels_a)
 
 
-def _tracks(a: Keypoints, b: Keypoints, cameras: Cameras | None) -> _Tracks:
+def _tracks(a: Keypoints, b: Keypoints, cameras: Cameras | None, moving: Moving) -> _Tracks:
     pixels_a, pixels_b = matched(a, b)
+    if moving.known:
+        still = moving.still(pixels_a, pixels_b)
+        pixels_a, pixels_b = pixels_a[still], pixels_b[still]
     agreed, pose = consistent_tracks(pixels_a, pixels_b, cameras)
     return _Tracks(pixels_a[agreed], pixels_b[agreed], pose)
 
 
-def _flow_from(tracks: _Tracks, a: ImageFeatures, b: ImageFeatures) -> TwoWayFlow:
-    size = a.grey.shape
-    there = flow_from_tracks(tracks.pixels_a, tracks.pixels_b, size)
-    back = flow_from_tracks(tracks.pixels_b, tracks.pixels_a, size)
-    return two_way_flow(a.grey, b.grey, (there, back), _finest(a))
+def _flow_from(
+    tracks: _Tracks,
+    a: ImageFeatures,
+    b: ImageFeatures,
+    moving: Moving,
+    expected: Expected | None,
+    least: int,
+) -> TwoWayFlow | None:
+    """Flow that begins along tracks, and along what is expected; None of fewer than so many."""
+    size, pixels_a, pixels_b = a.grey.shape, tracks.pixels_a, tracks.pixels_b
+    if expected is not None:
+        pixels_a = np.concatenate([pixels_a, expected[0]])
+        pixels_b = np.concatenate([pixels_b, expected[1]])
+    if len(pixels_a) < least:
+        return None
+    there = flow_from_tracks(pixels_a, pixels_b, size)
+    back = flow_from_tracks(pixels_b, pixels_a, size)
+    ignored = moving.a, moving.b
+    return two_way_flow(a.grey, b.grey, (there, back), _finest(a), ignored)
 
 
 def _finest(features: ImageFeatures) -> int:
     return int(max(features.grey.shape) <= _FINE_SIDE)
 
 
-def _followed(quick: _Tracks, flow: TwoWayFlow) -> _Tracks:
+def _followed(quick: _Tracks, flow: TwoWayFlow, moving: Moving) -> _Tracks:
     """Quick keypoints, coarse as they are, where the flow puts them, if that is not far away."""
     start = np.rint(quick.pixels_a)
     x, y = start.astype(int).T
     end = start + flow.forward[y, x]
     strayed = np.linalg.norm(end - start - (quick.pixels_b - quick.pixels_a), axis=1)
     kept = (strayed < _COARSE_PIXELS) & (flow.forward_error[y, x] < _RETURN_PIXELS)
+    kept &= moving.beside.still(start, end)
     return _Tracks(start[kept], end[kept], quick.pose)
 
 
 def _correspondence(
-    flow: TwoWayFlow, a: ImageFeatures, b: ImageFeatures, tracks: _Tracks
+    flow: TwoWayFlow, a: ImageFeatures, b: ImageFeatures, tracks: _Tracks, moving: Moving
 ) -> Correspondence:
-    alike = likeness(a.grey, b.grey, flow.forward)
-    samples_a, samples_b = _samples(flow, np.where(alike > _ALIKE, a.corners, 0))
+    usable = likeness(a.grey, b.grey, flow.forward) > _ALIKE
+    if moving.known:
+        usable &= ~moving.beside.of_a(landing(flow.forward))
+    samples_a, samples_b = _samples(flow, np.where(usable, a.corners, 0))
     pixels_a = np.concatenate([samples_a, tracks.pixels_a])
     pixels_b = np.concatenate([samples_b, tracks.pixels_b])
     sure = tracks.pose if len(tracks) >= _MANY_TRACKS else None

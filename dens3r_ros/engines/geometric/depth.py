@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from dens3r_ros.engines.geometric.doubt import Seen, motion_doubt
-from dens3r_ros.engines.geometric.edge_aware import EdgeAwareFilter
-from dens3r_ros.engines.geometric.local_planes import LocalPlanes, local_planes
+from dens3r_ros.engines.geometric.smoothing.edge_aware import EdgeAwareFilter
+from dens3r_ros.engines.geometric.smoothing.local_planes import LocalPlanes, local_planes
 from dens3r_ros.geometry.two_views.flow import landing
 from dens3r_ros.geometry.two_views.triangulation import Triangulated, triangulate
 
@@ -40,15 +40,19 @@ def inverse_depth(
     seen: Seen,
     nearby: Sequence[Seen],
     smoothing: EdgeAwareFilter,
+    hidden: np.ndarray | None = None,
 ) -> InverseDepth:
     """What the flow to the other view, its return error and the relative pose say of depth.
 
-    seen: this view and the other; nearby: motions one standard deviation away.
+    seen: this view and the other; nearby: motions one standard deviation away; hidden (H, W) bool:
+    pixels whose flow tells nothing of it.
     """
     cameras, T_other_view = seen
     x, y = cv2.split(landing(flow))
     measured = triangulate(x, y, *cameras, T_other_view)
     weight = _weight(measured, return_error)
+    if hidden is not None:
+        weight = np.where(hidden, np.float32(0), weight)
     value = np.where(weight > 0, measured.inverse_depth, 0)
     planes = local_planes(value, weight, smoothing)
     size = value.shape[::-1]

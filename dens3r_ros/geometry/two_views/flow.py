@@ -27,17 +27,21 @@ class TwoWayFlow:
     forward, backward                   (H, W, 2) float32: a to b, and b to a
     forward_error, backward_error       (H, W) float32: how far from itself a pixel comes back
                                         after going there and back, huge where it leaves the image
+    shown                               share of pixels that were not ignored; the others never come
+                                        back
     """
 
     forward: np.ndarray
     backward: np.ndarray
     forward_error: np.ndarray
     backward_error: np.ndarray
+    shown: float = 1.0
 
     @property
     def agreement(self) -> float:
         """Share of all pixels that come back to within one pixel."""
-        return float(((self.forward_error < 1).mean() + (self.backward_error < 1).mean()) / 2)
+        back = float(((self.forward_error < 1).mean() + (self.backward_error < 1).mean()) / 2)
+        return back / max(self.shown, 1e-9)
 
 
 def two_way_flow(
@@ -45,20 +49,36 @@ def two_way_flow(
     grey_b: np.ndarray,
     start: tuple[np.ndarray, np.ndarray] | None = None,
     finest_scale: int = 0,
+    ignored: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
 ) -> TwoWayFlow:
     """Flow between (H, W) uint8 images, from a start forwards and backwards if one is given.
 
-    `finest_scale` is the power of two by which the finest level of the search is reduced.
+    `finest_scale` is the power of two by which the finest level of the search is reduced. What is
+    `ignored` in either image (H, W) uint8, where not 0, follows its start and draws nothing along.
     """
     search = _search(finest_scale)
+    if start is None and (ignored[0] is not None or ignored[1] is not None):
+        rest = np.zeros((*grey_a.shape, 2), np.float32)
+        start = rest, rest
     if start is None:
         forward, backward = _found(search, grey_a, grey_b), _found(search, grey_b, grey_a)
     else:
-        forward = _flow_from(start[0], grey_a, grey_b, search)
-        backward = _flow_from(start[1], grey_b, grey_a, search)
-    return TwoWayFlow(
-        forward, backward, return_error(forward, backward), return_error(backward, forward)
-    )
+        forward = _flow_from(start[0], grey_a, grey_b, search, ignored)
+        backward = _flow_from(start[1], grey_b, grey_a, search, ignored[::-1])
+    errors = return_error(forward, backward), return_error(backward, forward)
+    if ignored[0] is None and ignored[1] is None:
+        return TwoWayFlow(forward, backward, *errors)
+    hidden = _hidden(forward, *ignored), _hidden(backward, *ignored[::-1])
+    for error, gone in zip(errors, hidden, strict=True):
+        error[gone] = _OUTSIDE
+    shown = 1 - float(hidden[0].mean() + hidden[1].mean()) / 2
+    return TwoWayFlow(forward, backward, *errors, shown)
+
+
+def _hidden(there: np.ndarray, own: np.ndarray | None, its: np.ndarray | None) -> np.ndarray:
+    """(H, W) bool: pixels that are ignored, or come to where the other image is."""
+    found = np.zeros(there.shape[:2], bool) if own is None else own > 0
+    return found if its is None else found | (_brought(its, there, cv2.BORDER_CONSTANT) > 0)
 
 
 def return_error(there: np.ndarray, back: np.ndarray) -> np.ndarray:
@@ -157,10 +177,21 @@ def _search(finest_scale: int) -> cv2.DISOpticalFlow:
 
 
 def _flow_from(
-    start: np.ndarray, grey: np.ndarray, other: np.ndarray, search: cv2.DISOpticalFlow
+    start: np.ndarray,
+    grey: np.ndarray,
+    other: np.ndarray,
+    search: cv2.DISOpticalFlow,
+    ignored: tuple[np.ndarray | None, np.ndarray | None],
 ) -> np.ndarray:
-    """The search compares upright patches: it sees the other image as the start bends it."""
-    left = _found(search, grey, _brought(other, start))
+    """The search compares upright patches: it sees the other image as the start bends it, and what
+    is ignored as if it were there already."""
+    bent = _brought(other, start)
+    own, its = ignored
+    if own is not None:
+        bent = np.where(own > 0, grey, bent)
+    if its is not None:
+        bent = np.where(_brought(its, start, cv2.BORDER_CONSTANT) > 0, grey, bent)
+    left = _found(search, grey, bent)
     return left + _brought(start, left)
 
 

@@ -114,7 +114,7 @@ class Course:
             return "the size of the images has changed"
         grey = grey_of(frame, reference)
         expected, felt = self._expected(frame.stamp)
-        moving = None if self.watch is None else self.watch.expected(frame.stamp, grey.shape)
+        moving = None if self.watch is None else self.watch.expected(frame.stamp, grey)
         found = place(grey, reference, self.motion, expected, self.config, moving)
         if self.unsure:
             return self._believed(found)

@@ -154,17 +154,32 @@ class KeyframeMaker:
         """Take the prediction (frame, keyframe) into the keyframe's pointmap, less of it where
         what the frame, seen like `view`, shows there moves; where it tells no depth and may be
         `guided`, what follows from the frame's place."""
-        covered = covering(view, seen)
+        T_frame_keyframe = np.linalg.inv(found.T_keyframe_frame)
+        covered = covering(view, seen, keyframe.canonical, T_frame_keyframe)
         moving = joined(covered, keyframe.motion)
-        if found.scale is None:
-            told = guided_depth(seen, found, view, keyframe) if guided else None
+        if found.scale is not None:
+            self._mix(keyframe, seen, found, covered, moving)
+        # What moves leaves a pair little to tell its motion by; the map's points know more of it.
+        if guided and (found.scale is None or view.motion is not None):
+            told = guided_depth(seen, found, view, keyframe)
             if told is not None:
                 depth, confidence = told
                 keyframe.canonical.fill(depth, weighed(confidence, moving), self._config.fusion)
                 keyframe.revision += 1
-            return
+
+    def _mix(
+        self,
+        keyframe: Keyframe,
+        seen: Observation,
+        found: Track,
+        covered: np.ndarray | None,
+        moving: np.ndarray | None,
+    ) -> None:
+        """Mix a prediction with depth into a keyframe's points, but for what was covered by
+        something or moves."""
         if covered is not None and self._config.fusion.mode == "weighted":
             keyframe.canonical.keep(1 - stillness(covered))
+        assert found.scale is not None
         S = found.T_keyframe_pair[:3].astype(np.float32)
         S[:, :3] *= found.scale
         rows = S if keyframe.canonical.rays is None else S[2:]

@@ -16,7 +16,7 @@ _FLOW_ERROR = 0.3
 _FLOW_SHARE = 0.05
 _MOVES = 2.5
 """Standard deviations of flow from which on it speaks for motion."""
-_BY_FLOW, _STILL, _COVERED = 2.0, -1.0, 0.8
+_BY_FLOW, _STILL, _COVERED = 2.5, -1.0, 0.8
 """Logarithms of odds that one comparison adds at most: where flow is not what the camera makes of
 it, where the image is as expected, and where it is not and nothing is like it nearby."""
 _BLAND = 0.3
@@ -37,40 +37,38 @@ _BEHIND = 1.1
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """(h, w): what to add to the logarithm of the odds that a pixel moves, by how many pixels
-    (x, y) it lies elsewhere in the older image than here, and whether it was found there."""
+    """(h, w): what to add to the logarithm of the odds that a pixel moves, and whether it was found
+    in the older image."""
 
     odds: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
     found: np.ndarray
 
 
-def compare(now: Look, then: Look) -> Compared:
-    """Ask an older view of the same camera, placed against the same keyframe."""
+def compare(now: Look, then: Look, whole: np.ndarray | None = None) -> Compared:
+    """Ask an older view of the same camera, placed against the same keyframe; `whole` is the flow
+    (h, w, 2) to it, the camera's share included, where that is known."""
     T_then_now = np.linalg.inv(then.T_keyframe_camera) @ now.T_keyframe_camera
     ego = ego_flow(now.depth, now.camera, T_then_now, then.camera)
-    here = now.grey.astype(np.float32)
-    brought = _alike(here, sampled(then.grey.astype(np.float32), ego.x, ego.y, 0), ego.seen)
-    flow = _search().calc(now.grey, brought.clip(0, 255).astype(np.uint8), None)  # type: ignore[call-overload]
-    plain, moved = _unlike(here, brought), _unlike(here, _shifted(brought, flow))
+    here, there = now.grey.astype(np.float32), then.grey.astype(np.float32)
+    brought = _alike(here, sampled(there, ego.x, ego.y, 0), ego.seen)
+    if whole is None:
+        flow = dense_flow(now.grey, brought.clip(0, 255).astype(np.uint8))
+        shifted = _shifted(brought, flow)
+    else:
+        x, y = grid(*here.shape)
+        flow = whole - np.dstack((ego.x - x, ego.y - y))
+        shifted = _alike(here, _shifted(there, whole), ego.seen)
+    plain, moved = _unlike(here, brought), _unlike(here, shifted)
     textured = _textured(here, brought)
-    x, y = grid(*here.shape)
     trust = ego.seen * textured * (moved < 1) / (1 + np.exp(now.odds))
     off = without_pose_error(flow, now.depth, now.camera, trust.astype(np.float32))
     size = _in_deviations(off, now.sigma, ego)
     found = moved < 1
-    moves = found & (size > _MOVES)
     odds = _judged(size, plain, moved, textured, now.sigma)
     doubtful = _uncovered(then, ego, flow, found) | (_packed(flow) < _PACKED)
     odds[(odds > 0) & doubtful] = 0
     odds *= ego.seen
-    return Compared(
-        odds.astype(np.float32),
-        ego.x - x + moves * flow[..., 0],
-        ego.y - y + moves * flow[..., 1],
-        found & ego.seen,
-    )
+    return Compared(odds.astype(np.float32), found & ego.seen)
 
 
 def _packed(flow: np.ndarray) -> np.ndarray:
@@ -156,6 +154,11 @@ def _shifted(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
     return cv2.remap(
         image, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
+
+
+def dense_flow(here: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """(h, w, 2) float32 from one image (h, w) uint8 to another."""
+    return _search().calc(here, there, None)  # type: ignore[call-overload]
 
 
 def _search() -> cv2.DISOpticalFlow:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
-from dens3r_ros.mapping.motion.comparing import Compared, compare
+from dens3r_ros.mapping.motion.comparing import Compared, compare, dense_flow
 from dens3r_ros.mapping.motion.config import MotionConfig
 from dens3r_ros.mapping.motion.edges import along_edges, connected
 from dens3r_ros.mapping.motion.ego import grid, sampled
@@ -20,11 +20,13 @@ from dens3r_ros.mapping.motion.look import Look, ViewedSurface, seen_depth, smal
 _PRIOR = -1.5
 """Logarithm of the odds that something moves of which nothing is known."""
 _LEAST, _MOST = -3.0, 4.0
-_KEPT_S = 0.15
+_KEPT_S = 0.06
 """Seconds after which what was known counts for less, by e."""
 _LOST = 0.6
 """Share of it where an image shows nothing like what moved there before."""
 _REMEMBERED = 60
+_INVERTED = 3
+"""Rounds in which a flow is inverted."""
 _ANCIENT_S = 3.0
 """Seconds after which an image is no longer asked."""
 
@@ -49,6 +51,35 @@ class MotionDetector:
         self._config = config
         self._looks: deque[Look] = deque(maxlen=_REMEMBERED)
         self._keyframe_id: int | None = None
+        self._told = np.zeros((0, 0), np.float32)
+        self._flow: tuple[int, np.ndarray] | None = None
+
+    def carried(self, grey: np.ndarray, stamp: int) -> np.ndarray | None:
+        """(h, w) float32 of an image (H, W) uint8 made small: what was told of the one before,
+        where that is in this one; None after none, or one of another shape."""
+        if not self._looks:
+            return None
+        last = self._looks[-1].grey
+        small = _resized(grey, _small_size(grey, self._config.width))
+        if small.shape != last.shape:
+            return None
+        flow = dense_flow(small, last)
+        self._flow = stamp, flow
+        return _brought(self._told, flow, 0)
+
+    def followed(self, pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Where (N, 2) pixels of the image before, of (height, width), lie in the one of which
+        `carried` told last."""
+        if self._flow is None or not len(pixels):
+            return pixels
+        flow = self._flow[1]
+        unit = np.array([flow.shape[1] / size[1], flow.shape[0] / size[0]], np.float32)
+        there = ((pixels + 0.5) * unit - 0.5).astype(np.float32)
+        here = there
+        for _ in range(_INVERTED):
+            shift = sampled(flow, here[None, :, 0], here[None, :, 1], 0)
+            here = there - shift.reshape(-1, 2)
+        return (here + 0.5) / unit - 0.5
 
     def go_on(self, keyframe_id: int, S_new_old: np.ndarray | None) -> None:
         """Images are placed against another keyframe from now on, whose points S_new_old (4, 4)
@@ -72,33 +103,49 @@ class MotionDetector:
         if base.keyframe_id != self._keyframe_id:
             self.go_on(base.keyframe_id, None)
         now = self._seen(grey, camera, base, T_keyframe_camera, stamp)
-        asked = self._asked(now, base)
-        told = [compare(now, then) for then in asked]
-        if told:
-            now = replace(now, odds=self._combined(now, asked, told))
+        now = replace(now, odds=self._combined(now, self._compared(now, base)))
         self._looks.append(now)
         chance = along_edges(1 / (1 + np.exp(-now.odds)), now.grey)
-        return connected(chance, self._config.moves_from, self._config.moves_on)
+        self._told = connected(chance, self._config.moves_from, self._config.moves_on)
+        return self._told
 
     def _seen(
         self, grey: np.ndarray, camera: Intrinsics, base: Base, T: np.ndarray, stamp: int
     ) -> Look:
         small = small_camera(camera, self._config.width)
         depth, sigma = seen_depth(base.surface, np.linalg.inv(T), small)
-        size = (small.width, small.height)
-        if self._looks and self._looks[-1].grey.shape != size[::-1]:
+        seen = _resized(grey, (small.width, small.height))
+        last = self._looks[-1] if self._looks else None
+        if last is None or last.grey.shape != seen.shape or stamp - last.stamp > _ANCIENT_S * 1e9:
             self._looks.clear()
-        odds = self._looks[-1].odds if self._looks else np.full(size[::-1], _PRIOR, np.float32)
-        return Look(_resized(grey, size), small, depth, sigma, T, stamp, odds)
+            odds = np.full(seen.shape, _PRIOR, np.float32)
+            return Look(seen, small, depth, sigma, T, stamp, odds)
+        known = self._flow is not None and self._flow[0] == stamp
+        flow = self._flow[1] if self._flow and known else dense_flow(seen, last.grey)
+        odds = _brought(last.odds, flow, _PRIOR)
+        return Look(seen, small, depth, sigma, T, stamp, odds, flow)
 
-    def _asked(self, now: Look, base: Base) -> list[Look]:
-        """The older image, and the keyframe unless that is as old or too old."""
-        looks = [look for look in self._looks if now.stamp - look.stamp < _ANCIENT_S * 1e9]
-        wanted = now.stamp - self._config.before * 1e9
-        old = [look for look in looks if look.stamp <= wanted]
-        asked = [old[-1]] if old else looks[:1]
-        older = not asked or base.stamp < asked[0].stamp - 0.5 * self._config.before * 1e9
-        return [*asked, self._keyframe(base, now)] if older else asked
+    def _compared(self, now: Look, base: Base) -> list[Compared]:
+        """With the older image, and with the keyframe unless that is as old."""
+        if now.flow is None:
+            return [compare(now, self._keyframe(base, now))]
+        older, flow = self._older(now.flow, now.stamp - round(self._config.before * 1e9))
+        found = [compare(now, older, flow)]
+        if base.stamp < older.stamp - 0.5 * self._config.before * 1e9:
+            found.append(compare(now, self._keyframe(base, now)))
+        return found
+
+    def _older(self, flow: np.ndarray, wanted: int) -> tuple[Look, np.ndarray]:
+        """The last image that is as old as that, or the oldest, and the flow (h, w, 2) to it, of
+        which `flow` leads to the last of all."""
+        looks = list(self._looks)
+        while len(looks) > 1 and looks[-1].stamp > wanted:
+            further = looks[-1].flow
+            if further is None:
+                break
+            looks.pop()
+            flow = flow + _brought(further, flow, 0)
+        return looks[-1], flow
 
     def _keyframe(self, base: Base, now: Look) -> Look:
         small = small_camera(base.camera, self._config.width)
@@ -110,23 +157,30 @@ class MotionDetector:
             odds = np.log(chance / (1 - chance))
         return Look(_resized(base.grey, size), small, depth, sigma, np.eye(4), base.stamp, odds)
 
-    def _combined(self, now: Look, asked: Sequence[Look], told: Sequence[Compared]) -> np.ndarray:
+    def _combined(self, now: Look, told: Sequence[Compared]) -> np.ndarray:
         """(h, w) logarithm of the odds: what was known before, brought to where it is now, and
         what the comparisons add."""
-        before = _PRIOR
-        if self._looks:
-            last, first = self._looks[-1], told[0]
-            share = (now.stamp - last.stamp) / max(now.stamp - asked[0].stamp, 1)
-            x, y = grid(*now.grey.shape)
-            there = x + np.float32(share) * first.x, y + np.float32(share) * first.y
-            kept = np.float32(np.exp(-(now.stamp - last.stamp) * 1e-9 / _KEPT_S))
-            known = sampled(last.odds, *there, _PRIOR)
+        before: np.ndarray | float = _PRIOR
+        if now.flow is not None:
+            past = (now.stamp - self._looks[-1].stamp) * 1e-9
             # What moved goes on along with its image; where that is lost, less surely.
-            lost = ~first.found & (known > 0)
-            known = np.where(lost, _LOST * known, known)
-            before = _PRIOR + kept * (known - _PRIOR)
+            lost = ~told[0].found & (now.odds > 0)
+            known = np.where(lost, _LOST * now.odds, now.odds)
+            before = _PRIOR + np.float32(np.exp(-past / _KEPT_S)) * (known - _PRIOR)
         added = np.sum([one.odds for one in told], axis=0)
         return np.clip(before + added, _LEAST, _MOST).astype(np.float32)
+
+
+def _small_size(image: np.ndarray, long_side: int) -> tuple[int, int]:
+    """(width, height) of an image made small."""
+    scale = min(1.0, long_side / max(image.shape))
+    return round(image.shape[1] * scale), round(image.shape[0] * scale)
+
+
+def _brought(values: np.ndarray, flow: np.ndarray, outside: float) -> np.ndarray:
+    """(h, w) or (h, w, 2) of an image, where a flow (h, w, 2) leads to."""
+    x, y = grid(*flow.shape[:2])
+    return sampled(values, x + flow[..., 0], y + flow[..., 1], outside)
 
 
 def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -109,5 +109,5 @@ def _by_pose(depth: np.ndarray, camera: Intrinsics, some: tuple[slice, slice]) -
 def sampled(image: np.ndarray, x: np.ndarray, y: np.ndarray, outside: float) -> np.ndarray:
     """(h, w) values of an image at those places, bilinear."""
     return cv2.remap(
-        image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(outside,)
+        image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(outside,) * 2
     )

@@ -42,7 +42,8 @@ class Look:
 
     grey (h, w) uint8; camera of these pixels; depth (h, w) float32 by the map, of pixels whose
     log depth errs by sigma (h, w); T_keyframe_camera (4, 4); stamp (ns); odds (h, w) float32,
-    logarithm of the odds that a pixel moves by itself.
+    logarithm of the odds that a pixel moves by itself; flow (h, w, 2) from here to the look before,
+    where there is one.
     """
 
     grey: np.ndarray
@@ -52,6 +53,7 @@ class Look:
     T_keyframe_camera: np.ndarray
     stamp: int
     odds: np.ndarray
+    flow: np.ndarray | None = None
 
     def placed(self, S_new_old: np.ndarray) -> Look:
         """The same relative to another keyframe and in its unit."""

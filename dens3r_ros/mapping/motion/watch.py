@@ -24,7 +24,7 @@ class MotionWatch:
         self._config = config
         self._detector = MotionDetector(config)
         self._keyframe_id: int | None = None
-        self._last: tuple[int, np.ndarray] | None = None
+        self._last: int | None = None
 
     def look(
         self,
@@ -43,14 +43,23 @@ class MotionWatch:
             self._detector.go_on(base.keyframe_id, S_new_old)
             self._keyframe_id = base.keyframe_id
         small = self._detector.look(grey, camera, base, T_keyframe_camera, stamp)
+        self._last = stamp
+        return self._full(small, grey.shape)
+
+    def expected(self, stamp: int, grey: np.ndarray) -> np.ndarray | None:
+        """(h, w) what moved in the image before, where that is in this one (h, w) uint8, if it is
+        near and of the same size."""
+        if self._last is None or stamp - self._last > _FRESH_S * 1e9:
+            return None
+        small = self._detector.carried(grey, stamp)
+        return None if small is None else self._full(small, grey.shape)
+
+    def followed(self, pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Where (N, 2) pixels of the image before, (height, width) large, lie in the one of which
+        something was `expected` last."""
+        return self._detector.followed(pixels, size)
+
+    def _full(self, small: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
         if self._config.masks == "hard":
             small = (small > MOVES).astype(np.float32)
-        motion = cv2.resize(small, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        self._last = stamp, motion
-        return motion
-
-    def expected(self, stamp: int, size: tuple[int, int]) -> np.ndarray | None:
-        """(h, w) what moved in the image before, if that is near and of the same size."""
-        if self._last is None or stamp - self._last[0] > _FRESH_S * 1e9:
-            return None
-        return self._last[1] if self._last[1].shape == size else None
+        return cv2.resize(small, size[::-1], interpolation=cv2.INTER_LINEAR)

@@ -104,7 +104,7 @@ class Stream:
         texture = Texture(grey, NO_PIXELS, self.consistency.doubt)
         watch, stamp = self.watch, features.frame.stamp
         if motion is None and watch is not None:
-            motion = watch.expected(stamp, (grey.shape[0], grey.shape[1]))
+            motion = watch.expected(stamp, grey)
         return View(camera, pinned, texture, motion)
 
 
