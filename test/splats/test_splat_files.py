@@ -84,6 +84,14 @@ def test_spz_is_small_and_comes_back(tmp_path: Path) -> None:
     assert np.abs((again.rotations * splats.rotations).sum(1)).min() > 0.99
 
 
+def test_a_part_of_an_spz_is_said(tmp_path: Path) -> None:
+    pytest.importorskip("gaussforge", reason="gaussforge, which writes .spz, is missing")
+    write_splats(tmp_path / "a.spz", some(1))
+    (tmp_path / "a.spz").write_bytes((tmp_path / "a.spz").read_bytes()[:100])
+    with pytest.raises(SplatsFileError, match=r"a\.spz"):
+        read_splats(tmp_path / "a.spz")
+
+
 def test_spz_without_its_library_is_a_sentence(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "gaussforge", None)
     with pytest.raises(SpzUnavailable, match=r"pip install 'dens3r_ros\[splats\]'"):
