@@ -11,6 +11,7 @@ import numpy as np
 
 from dens3r_ros.engines.protocol import Engine, Features
 from dens3r_ros.mapping.archive.merging import merge_nodes, thin_edges
+from dens3r_ros.mapping.clearing import Clearing
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.graph.backend import Backend
 from dens3r_ros.mapping.graph.graph import Edge, PoseGraph, rigid
@@ -77,6 +78,9 @@ class World:
             parts.maker,
             self.recall,
             self._neighbours,
+        )
+        self._clearing = (
+            Clearing(self.window, parts.archive) if parts.config.motion.enabled else None
         )
         self._moved = False
         self.background = BackgroundWork()
@@ -190,6 +194,8 @@ class World:
         """One frame's share of what there is to do."""
         self._frame_number = frame_number
         self.background.do_share()
+        if self._clearing is not None:
+            self._clearing.work(self.graph)
 
     def moved_lately(self) -> bool:
         """Whether pieces of the map were lined up since this was last asked."""

@@ -48,6 +48,8 @@ def read_splats(path: Path) -> Splats:
         return splats_of_splat(content, str(path))
     if kind == ".spz":
         content = _converted(content, "spz", "ply", path)
+        if not content.startswith(b"ply"):
+            raise SplatsFileError(f"{path} is no .spz file, or only a part of one")
     return splats_of_ply(content, str(path))
 
 

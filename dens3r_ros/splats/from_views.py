@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dens3r_ros.splats.blending import blended
 from dens3r_ros.splats.discs import Discs, discs_of, joined, splats_of_discs
 from dens3r_ros.splats.splats import Splats, no_splats
 from dens3r_ros.splats.view import PhotoView
@@ -42,10 +43,11 @@ def splats_of_views(
     progress: Progress = lambda done, total: None,
 ) -> Splats:
     """One splat per cube that a sure point lies in: a disc along the surface, as wide as its pixel
-    there; colour of the pixel, opacity by its confidence. What moves is left out."""
+    there; colour of the pixel, opacity by its confidence. Depths that agree are averaged before;
+    what moves is left out."""
     options = options or SplatOptions()
     parts = []
-    for n, view in enumerate(views):
+    for n, view in enumerate(blended(views)):
         parts.append(_thinned(discs_of(view, options.min_confidence), options.voxel))
         progress(n + 1, len(views))
     if not parts:

@@ -72,6 +72,7 @@ def test_a_folder_of_images(photos: Path, stroll: Any, tmp_path: Path) -> None:
         ),
         (("{}/photos", "--viewer", "window"), "neither rerun nor a file"),
         (("{}/photos", "--config", "{}/none.yaml"), "No such file"),
+        (("{}/photos", "--optimize", "50"), "works on splats"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(

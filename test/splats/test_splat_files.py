@@ -84,6 +84,14 @@ def test_spz_is_small_and_comes_back(tmp_path: Path) -> None:
     assert np.abs((again.rotations * splats.rotations).sum(1)).min() > 0.99
 
 
+def test_a_part_of_an_spz_is_said(tmp_path: Path) -> None:
+    pytest.importorskip("gaussforge", reason="gaussforge, which writes .spz, is missing")
+    write_splats(tmp_path / "a.spz", some(1))
+    (tmp_path / "a.spz").write_bytes((tmp_path / "a.spz").read_bytes()[:100])
+    with pytest.raises(SplatsFileError, match=r"a\.spz"):
+        read_splats(tmp_path / "a.spz")
+
+
 def test_spz_without_its_library_is_a_sentence(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "gaussforge", None)
     with pytest.raises(SpzUnavailable, match=r"pip install 'dens3r_ros\[splats\]'"):
@@ -110,6 +118,25 @@ def test_what_is_no_file_of_splats_is_said(tmp_path: Path, name: str, content, s
     (tmp_path / name).write_bytes(content)
     with pytest.raises(SplatsFileError, match=said):
         read_splats(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (b"f_rest_8\n", b"f_odd\n", "has 8 numbers f_rest"),
+        (b"element vertex 50", b"element vertex many", "tells no number"),
+        (b"element vertex 50", b"element vertex -50", "tells no number"),
+        (b"property float y\n", b"property float x\n", "one of them twice"),
+        (b"property float y\n", b"property list uchar int y\n", "is no property of a splat"),
+    ],
+)
+def test_a_header_that_cannot_be_is_said(tmp_path: Path, before, after, said) -> None:
+    write_splats(tmp_path / "a.ply", some(1))
+    content = (tmp_path / "a.ply").read_bytes()
+    assert content.count(before) == 1
+    (tmp_path / "a.ply").write_bytes(content.replace(before, after))
+    with pytest.raises(SplatsFileError, match=said):
+        read_splats(tmp_path / "a.ply")
 
 
 def test_a_cloud_and_a_file_cut_short_are_no_splats(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def reconstruct(
     mesh_faces: given.MeshFaces = 0,
     mcap: given.Mcap = False,
     splats: given.Splats = False,
+    optimize: given.Optimize = 0,
     voxel: given.Voxel = 0.0,
     moving: Moving = "off",
     viewer: given.Viewer = "",
@@ -61,12 +62,15 @@ def reconstruct(
 
     if mode not in MODES:
         stop(f"mode {mode!r} is none of {', '.join(MODES)}")
+    if optimize and not splats:
+        stop("--optimize works on splats: ask for them too (--splats)")
     with plain_errors():
         if mode == "auto":
             mode = _mode(inputs, ordered=bool(fps or save_depth or save_normals or live or viewer))
         parameters = _parameters(config, engine, model)
         opened = _opened(inputs, fps, topic, intrinsics, mode)
-        asked = ReconstructOptions(save_depth, save_normals, mesh, splats, mcap, mesh_faces, voxel)
+        wanted = (save_depth, save_normals, mesh, splats, mcap, mesh_faces, voxel, optimize)
+        asked = ReconstructOptions(*wanted)
         folder_rate = fps and all(Path(one).is_dir() for one in inputs)
         picks = Picks(every, 0.0 if folder_rate else fps, start, end)
         options = _options(out, parameters, picks, asked, mode, live, resume)

@@ -76,6 +76,10 @@ Mcap = Annotated[
     bool, typer.Option("--mcap", help="Write the node's topics and TF as a bag, result.mcap.")
 ]
 Splats = Annotated[bool, typer.Option("--splats", help="Write Gaussian splats, splats.ply.")]
+Optimize = Annotated[
+    int,
+    typer.Option(min=0, help="Optimise the splats on the keyframes' images for so many steps."),
+]
 Voxel = Annotated[
     float,
     typer.Option(

@@ -19,7 +19,7 @@ from dens3r_ros.mapping.tracking.depth.fusion import Canonical
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.refinement import Texture, textured_pixels
 
-_BLOCK = 4
+BLOCK = 4
 """Pixels of a keyframe's maps, each way, for one that is kept."""
 _JPEG_SHARE = 0.5
 """Bytes that a pixel's JPEG may take at most; images that would take more lose quality."""
@@ -112,7 +112,7 @@ class StoredView:
 def stored_bytes(image: tuple[int, int], maps: tuple[int, int]) -> int:
     """Most bytes of one stored keyframe, from the sizes (height, width) of image and maps."""
     pixels = min(image[0] * image[1], maps[0] * maps[1])
-    small = -(-maps[0] // _BLOCK) * -(-maps[1] // _BLOCK)
+    small = -(-maps[0] // BLOCK) * -(-maps[1] // BLOCK)
     return round(_JPEG_SHARE * pixels) + _MAP_BYTES * small + _OBJECT_BYTES
 
 
@@ -178,11 +178,11 @@ def _moving(motion: np.ndarray) -> np.ndarray:
 def _blocks(values: np.ndarray) -> np.ndarray:
     """(ceil(h / 4), ceil(w / 4), 16) values; the last row and column are repeated to fill up."""
     height, width = values.shape
-    padding = ((0, -height % _BLOCK), (0, -width % _BLOCK))
+    padding = ((0, -height % BLOCK), (0, -width % BLOCK))
     whole = np.pad(values, padding, mode="edge")
-    rows, columns = (side // _BLOCK for side in whole.shape)
-    cells = whole.reshape(rows, _BLOCK, columns, _BLOCK).swapaxes(1, 2)
-    return cells.reshape(rows, columns, _BLOCK * _BLOCK)
+    rows, columns = (side // BLOCK for side in whole.shape)
+    cells = whole.reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2)
+    return cells.reshape(rows, columns, BLOCK * BLOCK)
 
 
 def small_points(stored: Stored) -> np.ndarray:
@@ -194,7 +194,7 @@ def small_points(stored: Stored) -> np.ndarray:
 def small_camera(stored: Stored) -> Intrinsics:
     """The camera of the maps that are kept."""
     rows, columns = stored.depth.shape
-    padded = replace(stored.camera, width=columns * _BLOCK, height=rows * _BLOCK)
+    padded = replace(stored.camera, width=columns * BLOCK, height=rows * BLOCK)
     return padded.resized(columns, rows)
 
 
@@ -227,7 +227,7 @@ def _places(stored: Stored, placement: Placement) -> tuple[np.ndarray, np.ndarra
         (width, 1, placement.left, old.left),
     ):
         whole = (np.arange(side) + start + 0.5) / placement.resized[axis] * old.resized[axis]
-        at.append(((whole - before) / _BLOCK - 0.5).astype(np.float32))
+        at.append(((whole - before) / BLOCK - 0.5).astype(np.float32))
     y, x = np.meshgrid(*at, indexing="ij")
     return x, y
 

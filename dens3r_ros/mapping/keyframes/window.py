@@ -47,6 +47,10 @@ class Window:
         self._keyframes[keyframe_id] = self._keyframes.pop(keyframe_id)
         return self._keyframes[keyframe_id]
 
+    def latest(self) -> Keyframe | None:
+        """The one that was used last."""
+        return next(reversed(self._keyframes.values()), None)
+
     def overlapping(
         self,
         keyframe: Keyframe,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,14 @@ from dens3r_ros.engines.preprocess import resample, upright
 from dens3r_ros.engines.protocol import Engine, Placement
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.archive.archive import Archive
+from dens3r_ros.mapping.archive.stored import BLOCK, Stored
 from dens3r_ros.mapping.config import ArchiveConfig
 from dens3r_ros.mapping.motion.weights import MOVES
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 
 _JPEG_QUALITY = 95
+_SAME_SURFACE = 0.05
+"""Relative difference of depths up to which pixels of one block are of one surface."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +95,16 @@ class KeyframeFiles:
                 arrays.get("moving"),
             )
 
+    def lose(self, keyframe_id: int, depth: np.ndarray) -> None:
+        """Forget the points of these depths, told of one pixel in `BLOCK` each way, 0 none."""
+        maps = self.read(keyframe_id)
+        height, width = maps.depth.shape
+        whole = np.repeat(np.repeat(depth, BLOCK, 0), BLOCK, 1)[:height, :width]
+        gone = np.abs(maps.depth - whole) < _SAME_SURFACE * whole
+        left = np.where(gone, np.float32(0), maps.depth)
+        sure = np.where(gone, np.float32(1), maps.confidence)
+        self.put(keyframe_id, replace(maps, depth=left, confidence=sure))
+
     def clear(self) -> None:
         """Forget everything."""
         for path in (*self._images.glob("*.jpg"), *self._maps.glob("*.npz")):
@@ -116,6 +129,14 @@ class WritingArchive(Archive):
         """Keep a keyframe that leaves the window."""
         self._files.write(keyframe)
         super().add(keyframe)
+
+    def put(self, stored: Stored) -> None:
+        """Keep what is already small; points that it has no more leave the files too."""
+        before = self.stored(stored.id) if stored.id in self else stored
+        gone = (before.depth > 0) & (stored.depth <= 0)
+        if gone.any():
+            self._files.lose(stored.id, np.where(gone, before.depth, 0).astype(np.float32))
+        super().put(stored)
 
 
 def _packed(maps: KeyframeMaps) -> bytes:

@@ -34,7 +34,8 @@ class ReconstructOptions:
     """Which of the outputs that take time or room are wanted.
 
     mesh_faces: triangles that the mesh is thinned to, 0 none; cloud_voxel: side of the cubes that
-    one point of the cloud stands for, in the scene's unit, 0 a share of its depth.
+    one point of the cloud stands for, in the scene's unit, 0 a share of its depth; splat_steps:
+    of optimising the splats on the keyframes' images.
     """
 
     depth: bool = False
@@ -44,6 +45,7 @@ class ReconstructOptions:
     mcap: bool = False
     mesh_faces: int = 0
     cloud_voxel: float = 0.0
+    splat_steps: int = 0
 
 
 @dataclass(frozen=True)

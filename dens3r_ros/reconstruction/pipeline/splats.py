@@ -9,11 +9,13 @@ from pathlib import Path
 from dens3r_ros.reconstruction.outputs.scene import Scene
 from dens3r_ros.splats import files
 from dens3r_ros.splats.from_views import SplatOptions, splats_of_views
+from dens3r_ros.splats.optimising.optimisation import OptimisationConfig, optimised
 from dens3r_ros.splats.view import PhotoView
 
 
-def write_splats(path: Path, scene: Scene, progress: Callable[[int, int], None]) -> int:
-    """Write splats of what the keyframes are sure of, in the scene's frame and unit; how many."""
+def write_splats(path: Path, scene: Scene, steps: int, progress: Callable[[int, int], None]) -> int:
+    """Write splats of what the keyframes are sure of, in the scene's frame and unit, optimised for
+    so many steps; how many."""
     views = [
         PhotoView(
             view.colours,
@@ -27,5 +29,11 @@ def write_splats(path: Path, scene: Scene, progress: Callable[[int, int], None])
     ]
     options = SplatOptions(min_confidence=scene.least_confidence)
     splats = splats_of_views(views, "map", scene.metric, options, progress)
+    if steps and len(splats):
+
+        def tell(done: int, total: int, note: str) -> None:
+            progress(done, total)
+
+        splats = optimised(splats, views, OptimisationConfig(steps), tell)
     files.write_splats(path, splats)
     return len(splats)

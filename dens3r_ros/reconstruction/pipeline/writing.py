@@ -155,9 +155,9 @@ class Writing:
         self._note("bag", f"{count} messages")
 
     def _splats(self) -> None:
-        scene = self._product.scene
+        scene, steps = self._product.scene, self._asked.splat_steps
         with self._stage("splats", len(scene.keyframes)) as progress:
-            count = write_splats(self._out / "splats.ply", scene, progress)
+            count = write_splats(self._out / "splats.ply", scene, steps, progress)
         self._note("splats.ply", f"{count} splats")
 
     def _report(self) -> None:

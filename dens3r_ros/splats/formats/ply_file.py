@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from math import isqrt
 
 import numpy as np
 
@@ -15,6 +17,8 @@ _COMMENT_FORM = re.compile(r"comment dens3r splats frame=(\S+) unit=(\S+)")
 _ORDER = (3, 0, 1, 2)
 """From our quaternions to w, x, y, z."""
 _BACK = (1, 2, 3, 0)
+_FINER = tuple(3 * (n * n - 1) for n in range(1, 1 + isqrt(MOST_COEFFICIENTS)))
+"""Numbers of the harmonics above the constant one, of the degrees from 0."""
 _TYPES = {
     **dict.fromkeys(("float", "float32"), "<f4"),
     **dict.fromkeys(("double", "float64"), "<f8"),
@@ -64,7 +68,7 @@ def splats_of_ply(content: bytes, name: str) -> Splats:
         raise SplatsFileError(f"{name} is no PLY file in binary, the lower byte first")
     rows = _rows(header, body, name)
     frame, unit = next((m.groups() for line in header if (m := _COMMENT_FORM.match(line))), _UNSAID)
-    coefficients = 1 + sum(field.startswith("f_rest_") for field in rows.dtype.names or ()) // 3
+    coefficients = 1 + _finer(rows.dtype.names or (), name) // 3
 
     def array(*names: str) -> np.ndarray:
         missing = [field for field in names if field not in (rows.dtype.names or ())]
@@ -93,6 +97,17 @@ def splats_of_ply(content: bytes, name: str) -> Splats:
 
 
 _UNSAID = ("map", "free")
+
+
+def _finer(fields: Sequence[str], name: str) -> int:
+    """How many numbers of finer harmonics each splat has."""
+    count = sum(field.startswith("f_rest_") for field in fields)
+    if count not in _FINER:
+        raise SplatsFileError(
+            f"{name} has {count} numbers f_rest of each splat; harmonics of a degree have"
+            f" {', '.join(map(str, _FINER))}"
+        )
+    return count
 
 
 def _names(coefficients: int) -> list[str]:
@@ -140,8 +155,13 @@ def _rows(header: list[str], body: bytes, name: str) -> np.ndarray:
         if len(words) != 3 or words[1] not in _TYPES:
             raise SplatsFileError(f"{name}: '{line}' is no property of a splat")
         fields.append((words[2], _TYPES[words[1]]))
-    count, kind = int(header[elements[0]].split()[2]), np.dtype(fields)
-    if len(body) < count * kind.itemsize or len(fields) > 3 * MOST_COEFFICIENTS + 20:
+    told = header[elements[0]].split()[2:]
+    if len(told) != 1 or not told[0].isdigit():
+        raise SplatsFileError(f"{name}: '{header[elements[0]]}' tells no number of splats")
+    if len({field for field, _ in fields}) < len(fields) or not fields:
+        raise SplatsFileError(f"{name}: its vertices have no properties, or one of them twice")
+    count, kind = int(told[0]), np.dtype(fields)
+    if len(body) < count * kind.itemsize:
         raise SplatsFileError(
             f"{name} is cut short: {len(body)} bytes of {count * kind.itemsize} are there"
         )

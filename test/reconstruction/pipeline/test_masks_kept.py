@@ -34,7 +34,9 @@ def halved(source: Any) -> WithoutMovers:
 @pytest.fixture(scope="module")
 def masked(walk: Any, reconstruct: Any, tmp_path_factory: Any) -> tuple[Path, Any]:
     out = tmp_path_factory.mktemp("masked")
-    return out, reconstruct(walk, out, halved(walk), asked=ReconstructOptions(splats=True))
+    return out, reconstruct(
+        walk, out, halved(walk), asked=ReconstructOptions(splats=True, splat_steps=2)
+    )
 
 
 def test_the_engine_tells_though_its_pairs_are_noted(walk: Any) -> None:
