@@ -73,11 +73,17 @@ def _export(model: str, out: Path, precision: str, size: Size | None, level: int
 def _export_for_triton(
     model: str, folder: Path, precision: str, size: Size | None, served_as: str, gpu: bool
 ) -> None:
-    from dens3r_ros.engines.serving.repository import RepositoryConfig, write_repository
+    from dens3r_ros.engines.serving.repository import (
+        RepositoryConfig,
+        ServedNetwork,
+        write_repository,
+    )
 
     writable_folder(folder.absolute().parent)
     config = RepositoryConfig(served_as, gpu=gpu)
-    made = write_repository(folder, config, lambda out: _network(model, out, precision, size))
+    made = write_repository(
+        folder, config, ServedNetwork(), lambda out: _network(model, out, precision, size)
+    )
     typer.echo(f"{made}: run tritonserver --model-repository={folder}")
 
 

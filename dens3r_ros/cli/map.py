@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dens3r_ros.cli import map_options as given
 from dens3r_ros.cli.common.errors import plain_errors, stop
-from dens3r_ros.cli.common.files import STDOUT, JsonFile, writable, write_json
+from dens3r_ros.cli.common.files import STDOUT, JsonFile, write_json
 from dens3r_ros.cli.common.progress import following
 
 if TYPE_CHECKING:
@@ -46,59 +47,18 @@ def info(
 @app.command()
 def export(
     path: MapPath,
-    ply: Annotated[
-        Path | None, typer.Option(callback=writable, help="Write a coloured cloud to this file.")
-    ] = None,
-    mesh: Annotated[
-        Path | None,
-        typer.Option(
-            callback=writable, help="Write a mesh to this file (.ply, .obj); needs open3d."
-        ),
-    ] = None,
-    grid: Annotated[
-        Path | None,
-        typer.Option(
-            callback=writable,
-            help="Write a floor plan for nav2_map_server to this .yaml file, and a .pgm beside it.",
-        ),
-    ] = None,
-    metres: Annotated[
-        float | None,
-        typer.Option(min=0, help="Metres of the map's unit, where that is a free one; for --grid."),
-    ] = None,
-    resolution: Annotated[
-        float, typer.Option(min=0.01, max=1, help="Side of the plan's cells, metres.")
-    ] = 0.05,
-    min_height: Annotated[
-        float, typer.Option(min=0, max=5, help="Metres above the floor below which nothing counts.")
-    ] = 0.1,
-    max_height: Annotated[
-        float, typer.Option(min=0.05, max=20, help="The same above which nothing counts.")
-    ] = 1.5,
-    max_range: Annotated[
-        float, typer.Option(min=0.5, max=100, help="Metres from the camera that the plan believes.")
-    ] = 6.0,
-    splats: Annotated[
-        Path | None,
-        typer.Option(
-            callback=writable, help="Write Gaussian splats to this file (.ply, .splat, .spz)."
-        ),
-    ] = None,
-    optimize: Annotated[
-        int,
-        typer.Option(min=0, help="Optimise the splats on the keyframes' images for so many steps."),
-    ] = 0,
-    voxel: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            help="Side of the cubes that one point stands for, in the map's unit; of splats as wide"
-            " as a pixel unless given.",
-        ),
-    ] = None,
-    min_confidence: Annotated[
-        float, typer.Option(min=1, help="Points of less confidence are left out; 1 is none.")
-    ] = 2.0,
+    ply: given.Ply = None,
+    mesh: given.Mesh = None,
+    grid: given.Grid = None,
+    metres: given.Metres = None,
+    resolution: given.Resolution = 0.05,
+    min_height: given.MinHeight = 0.1,
+    max_height: given.MaxHeight = 1.5,
+    max_range: given.MaxRange = 6.0,
+    splats: given.Splats = None,
+    optimize: given.Optimize = 0,
+    voxel: given.Voxel = None,
+    min_confidence: given.MinConfidence = 2.0,
 ) -> None:
     """Write a map's surface as a cloud, a mesh or splats, or what stands on its floor as a plan."""
     if ply is None and mesh is None and grid is None and splats is None:
@@ -106,40 +66,62 @@ def export(
             "name a file for the cloud (--ply), the mesh (--mesh), splats (--splats) or the floor "
             "plan (--grid)"
         )
-    if grid is not None and grid.suffix not in (".yaml", ".yml"):
-        raise typer.BadParameter(f"--grid writes a .yaml file, not {grid.name}")
-    if min_height >= max_height:
-        raise typer.BadParameter(f"--min-height {min_height} is not below --max-height")
-    if optimize and splats is None:
-        raise typer.BadParameter("--optimize works on splats: name a file for them (--splats)")
-    if splats is not None:
-        from dens3r_ros.splats.files import check_suffix
-
-        with plain_errors():
-            check_suffix(splats)
-    from dens3r_ros.geometry.ply import write_ply
-    from dens3r_ros.mapping.files.map_export import MeshUnavailable, cloud, usual_voxel, write_mesh
-
+    _check_splats(splats, optimize)
+    band = None if grid is None else _band(grid, resolution, min_height, max_height, max_range)
     loaded = _loaded(path)
-    side = usual_voxel(loaded) if voxel is None else voxel
-    with plain_errors(OSError, MeshUnavailable):
-        if ply is not None:
-            with following("cloud") as tell:
-                points, colours = cloud(loaded, min_confidence, side, tell)
-            write_ply(ply, points, colours)
-            typer.echo(f"{ply}: {len(points)} points, one per {side:.4g}", err=True)
-        if mesh is not None:
-            size = side or usual_voxel(loaded)
-            with following("mesh") as tell:
-                triangles = write_mesh(mesh, loaded, min_confidence, size, tell)
-            typer.echo(f"{mesh}: {triangles} triangles", err=True)
-        if grid is not None:
-            from dens3r_ros.mapping.occupancy.scan import GridConfig
-
-            band = GridConfig(resolution, min_height, max_height, max_range)
-            _write_grid(grid, loaded, band, min_confidence, metres)
+    if ply is not None:
+        _write_cloud(ply, loaded, voxel, min_confidence)
+    if mesh is not None:
+        _write_mesh(mesh, loaded, voxel, min_confidence)
+    if grid is not None and band is not None:
+        _write_grid(grid, loaded, band, min_confidence, metres)
     if splats is not None:
         _write_splats(splats, loaded, voxel or 0.0, min_confidence, optimize)
+
+
+def _check_splats(path: Path | None, optimize: int) -> None:
+    """Before a map is read: whether there is a file for splats, and of a kind that is known."""
+    from dens3r_ros.splats.files import check_suffix
+
+    if path is not None:
+        with plain_errors():
+            check_suffix(path)
+    elif optimize:
+        raise typer.BadParameter("--optimize works on splats: name a file for them (--splats)")
+
+
+def _band(
+    path: Path, resolution: float, min_height: float, max_height: float, max_range: float
+) -> GridConfig:
+    """What counts for the floor plan, once it is known to make sense."""
+    from dens3r_ros.mapping.occupancy.scan import GridConfig
+
+    if path.suffix not in (".yaml", ".yml"):
+        raise typer.BadParameter(f"--grid writes a .yaml file, not {path.name}")
+    if min_height >= max_height:
+        raise typer.BadParameter(f"--min-height {min_height} is not below --max-height")
+    return GridConfig(resolution, min_height, max_height, max_range)
+
+
+def _write_cloud(path: Path, loaded: LoadedMap, voxel: float | None, min_confidence: float) -> None:
+    from dens3r_ros.geometry.ply import write_ply
+    from dens3r_ros.mapping.files.map_export import cloud, usual_voxel
+
+    side = usual_voxel(loaded) if voxel is None else voxel
+    with plain_errors(OSError):
+        with following("cloud") as tell:
+            points, colours = cloud(loaded, min_confidence, side, tell)
+        write_ply(path, points, colours)
+    typer.echo(f"{path}: {len(points)} points, one per {side:.4g}", err=True)
+
+
+def _write_mesh(path: Path, loaded: LoadedMap, voxel: float | None, min_confidence: float) -> None:
+    from dens3r_ros.mapping.files.map_export import MeshUnavailable, usual_voxel, write_mesh
+
+    with plain_errors(OSError, MeshUnavailable), following("mesh") as tell:
+        size = voxel or usual_voxel(loaded)
+        triangles = write_mesh(path, loaded, min_confidence, size, tell)
+    typer.echo(f"{path}: {triangles} triangles", err=True)
 
 
 def _write_grid(

@@ -169,6 +169,16 @@ def encode_aside(engine: Engine, frames: Sequence[Frame]) -> list[Features]:
 
 
 @runtime_checkable
+class LeavingOut(Engine, Protocol):
+    """An engine that was told what moves in its frames."""
+
+    def left_out(self, features: Features) -> np.ndarray | None:
+        """(H, W) bool of a frame's upright pixels: what it leaves out because it moves; None of a
+        frame that it was told nothing of."""
+        ...
+
+
+@runtime_checkable
 class MotionTellingEngine(Engine, Protocol):
     """An engine whose network tells by itself what moves."""
 

@@ -63,6 +63,9 @@ class TorchEngine:
     The network becomes the engine's own: its layers are changed in place.
     """
 
+    mixed_sizes = True
+    """Whether the two images of a pair may differ in size and orientation."""
+
     def __init__(
         self, network: Network, config: TorchConfig | None = None, model: str = ""
     ) -> None:
@@ -102,15 +105,7 @@ class TorchEngine:
         self, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
     ) -> PairPrediction:
         """Predict pairs in one batch; only the wanted maps are computed."""
-        check_equal_sizes(pairs)
-        height, width = pairs[0][0].placement.size
-        return halving(
-            partial(self._decode, outputs=outputs),
-            pairs,
-            joined,
-            f"pairs of {width}x{height}",
-            self.device,
-        )
+        return decode_halving(partial(self._decode, outputs=outputs), pairs, self.device)
 
     def _encode(self, prepared: Sequence[Prepared]) -> list[Tokens]:
         pixels = on_device(prepared, self.device)
@@ -171,6 +166,17 @@ def sizing_of(info: NetworkInfo, max_side: int = 0) -> Sizing:
         square_ok=info.turn_portraits,
         turn_portrait=info.turn_portraits,
     )
+
+
+def decode_halving(
+    decode: Callable[[Sequence[tuple[Features, Features]]], PairPrediction],
+    pairs: Sequence[tuple[Features, Features]],
+    device: torch.device,
+) -> PairPrediction:
+    """Pairs of one size in one batch; in two where the memory does not hold it."""
+    check_equal_sizes(pairs)
+    height, width = pairs[0][0].placement.size
+    return halving(decode, pairs, joined, f"pairs of {width}x{height}", device)
 
 
 def check_equal_sizes(pairs: Sequence[tuple[Features, Features]]) -> None:

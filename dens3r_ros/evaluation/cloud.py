@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
 
+from dens3r_ros.evaluation.metrics.similarity import similarity_of_poses
 from dens3r_ros.evaluation.metrics.surface import (
     SurfaceErrors,
     compare_surfaces,
@@ -19,7 +20,6 @@ from dens3r_ros.evaluation.metrics.surface import (
     truth_points,
 )
 from dens3r_ros.geometry.ply import read_ply
-from dens3r_ros.geometry.registration import register_similarity
 from dens3r_ros.sources.source import Source, SourceError
 
 _NEAR_M = 0.03
@@ -84,19 +84,21 @@ def _moved(points: np.ndarray, S: np.ndarray) -> np.ndarray:
 def _to_metres(folder: Path, source: Source) -> np.ndarray:
     """S_truth_model, (4, 4)."""
     beside = folder / "ground_truth.tum"
-    found = _positions(folder / "trajectory.tum")
-    wanted = _positions(beside) if beside.is_file() else _true_positions(source, found)
+    found = _poses(folder / "trajectory.tum")
+    wanted = _poses(beside) if beside.is_file() else _true_poses(source, found)
     both = sorted(found.keys() & wanted.keys())
     if not both:
         where = beside.name if beside.is_file() else source.name
         raise SourceError(f"{folder}: no pose of trajectory.tum has a stamp of {where}.")
-    return register_similarity(
-        torch.tensor(np.array([found[stamp] for stamp in both])),
-        torch.tensor(np.array([wanted[stamp] for stamp in both])),
-    ).numpy()
+    # By directions too: positions on a line, as of a walk along a corridor, would leave the scene
+    # free to turn about it.
+    S = similarity_of_poses(*(np.array([poses[one] for one in both]) for poses in (found, wanted)))
+    if S is None:
+        raise SourceError(f"{folder}: {len(both)} poses of one place tell nothing of the scene.")
+    return S
 
 
-def _true_positions(source: Source, found: Iterable[str]) -> dict[str, np.ndarray]:
+def _true_poses(source: Source, found: Iterable[str]) -> dict[str, np.ndarray]:
     """By the stamps of the trajectory."""
     stamps = np.array([source[n].stamp for n in range(len(source))])
     order = np.argsort(stamps)
@@ -106,17 +108,21 @@ def _true_positions(source: Source, found: Iterable[str]) -> dict[str, np.ndarra
         nearest = order[np.abs(stamps[order] - stamp).argmin()]
         truth = source.truth(int(nearest))
         if truth is not None and abs(stamps[nearest] - stamp) <= _SAME_NS:
-            wanted[text] = truth.T_world_camera[:3, 3]
+            wanted[text] = truth.T_world_camera
     return wanted
 
 
-def _positions(path: Path) -> dict[str, np.ndarray]:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return {
-        line.split()[0]: np.array(line.split()[1:4], float)
-        for line in lines
-        if line.strip() and not line.startswith("#")
-    }
+def _poses(path: Path) -> dict[str, np.ndarray]:
+    """(4, 4) by stamp as it stands there."""
+    poses = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.strip() and not line.startswith("#"):
+            stamp, *numbers = line.split()
+            T = np.eye(4)
+            T[:3, 3] = np.array(numbers[:3], float)
+            T[:3, :3] = Rotation.from_quat(np.array(numbers[3:7], float)).as_matrix()
+            poses[stamp] = T
+    return poses
 
 
 def _true_surface(source: Source) -> np.ndarray:

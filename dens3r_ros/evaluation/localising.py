@@ -14,6 +14,7 @@ import numpy as np
 
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.engines.relative.by_points import PosesByPoints
+from dens3r_ros.evaluation.metrics.similarity import FEWEST, similarity_of_poses
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.rotation import turn
 from dens3r_ros.mapping.config import MapperConfig
@@ -26,8 +27,6 @@ from dens3r_ros.sources.source import Source, SourceError
 
 FAR_OFF_M = 0.5
 """Metres from the truth beyond which an answer counts as wrong."""
-_FEWEST = 3
-"""Poses by which a piece of the map can be lined up with the truth."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def evaluate_localising(
     """Map the second, fourth... of the frames taken, save and load that, and place the others."""
     taken = [i for i in range(0, len(source), options.every) if _known(source, i)]
     mapped, asked = taken[1::2], taken[::2]
-    if len(mapped) < _FEWEST:
+    if len(mapped) < FEWEST:
         raise SourceError(
             f"{source.name} has {len(taken)} frames with true depth and pose: too few for a map of"
             " every other one"
@@ -140,25 +139,6 @@ class _Alignment:
         turned = truth[:3, :3].T @ (S[:3, :3] / scale) @ place.T_map_camera[:3, :3]
         sigmas = np.sqrt(missed @ np.linalg.solve(place.covariance[:3, :3], missed) / 3)
         return float(scale * np.linalg.norm(missed)), float(np.rad2deg(turn(turned))), float(sigmas)
-
-
-def similarity_of_poses(found: np.ndarray, wanted: np.ndarray) -> np.ndarray | None:
-    """S (4, 4) that takes poses (N, 4, 4) to others best, positions and directions counting
-    alike, so that a straight way determines it too; None for fewer than three or on one spot."""
-    if len(found) < _FEWEST:
-        return None
-    middles = found[:, :3, 3].mean(0), wanted[:, :3, 3].mean(0)
-    here, there = found[:, :3, 3] - middles[0], wanted[:, :3, 3] - middles[1]
-    spread = np.linalg.norm(here) * np.linalg.norm(there)
-    if spread < 1e-12:
-        return None
-    turned = np.einsum("nij,nkj->ik", wanted[:, :3, :3], found[:, :3, :3]) / len(found)
-    U, _, Vt = np.linalg.svd(there.T @ here / spread + turned)
-    rotation = U @ np.diag([1.0, 1.0, np.linalg.det(U @ Vt)]) @ Vt
-    S = np.eye(4)
-    S[:3, :3] = rotation * np.sum(there * (here @ rotation.T)) / np.sum(here**2)
-    S[:3, 3] = middles[1] - S[:3, :3] @ middles[0]
-    return S if np.linalg.det(S[:3, :3]) > 0 else None
 
 
 def _figures(

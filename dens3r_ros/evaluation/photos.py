@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from dens3r_ros.engines.protocol import Engine
-from dens3r_ros.evaluation.localising import similarity_of_poses
 from dens3r_ros.evaluation.metrics.pose import direction_error, pose_auc, rotation_error
+from dens3r_ros.evaluation.metrics.similarity import similarity_of_poses
 from dens3r_ros.mapping.places.place_descriptor import describe, shipped_vocabulary
 from dens3r_ros.reconstruction.photos.album import Album
 from dens3r_ros.reconstruction.photos.collecting import collected

@@ -10,12 +10,14 @@ from dens3r_ros.sources.source import Source
 
 
 def index_of_stamp(source: Source, stamp: int, known: dict[int, int]) -> int:
-    """Index of the source's frame of that stamp; `known` remembers the frames looked at so far."""
+    """Index of the source's frame of that stamp; `known` remembers the frames looked at so far,
+    which need not be made where the source tells their stamps without."""
+    stamp_of = getattr(source, "stamp", lambda index: source[index].stamp)
     while stamp not in known:
         after = max(known.values(), default=-1) + 1
         if after == len(source):
             raise KeyError(f"{source.name} has no frame at {stamp} ns")
-        known[source[after].stamp] = after
+        known[stamp_of(after)] = after
     return known[stamp]
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +23,7 @@ from dens3r_ros.mapping.inertial.gyroscope import Gyroscope
 from dens3r_ros.mapping.localising.opinions import Located
 from dens3r_ros.mapping.localising.placer import Placer
 from dens3r_ros.mapping.parts import usual_parts
+from dens3r_ros.mapping.places.in_steps import done_at_once, next_step
 from dens3r_ros.mapping.reporting import keyframe_view
 from dens3r_ros.mapping.session import MappingSession
 from dens3r_ros.mapping.streams.odometry import Odometry
@@ -108,10 +109,19 @@ class Mapper:
     def place(self, photo: Frame) -> Located | str:
         """Where an image of whatever camera was taken, or why that is not known; neither the map
         nor tracking is changed. The map's own unit."""
+        return done_at_once(self.placing(photo))
+
+    def placing(self, photo: Frame) -> Generator[None, None, Located | str]:
+        """The same in steps, between which frames may be taken in."""
         session = self._quiet()
         if not session.world.next_id:
             return "the map is empty: nothing is to be found in it yet"
-        return Placer(session.world, session.streams).place(photo)
+        steps = Placer(session.world, session.streams).placing(photo)
+        while (found := next_step(steps)) is None:
+            yield
+            if self._quiet() is not session:
+                return "another map has begun meanwhile: ask again"
+        return found
 
     def reset(self, why: str = "the map was reset") -> None:
         """Forget the map and begin a new epoch; `why` is told by `why_epoch`."""

@@ -9,7 +9,7 @@ from dens3r_ros.engines.preprocess import resample
 from dens3r_ros.mapping.graph.graph import PoseGraph, rigid, scale_of
 from dens3r_ros.mapping.interfaces import Shown
 from dens3r_ros.mapping.maps import Maps
-from dens3r_ros.mapping.motion.weights import share_moving
+from dens3r_ros.mapping.motion.weights import share_moving, standing
 from dens3r_ros.mapping.step import Step
 from dens3r_ros.mapping.streams.odometry import Odometry, in_map
 from dens3r_ros.mapping.tracking.cameras import camera_rays
@@ -97,7 +97,8 @@ def keyframe_view(keyframe: Keyframe | Shown, keyframe_id: int, graph: PoseGraph
             return keyframe.points * unit, keyframe.confidence, keyframe.colours
         features, canonical = keyframe.features, keyframe.canonical
         colours = resample(features.frame.image, features.placement)
-        return canonical.points * unit, canonical.confidence, colours
+        sure = standing(canonical.confidence, keyframe.motion)
+        return canonical.points * unit, sure, colours
 
     return KeyframeView(
         id=keyframe_id,

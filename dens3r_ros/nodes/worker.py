@@ -56,8 +56,15 @@ class Worker:
     def call(self, function: Callable[[], R]) -> Future[R]:
         """Run a function before images that wait; whoever asks reads its result or exception,
         which is WorkerStopped where the worker ends before."""
+        return self._handed(function, self._mailbox.put_first)
+
+    def call_between(self, function: Callable[[], R]) -> Future[R]:
+        """The same for one step of longer work: an image that waits goes before it."""
+        return self._handed(function, self._mailbox.put_second)
+
+    def _handed(self, function: Callable[[], R], put: Callable[[Job], bool]) -> Future[R]:
         call: _Call[Any] = _Call(function)
-        if not self._mailbox.put_first(call):
+        if not put(call):
             call.abandon()
         return call.future
 

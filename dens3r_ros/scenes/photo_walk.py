@@ -10,6 +10,7 @@ metres from the others in truth, where nothing overlaps anything.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -76,6 +77,7 @@ class PhotoWalk:
         )
 
 
+@lru_cache(maxsize=2)
 def _hall(seed: int, place: int) -> Building:
     return build_hall(seed + 7919 * place)
 

@@ -40,7 +40,11 @@ class ProceduralPhotos:
         """The photo at `index`."""
         index = range(len(self))[index]
         image, lens = self._seen(index).image, self.photos.cameras[index]
-        return Frame(image, index * _SECOND_NS, f"photo{index:04d}", lens)
+        return Frame(image, self.stamp(index), f"photo{index:04d}", lens)
+
+    def stamp(self, index: int) -> int:
+        """That of the photo at `index`, nanoseconds."""
+        return index * _SECOND_NS
 
     def truth(self, index: int) -> Truth:
         """Exact depth (NaN for sky), pose and normals of the photo at `index`."""

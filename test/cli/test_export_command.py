@@ -22,7 +22,9 @@ from dens3r_ros.network import save_network
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     path = tmp_path / "small.safetensors"
-    save_network(small_network(head="linear", descriptors=None, normals=False), path)
+    save_network(
+        small_network(head="linear", descriptors=None, normals=False, shared_decoder=True), path
+    )
     return path
 
 

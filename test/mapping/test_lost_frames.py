@@ -7,23 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from covered import CoveredOracle
 from mapped_walks import INLINE, errors, oracle, plain
 
-from dens3r_ros.evaluation.oracle.oracle import OracleEngine
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.mapping.update import Tracking
-
-
-class CoveredOracle(OracleEngine):
-    """Sees nothing where the image is black, as any network would."""
-
-    def decode(self, pairs, outputs):
-        prediction = super().decode(pairs, outputs)
-        for n, (a, b) in enumerate(pairs):
-            if not (a.frame.image.any() and b.frame.image.any()):
-                prediction.confidence_a[n] = 1
-                prediction.confidence_b[n] = 1
-        return prediction
 
 
 def test_a_covered_lens_is_lost_and_found_again(walk) -> None:

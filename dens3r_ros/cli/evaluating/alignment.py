@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dens3r_ros.cli.common.files import STDOUT, JsonFile, write_json
+from dens3r_ros.cli.common.options import JudgedEngine, MaxSide, ModelName
+
 if TYPE_CHECKING:
     from dens3r_ros.engines.protocol import Engine
     from dens3r_ros.evaluation.alignment import AlignmentFigures, AlignmentOptions
@@ -18,16 +21,9 @@ def alignment(
     folder: Annotated[
         str, typer.Argument(help="A folder of images, a sequence, a video, or procedural:...")
     ],
-    engine: Annotated[
-        str, typer.Option(help="oracle, geometric, hybrid, torch, onnx or module:factory.")
-    ] = "geometric",
-    model: Annotated[
-        str,
-        typer.Option(help="Network of torch, onnx or hybrid: a path, or name of `models list`."),
-    ] = "",
-    max_side: Annotated[
-        int, typer.Option(min=0, help="Long side to work at, in pixels; 0 is the engine's choice.")
-    ] = 0,
+    engine: JudgedEngine = "geometric",
+    model: ModelName = "",
+    max_side: MaxSide = 0,
     images: Annotated[
         int, typer.Option(min=2, help="Images, spread evenly; pairs grow with their square.")
     ] = 10,
@@ -35,21 +31,20 @@ def alignment(
         str, typer.Option(help="Which pairs: complete, swin-K, logwin-K or oneref-R.")
     ] = "complete",
     calibrated: Annotated[bool, typer.Option(help="Tell the engine the intrinsics.")] = False,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this file, - for stdout.")
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Predict pairs of images and align all of them at once, offline.
 
     Errors are known where the folder brings true poses. Times are of this machine, as loaded.
     """
     from dens3r_ros.evaluation.alignment import AlignmentOptions
+    from dens3r_ros.evaluation.engines import judged_engine
     from dens3r_ros.evaluation.image_sequences.cached_source import CachedSource
     from dens3r_ros.sources.opening import open_source
 
     try:
         source = CachedSource(open_source(folder))
-        chosen = _engine(engine, model, source, max_side)
+        chosen = judged_engine(engine, model, source, max_side)
         figures = _aligned(source, chosen, AlignmentOptions(images, graph, calibrated))
     except KeyboardInterrupt:
         typer.echo("Stopped before the images were aligned.", err=True)
@@ -58,16 +53,6 @@ def alignment(
         typer.echo(f"dens3r evaluate alignment: {error}", err=True)
         raise typer.Exit(1) from error
     _report(figures, json_file)
-
-
-def _engine(name: str, model: str, source: Source, max_side: int) -> Engine:
-    if name == "oracle":
-        from dens3r_ros.evaluation.oracle.oracle import OracleEngine
-
-        return OracleEngine(source, long_side=max_side or 512)
-    from dens3r_ros.evaluation.engines import engine_named
-
-    return engine_named(name, model, max_side)
 
 
 def _aligned(source: Source, engine: Engine, options: AlignmentOptions) -> AlignmentFigures:
@@ -92,12 +77,9 @@ def _report(figures: AlignmentFigures, json_file: Path | None) -> None:
     import json
     from dataclasses import asdict
 
-    text = json.dumps(asdict(figures), indent=2)
-    if json_file == Path("-"):
-        typer.echo(text)
+    write_json(json.dumps(asdict(figures), indent=2), json_file)
+    if json_file == STDOUT:
         return
-    if json_file is not None:
-        json_file.write_text(text + "\n")
     for name, value in asdict(figures).items():
         shown = "not known" if value is None else value
         typer.echo(f"{name:18} {shown:.4g}" if isinstance(shown, float) else f"{name:18} {shown}")

@@ -11,10 +11,10 @@ import typer
 
 from dens3r_ros.cli.common.errors import plain_errors, stop
 from dens3r_ros.cli.common.files import STDOUT, JsonFile, write_json
+from dens3r_ros.cli.common.options import EveryNth, JudgedEngine, ModelName
 from dens3r_ros.cli.common.progress import following
 
 if TYPE_CHECKING:
-    from dens3r_ros.engines.protocol import Engine
     from dens3r_ros.evaluation.moving.truth import MaskFolder
     from dens3r_ros.sources.source import Source
 
@@ -55,17 +55,11 @@ def motion(
         ),
     ] = 0,
     paste_seed: Annotated[int, typer.Option(help="Which people, and how they walk.")] = 0,
-    engine: Annotated[
-        str, typer.Option(help="geometric, hybrid, torch, onnx, oracle or module:factory.")
-    ] = "geometric",
-    model: Annotated[str, typer.Option(help="Model of the torch, onnx and hybrid engines.")] = "",
-    size: Annotated[
-        int, typer.Option(min=0, help="Long side to work at, in pixels; 0 is the engine's choice.")
-    ] = 0,
-    every: Annotated[int, typer.Option(min=1, help="Take each N-th frame.")] = 1,
-    calibrated: Annotated[
-        bool, typer.Option(help="Give the mapper the intrinsics, where they are known.")
-    ] = True,
+    engine: JudgedEngine = "geometric",
+    model: ModelName = "",
+    size: Annotated[int, typer.Option(min=0, help="Long side to work at; 0 is the usual.")] = 0,
+    every: EveryNth = 1,
+    calibrated: Annotated[bool, typer.Option(help="Tell intrinsics that are known.")] = True,
     mask: Annotated[
         str, typer.Option("--weights", help="soft weighs by probability, hard leaves out.")
     ] = "soft",
@@ -130,6 +124,7 @@ def _crowded(source: Source, people: int, seed: int) -> Source:
 def _clean(
     source: Source, engine: str, model: str, size: int, every: int, calibrated: bool
 ) -> dict[str, object]:
+    from dens3r_ros.evaluation.engines import judged_engine
     from dens3r_ros.evaluation.moving.running import MotionOptions, evaluate_clean
     from dens3r_ros.mapping.config import MapperConfig
 
@@ -138,7 +133,7 @@ def _clean(
     with following(source.name, len(range(0, len(source), every))) as tell:
         return evaluate_clean(
             source,
-            lambda: _engine(engine, model, source, size),
+            lambda: judged_engine(engine, model, source, size),
             MapperConfig(),
             options,
             lambda: tell(next(frames)),
@@ -155,6 +150,7 @@ def _row(
     calibrated: bool,
     mask: str,
 ) -> dict[str, object]:
+    from dens3r_ros.evaluation.engines import judged_engine
     from dens3r_ros.evaluation.moving.running import MotionOptions, evaluate_motion
     from dens3r_ros.mapping.config import MapperConfig
     from dens3r_ros.mapping.motion.config import MotionConfig
@@ -164,23 +160,13 @@ def _row(
     with following(source.name, 2 * len(range(0, len(source), every))) as tell:
         figures = evaluate_motion(
             source,
-            lambda: _engine(engine, model, source, size),
+            lambda: judged_engine(engine, model, source, size),
             MapperConfig(motion=MotionConfig(masks="hard" if mask == "hard" else "soft")),
             options,
             masks,
             lambda: tell(next(frames)),
         )
     return figures | {"engine": engine, "every": every, "calibrated": calibrated, "weights": mask}
-
-
-def _engine(name: str, model: str, source: Source, size: int) -> Engine:
-    if name == "oracle":
-        from dens3r_ros.evaluation.oracle.oracle import OracleEngine
-
-        return OracleEngine(source, long_side=size or 512)
-    from dens3r_ros.engines.loading import load_engine
-
-    return load_engine(name, model, max_side=size)
 
 
 def _report(rows: list[dict[str, object]], json_file: Path | None) -> None:

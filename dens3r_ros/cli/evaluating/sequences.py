@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from dens3r_ros.cli.common.errors import plain_errors, stop
-from dens3r_ros.cli.common.files import STDOUT, JsonFile, writable_folder, write_json
+from dens3r_ros.cli.common.files import STDOUT, JsonFile, write_json
 from dens3r_ros.cli.common.progress import following
+from dens3r_ros.cli.evaluating import sequence_options as given
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,66 +24,26 @@ if TYPE_CHECKING:
 
 
 def sequences(
-    sequence: Annotated[
-        list[str],
-        typer.Argument(help="Folders in the TUM RGB-D layout, videos with poses, procedural:..."),
-    ],
-    engine: Annotated[
-        str,
-        typer.Option(
-            help="oracle, window-oracle, geometric, hybrid, torch, onnx, or module:factory."
-        ),
-    ] = "oracle",
-    model: Annotated[str, typer.Option(help="Model of the torch and onnx engines.")] = "",
-    network: Annotated[
-        str,
-        typer.Option(
-            help="Network of the hybrid engine: oracle (each image in a unit of its own),"
-            " oracle-metric, or a model by name or path."
-        ),
-    ] = "oracle",
-    calibrated: Annotated[bool, typer.Option(help="Give the mapper the intrinsics.")] = False,
-    metric: Annotated[bool, typer.Option(help="The oracle knows metres.")] = False,
-    seed: Annotated[int, typer.Option(help="First seed of the oracle's noise.")] = 0,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs, each with the next seed.")] = 1,
-    max_side: Annotated[
-        int, typer.Option(min=0, help="Long side to work at; 0 is the engine's, 512 the oracle's.")
-    ] = 0,
-    engine_size: Annotated[
-        int,
-        typer.Option(min=0, help="Long side that a network sees; 0 is --max-side, or its own."),
-    ] = 0,
-    views: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=30,
-            help="Keyframes that an engine of many views sees beside a frame and its keyframe.",
-        ),
-    ] = 2,
-    every: Annotated[int, typer.Option(min=1, help="Take each N-th frame.")] = 1,
-    chained: Annotated[
-        bool, typer.Option(help="Also chain the poses of neighbouring pairs, for comparison.")
-    ] = False,
-    fusion: Annotated[
-        bool, typer.Option(help="Fuse predictions; off keeps only the latest one.")
-    ] = True,
-    loops: Annotated[bool, typer.Option(help="Close loops.")] = True,
-    decode_every: Annotated[
-        int, typer.Option(min=1, help="Decode one frame in so many at most; track the others.")
-    ] = 1,
-    decode_lag: Annotated[
-        int, typer.Option(min=1, help="Frames until a decoding is taken over.")
-    ] = 3,
-    camera_height: Annotated[
-        float,
-        typer.Option(min=0, help="Metres of the camera above the floor, which tell the scale."),
-    ] = 0.0,
+    sequence: given.Sequence,
+    engine: given.Engine = "oracle",
+    model: given.Model = "",
+    network: given.Network = "oracle",
+    calibrated: given.Calibrated = False,
+    metric: given.Metric = False,
+    seed: given.Seed = 0,
+    seeds: given.Seeds = 1,
+    max_side: given.MaxSide = 0,
+    engine_size: given.EngineSize = 0,
+    views: given.Views = 2,
+    every: given.Every = 1,
+    chained: given.Chained = False,
+    fusion: given.Fusion = True,
+    loops: given.Loops = True,
+    decode_every: given.DecodeEvery = 1,
+    decode_lag: given.DecodeLag = 3,
+    camera_height: given.CameraHeight = 0.0,
     json_file: JsonFile = None,
-    plots: Annotated[
-        Path | None,
-        typer.Option(callback=writable_folder, help="Write pictures into this folder."),
-    ] = None,
+    plots: given.Plots = None,
 ) -> None:
     """Trajectory, depth, normals, surface and cost of the mapper on whole sequences."""
     options = _options(calibrated, every, chained, camera_height)

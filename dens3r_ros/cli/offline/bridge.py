@@ -13,6 +13,7 @@ import typer
 
 from dens3r_ros.cli.common.errors import FAILED, plain_errors, stop
 from dens3r_ros.cli.common.files import STDOUT, JsonFile, write_json
+from dens3r_ros.cli.common.options import EngineName, Lens, ModelName, WorkSize, work_side
 from dens3r_ros.cli.common.progress import following
 
 if TYPE_CHECKING:
@@ -43,26 +44,10 @@ def bridge(
     frames: Annotated[
         int, typer.Option(min=1, help="Frames of a clip that are taken beside A and B each time.")
     ] = 4,
-    engine: Annotated[
-        str, typer.Option(help="geometric, hybrid, torch, onnx, auto, or module:factory.")
-    ] = "geometric",
-    model: Annotated[str, typer.Option(help="Name or path of a model, for networks.")] = "",
-    size: Annotated[
-        int,
-        typer.Option(
-            min=0, max=4096, help="Long side to work at; 0 is the model's own, 512 for geometry."
-        ),
-    ] = 0,
-    intrinsics: Annotated[
-        str,
-        typer.Option(
-            "--intrinsics",
-            "--calibration",
-            help="The photos' lens, if known: FX,FY,CX,CY or a YAML file as for `dens3r "
-            "reconstruct`. Else that of a camera.yaml beside them or of EXIF. Clips of A's shape "
-            "are taken to be seen through it.",
-        ),
-    ] = "",
+    engine: EngineName = "geometric",
+    model: ModelName = "",
+    size: WorkSize = 0,
+    intrinsics: Lens = "",
     seed: Annotated[int, typer.Option(help="Of which frames are taken.")] = 0,
     json: JsonFile = None,
 ) -> None:
@@ -70,7 +55,8 @@ def bridge(
 
     Any program that makes clips from one photo to another will do. Clips that contradict
     themselves or all others are told apart; where the photos alone are the better bet, it says so.
-    Exit code 1 says that no pose was found.
+    Clips of A's shape are taken to be seen through its lens. Exit code 1 says that no pose was
+    found.
     """
     from json import dumps
 
@@ -98,8 +84,7 @@ def bridge(
 def _engine(name: str, model: str, size: int) -> Any:
     from dens3r_ros.engines.loading import load_engine
 
-    side = size or (512 if name in ("geometric", "hybrid") else 0)
-    return load_engine(name, model, max_side=side)
+    return load_engine(name, model, max_side=work_side(name, size))
 
 
 @contextmanager

@@ -3,19 +3,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dens3r_ros.cli.common.errors import plain_errors, stop
 from dens3r_ros.cli.common.figures import write_figures
 from dens3r_ros.cli.common.files import JsonFile
+from dens3r_ros.cli.common.options import EveryNth, JudgedEngine, MaxSide, ModelName
 from dens3r_ros.cli.common.progress import following
 from dens3r_ros.cli.offline.localize import WAYS
-
-if TYPE_CHECKING:
-    from dens3r_ros.engines.protocol import Engine
-    from dens3r_ros.sources.source import Source
 
 
 def localize(
@@ -23,16 +20,12 @@ def localize(
         str,
         typer.Argument(help="Folder in the TUM RGB-D layout, video with poses, or procedural:..."),
     ],
-    engine: Annotated[
-        str, typer.Option(help="oracle, geometric, hybrid, torch, onnx, or module:factory.")
-    ] = "oracle",
-    model: Annotated[str, typer.Option(help="Name or path of a model, for networks.")] = "",
-    every: Annotated[int, typer.Option(min=1, help="Take each N-th frame.")] = 1,
+    engine: JudgedEngine = "oracle",
+    model: ModelName = "",
+    every: EveryNth = 1,
     calibrated: Annotated[bool, typer.Option(help="Tell the intrinsics.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the oracle's noise.")] = 0,
-    max_side: Annotated[
-        int, typer.Option(min=0, help="Long side to work at; 0 is the engine's, 512 the oracle's.")
-    ] = 0,
+    max_side: MaxSide = 0,
     way: Annotated[
         str, typer.Option(help="points or averaging, as in `dens3r localize`.")
     ] = "points",
@@ -45,6 +38,7 @@ def localize(
     """
     from dataclasses import asdict
 
+    from dens3r_ros.evaluation.engines import judged_engine
     from dens3r_ros.evaluation.image_sequences.cached_source import CachedSource
     from dens3r_ros.evaluation.localising import LocalisingOptions, evaluate_localising
     from dens3r_ros.mapping.config import MapperConfig
@@ -55,18 +49,8 @@ def localize(
     options = LocalisingOptions(every, calibrated, way == "averaging")
     with plain_errors():
         source = CachedSource(open_source(sequence))
-        chosen = _engine(engine, model, source, seed, max_side)
+        chosen = judged_engine(engine, model, source, max_side, seed)
         with following(source.name) as tell:
             figures = evaluate_localising(source, chosen, MapperConfig(), options, tell)
     known = {name: None if value != value else value for name, value in asdict(figures).items()}
     write_figures(known, json)
-
-
-def _engine(name: str, model: str, source: Source, seed: int, max_side: int) -> Engine:
-    if name == "oracle":
-        from dens3r_ros.evaluation.oracle.oracle import OracleEngine
-
-        return OracleEngine(source, seed=seed, long_side=max_side or 512)
-    from dens3r_ros.engines.loading import load_engine
-
-    return load_engine(name, model, max_side=max_side)

@@ -11,6 +11,7 @@ import typer
 
 from dens3r_ros.cli.common.errors import FAILED, plain_errors, stop
 from dens3r_ros.cli.common.files import STDOUT, JsonFile, write_json
+from dens3r_ros.cli.common.options import EngineName, Lens, ModelName, WorkSize, work_side
 from dens3r_ros.cli.common.progress import following
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 WAYS = ("points", "averaging")
 
-GEOMETRIC_SIDE = 512
-"""Long side at which geometry matches where nothing else is asked for."""
-
 
 def localize(
     path: Annotated[
@@ -33,28 +31,10 @@ def localize(
     images: Annotated[
         list[Path], typer.Argument(metavar="IMAGE...", help="Image files, each for itself.")
     ],
-    engine: Annotated[
-        str, typer.Option(help="geometric, hybrid, torch, onnx, auto, or module:factory.")
-    ] = "geometric",
-    model: Annotated[str, typer.Option(help="Name or path of a model, for networks.")] = "",
-    size: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=4096,
-            help="Long side in pixels to work at; 0 is the model's own, 512 for geometry.",
-        ),
-    ] = 0,
-    intrinsics: Annotated[
-        str,
-        typer.Option(
-            "--intrinsics",
-            "--calibration",
-            help="The lens, if known: FX,FY,CX,CY in pixels of the images, or a YAML file as for "
-            "`dens3r reconstruct`. Else that of a camera.yaml beside the image or of EXIF, else "
-            "the map's for images of its shape.",
-        ),
-    ] = "",
+    engine: EngineName = "geometric",
+    model: ModelName = "",
+    size: WorkSize = 0,
+    intrinsics: Lens = "",
     way: Annotated[
         str,
         typer.Option(
@@ -67,8 +47,9 @@ def localize(
 ) -> None:
     """Find the poses at which images were taken, in the frame of a saved map.
 
-    Keyframes that look alike are matched both ways; a pose is told only where that fits. Exit code
-    1 says that no image was found.
+    Keyframes that look alike are matched both ways; a pose is told only where that fits. Without a
+    lens, images of the map's shape are taken to be of its camera. Exit code 1 says that no image
+    was found.
     """
     from json import dumps
 
@@ -107,7 +88,7 @@ def _check(images: list[Path]) -> None:
 def _localiser(
     loaded: LoadedMap, way: str, engine: str, model: str, size: int
 ) -> Localiser | AveragingLocaliser:
-    side = size or (GEOMETRIC_SIDE if engine in ("geometric", "hybrid") else 0)
+    side = work_side(engine, size)
     if way == "averaging":
         from dens3r_ros.engines.relative.loading import load_poser
         from dens3r_ros.mapping.localising.averaging import AveragingLocaliser

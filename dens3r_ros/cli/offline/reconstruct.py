@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from dens3r_ros.cli.common.errors import FAILED, plain_errors, stop
-from dens3r_ros.cli.common.files import writable_folder
 from dens3r_ros.cli.common.progress import following
+from dens3r_ros.cli.offline import reconstruct_options as given
 from dens3r_ros.cli.offline.moving import Moving, with_moving
 
 if TYPE_CHECKING:
@@ -25,92 +25,30 @@ GEOMETRIC_SIDE = 512
 
 
 def reconstruct(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="INPUT...",
-            help="Folder of images, video, rosbag2 (folder, .mcap, .db3), TUM or EuRoC sequence, "
-            "number of a camera, rtsp:// address. Several are read one after the other.",
-        ),
-    ],
-    out: Annotated[Path, typer.Option(help="Folder for the results.", callback=writable_folder)],
-    engine: Annotated[
-        str, typer.Option(help="auto, torch, onnx, geometric, hybrid, or module:factory.")
-    ] = "auto",
-    model: Annotated[str, typer.Option(help="Name or path of a model, for networks.")] = "",
-    size: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=4096,
-            help="Long side in pixels to work at; 0 is the model's own, 512 for geometry.",
-        ),
-    ] = 0,
-    every: Annotated[int, typer.Option(min=1, help="Take each N-th image.")] = 1,
-    fps: Annotated[
-        float,
-        typer.Option(
-            min=0, help="Take at most so many images a second; of a folder, how many were taken."
-        ),
-    ] = 0.0,
-    start: Annotated[float, typer.Option(min=0, help="Seconds to skip at the beginning.")] = 0.0,
-    end: Annotated[
-        float | None, typer.Option(min=0, help="Seconds from the beginning at which to end.")
-    ] = None,
-    intrinsics: Annotated[
-        str,
-        typer.Option(
-            help="The lens, if known: FX,FY,CX,CY in pixels of the images, or a YAML file: fx, fy, "
-            "cx, cy, or a calibration as ROS's camera_calibration writes it (distortion is undone)."
-        ),
-    ] = "",
-    topic: Annotated[str, typer.Option(help="Image topic, of a bag with several cameras.")] = "",
-    config: Annotated[
-        Path | None, typer.Option(help="Parameters of the node, as for `dens3r demo`.")
-    ] = None,
-    mode: Annotated[
-        str,
-        typer.Option(
-            help="video: images in their order; photos: in any order; auto: by what they look like."
-        ),
-    ] = "auto",
-    live: Annotated[
-        bool, typer.Option("--live", help="Only what the node does: leave refinement out.")
-    ] = False,
-    save_depth: Annotated[
-        bool, typer.Option("--save-depth", help="Write every frame's depth: 16-bit PNG and .npz.")
-    ] = False,
-    save_normals: Annotated[
-        bool, typer.Option("--save-normals", help="Write every frame's normals as PNG.")
-    ] = False,
-    mesh: Annotated[
-        bool, typer.Option("--mesh", help="Write a mesh, mesh.ply and mesh.glb; needs open3d.")
-    ] = False,
-    mesh_faces: Annotated[
-        int, typer.Option(min=0, help="Thin the mesh to about so many triangles; 0 does not.")
-    ] = 0,
-    mcap: Annotated[
-        bool, typer.Option("--mcap", help="Write the node's topics and TF as a bag, result.mcap.")
-    ] = False,
-    splats: Annotated[
-        bool, typer.Option("--splats", help="Write Gaussian splats, splats.ply.")
-    ] = False,
-    voxel: Annotated[
-        float,
-        typer.Option(
-            min=0, help="Side of the cubes that one point of the cloud stands for; 0 is fine."
-        ),
-    ] = 0.0,
+    inputs: given.Inputs,
+    out: given.Out,
+    engine: given.Engine = "auto",
+    model: given.Model = "",
+    size: given.Size = 0,
+    every: given.Every = 1,
+    fps: given.Fps = 0.0,
+    start: given.Start = 0.0,
+    end: given.End = None,
+    intrinsics: given.Intrinsics = "",
+    topic: given.Topic = "",
+    config: given.Config = None,
+    mode: given.Mode = "auto",
+    live: given.Live = False,
+    save_depth: given.SaveDepth = False,
+    save_normals: given.SaveNormals = False,
+    mesh: given.Mesh = False,
+    mesh_faces: given.MeshFaces = 0,
+    mcap: given.Mcap = False,
+    splats: given.Splats = False,
+    voxel: given.Voxel = 0.0,
     moving: Moving = "off",
-    viewer: Annotated[
-        str,
-        typer.Option(
-            help="rerun shows the run as it goes; a name that ends in .rrd writes it to that file."
-        ),
-    ] = "",
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a run that was cut short.")
-    ] = False,
+    viewer: given.Viewer = "",
+    resume: given.Resume = False,
 ) -> None:
     """Make a model of a video, of images or of a bag.
 
@@ -137,17 +75,21 @@ def reconstruct(
             check_photos(options)
         chosen = _engine(parameters, size, configured=config is not None)
         options = with_moving(options, moving, chosen, opened)
-    settings = {
-        "input": ", ".join(one.name for one in opened),
-        "command": _command(),
-        "engine": chosen.info.name,
-        "model": chosen.info.model,
-        "image size": chosen.info.image_size,
-    }
-    finished, whole = _run(opened, chosen, options, viewer, settings)
+    finished, whole = _run(opened, chosen, options, viewer, _settings(opened, chosen))
     _report(finished, out)
     if not whole:
         raise typer.Exit(130)
+
+
+def _settings(opened: list[Input], engine: Engine) -> dict[str, Any]:
+    """What the report tells of how the run was asked for."""
+    return {
+        "input": ", ".join(one.name for one in opened),
+        "command": _command(),
+        "engine": engine.info.name,
+        "model": engine.info.model,
+        "image size": engine.info.image_size,
+    }
 
 
 def _mode(names: list[str], ordered: bool) -> str:

@@ -15,6 +15,7 @@ from dens3r_ros.cli.common.progress import following
 from dens3r_ros.cli.common.size import ImageSize, Size
 
 if TYPE_CHECKING:
+    from dens3r_ros.engines.protocol import Engine
     from dens3r_ros.frame import Frame
 
 USUAL = Size(320, 240)
@@ -37,6 +38,9 @@ def fleet(
     compare: Annotated[
         bool, typer.Option("--compare", help="In turn with a server that answers one at a time.")
     ] = False,
+    local: Annotated[
+        bool, typer.Option("--local", help="In turn with the model in this process, one robot's.")
+    ] = False,
     size: ImageSize = USUAL,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds a call may take.")] = 30.0,
     json: JsonFile = None,
@@ -50,6 +54,7 @@ def fleet(
     pairs_a_batch             that the server decoded together
     kb_a_frame_up, _down      of the network, a frame
     failures, late            frames without an answer; frames due before the last was answered
+    latency_over_local        median latency to that in this process, round by round (--local)
     """
     from dens3r_ros.engines.serving.own_server import OwnServer, ServerFailed
 
@@ -67,10 +72,14 @@ def fleet(
             servers = {k: OwnServer([*arguments, str(n)]) for k, n in sizes.items()}
             addresses = {k: stack.enter_context(one).address for k, one in servers.items()}
         found: dict[str, list[dict[str, Any]]] = {name: [] for name in addresses}
+        here = _here(model) if local else None
+        alone: list[float] = []
         for _ in range(rounds):
             for name, one in addresses.items():
                 found[name].append(_round(one, ways, rate, seconds, timeout))
-    write_figures(_medians(found), json)
+            if here is not None:
+                alone.append(_alone(here, ways[0], seconds))
+    write_figures({**_medians(found), **_against(found[""], alone)}, json)
 
 
 def _round(
@@ -82,6 +91,32 @@ def _round(
     config = RemoteConfig(address, timeout=timeout)
     options = FleetOptions(rate, seconds)
     return bench_fleet(config, ways, options, lambda line: typer.echo(line, err=True))
+
+
+def _here(model: str) -> Engine:
+    from dens3r_ros.engines.loading import load_engine
+
+    return load_engine("auto", model)
+
+
+def _alone(engine: Engine, way: list[Frame], seconds: float) -> float:
+    import numpy as np
+
+    from dens3r_ros.engines.bench.fleet import bench_alone
+
+    return 1e3 * float(np.median(bench_alone(engine, way, seconds)))
+
+
+def _against(rounds: list[dict[str, Any]], alone: list[float]) -> dict[str, float]:
+    import numpy as np
+
+    if not alone:
+        return {}
+    ratios = [one["latency_ms_p50"] / local for one, local in zip(rounds, alone, strict=True)]
+    return {
+        "local_latency_ms_p50": float(np.median(alone)),
+        "latency_over_local": float(np.median(ratios)),
+    }
 
 
 def _medians(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:

@@ -15,7 +15,11 @@ from dens3r_ros.cli.common.errors import plain_errors, stop
 
 def serve(
     model: Annotated[
-        str, typer.Option(help="Path, name of `dens3r models list`, export, or random:NAME.")
+        str,
+        typer.Option(
+            help="Path, name of `dens3r models list`, export, random:NAME, or a model repository"
+            " of `dens3r export --triton`, whose own settings hold."
+        ),
     ] = "dens3r-tiny",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Of gRPC.")] = 8001,
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "0.0.0.0",
@@ -31,7 +35,7 @@ def serve(
     batch: Annotated[int, typer.Option(min=1, max=256, help="Calls answered at once.")] = 32,
     wait: Annotated[
         float, typer.Option(min=0, max=1000, help="Milliseconds a call may wait for company.")
-    ] = 2.0,
+    ] = 1.0,
     queue: Annotated[int, typer.Option(min=1, help="Calls that may wait at most.")] = 256,
     metrics_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Of Prometheus metrics; 0 for none.")
@@ -53,13 +57,13 @@ def serve(
     _change_python()
     if bool(tls_cert) != bool(tls_key):
         stop("--tls-cert and --tls-key belong together")
-    from dens3r_ros.engines.loading import load_engine
-    from dens3r_ros.engines.serving.service import Service
+    from dens3r_ros.engines.serving.repository import ServedNetwork
     from dens3r_ros.engines.serving.triton import ServerConfig, serve
 
     with plain_errors():
         typer.echo(f"loading {model}", err=True)
-        service = Service(load_engine("auto", model, device, precision, max_side), cache * 10**6)
+        found = str(Path(model).absolute()) if Path(model).exists() else model
+        network = ServedNetwork(found, device, precision, max_side, cache * 10**6)
         config = ServerConfig(
             name=name,
             host=host,
@@ -73,7 +77,7 @@ def serve(
             client_ca_file=str(tls_client_ca or ""),
             verbose=verbose,
         )
-        serve(service, config, lambda line: typer.echo(line, err=True))
+        serve(network, config, lambda line: typer.echo(line, err=True))
 
 
 def _change_python() -> None:

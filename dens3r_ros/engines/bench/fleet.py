@@ -7,11 +7,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from dens3r_ros.engines.protocol import EngineAway, Features, Outputs
+from dens3r_ros.engines.protocol import Engine, EngineAway, Features, Outputs
 from dens3r_ros.engines.remote.config import RemoteConfig
 from dens3r_ros.engines.remote.engine import RemoteEngine, connect
 from dens3r_ros.frame import Frame
@@ -62,7 +62,7 @@ class _Robot:
 
     def _frame(self, number: int, keyframe: Features) -> Features:
         began = time.perf_counter()
-        features = self.engine.encode([self.frames[number % len(self.frames)]])[0]
+        features = self.engine.encode([_fresh(self.frames, number)])[0]
         try:
             self.engine.decode([(features, keyframe)], _TRACKING)
         except EngineAway:
@@ -71,6 +71,27 @@ class _Robot:
             return keyframe
         self.latencies.append(time.perf_counter() - began)
         return features if number % _KEYFRAME == 0 else keyframe
+
+
+def _fresh(frames: Sequence[Frame], number: int) -> Frame:
+    """A frame of the walk; in later rounds of it moved sideways, for one that the server has seen
+    already would cost it nothing."""
+    frame = frames[number % len(frames)]
+    image = np.roll(frame.image, number // len(frames), axis=1)
+    return replace(frame, image=image)
+
+
+def bench_alone(engine: Engine, frames: Sequence[Frame], seconds: float) -> np.ndarray:
+    """Seconds of each frame (N,) where the network is in this process, as a robot would wait."""
+    latencies: list[float] = []
+    keyframe, began = engine.encode(frames[:1])[0], time.monotonic()
+    while time.monotonic() - began < seconds:
+        start = time.perf_counter()
+        features = engine.encode([_fresh(frames, len(latencies))])[0]
+        engine.decode([(features, keyframe)], _TRACKING)
+        keyframe = features if len(latencies) % _KEYFRAME == 0 else keyframe
+        latencies.append(time.perf_counter() - start)
+    return np.array(latencies)
 
 
 def bench_fleet(

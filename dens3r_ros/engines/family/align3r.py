@@ -35,6 +35,8 @@ class Align3REngine(TorchEngine):
     """Any network of single images may tell the depth: its unit does not matter, nor its lens,
     since points go in with each of their axes from 0 to 1."""
 
+    mixed_sizes = False
+
     def __init__(
         self,
         network: Align3R,

@@ -17,6 +17,8 @@ from dens3r_ros.network.descendants.das3r import Das3r
 class Das3rEngine(TorchEngine):
     """Its pairs are those of the MonST3R inside; see `MotionTellingEngine`."""
 
+    mixed_sizes = False
+
     def __init__(self, network: Das3r, config: TorchConfig | None = None, model: str = "") -> None:
         digest = fingerprint(network)
         super().__init__(network.network, config, model or network.FAMILY)

@@ -95,6 +95,8 @@ class Spann3REngine(TorchEngine):
     points, are predicted by themselves, without memory.
     """
 
+    mixed_sizes = False
+
     def __init__(
         self,
         network: Spann3R,

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from dens3r_ros.engines.geometric.doubt import Seen, motion_doubt
-from dens3r_ros.engines.geometric.edge_aware import EdgeAwareFilter
-from dens3r_ros.engines.geometric.local_planes import LocalPlanes, local_planes
+from dens3r_ros.engines.geometric.smoothing.edge_aware import EdgeAwareFilter
+from dens3r_ros.engines.geometric.smoothing.local_planes import LocalPlanes, local_planes
 from dens3r_ros.geometry.two_views.flow import landing
 from dens3r_ros.geometry.two_views.triangulation import Triangulated, triangulate
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from dens3r_ros.geometry.two_views.triangulation import triangulate
+from dens3r_ros.geometry.two_views.triangulation import landing_of, triangulate
 from dens3r_ros.geometry.two_views.two_view import Cameras
 
 _STEP = 8
@@ -25,7 +25,8 @@ def motion_doubt(inverse_depth: np.ndarray, seen: Seen, nearby: Sequence[Seen]) 
     one standard deviation away.
     """
     few = inverse_depth[::_STEP, ::_STEP]
-    x, y = _landing(few, seen)
+    (K_view, K_seen), T_seen = seen
+    x, y = landing_of(few, _of_few(K_view), K_seen, T_seen)
     K, K_other = (
         np.array(matrices) for matrices in zip(*(pair for pair, _ in nearby), strict=True)
     )
@@ -35,16 +36,6 @@ def motion_doubt(inverse_depth: np.ndarray, seen: Seen, nearby: Sequence[Seen]) 
     change -= np.median(change, axis=(1, 2), keepdims=True)
     doubt = np.sqrt((np.clip(change, -_LARGEST, _LARGEST) ** 2).sum(axis=0))
     return cv2.resize(doubt, inverse_depth.shape[::-1])
-
-
-def _landing(few: np.ndarray, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
-    (K, K_other), T = seen
-    height, width = few.shape
-    x, y = np.meshgrid(np.arange(width), np.arange(height))
-    rays = np.stack([x, y, np.ones_like(x)], -1) @ (T[:3, :3] @ np.linalg.inv(_of_few(K))).T
-    points = (rays + few[..., None] * T[:3, 3]) @ K_other.T
-    depth = np.maximum(points[..., 2], 1e-6)
-    return (points[..., 0] / depth).astype(np.float32), (points[..., 1] / depth).astype(np.float32)
 
 
 def _of_few(K: np.ndarray) -> np.ndarray:

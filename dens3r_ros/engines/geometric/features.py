@@ -9,8 +9,8 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from dens3r_ros.engines.geometric.edge_aware import EdgeAwareFilter
 from dens3r_ros.engines.geometric.keypoints import Keypoints, binary_keypoints, sift_keypoints
+from dens3r_ros.engines.geometric.smoothing.edge_aware import EdgeAwareFilter
 
 _CORNER_WINDOW = 7
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from dens3r_ros.engines.geometric.local_planes import LocalPlanes, plane_coordinates
+from dens3r_ros.engines.geometric.smoothing.local_planes import LocalPlanes, plane_coordinates
 
 
 def view_points(inverse: np.ndarray, K: np.ndarray, T_a_view: np.ndarray) -> np.ndarray:

@@ -10,9 +10,9 @@ import numpy as np
 
 from dens3r_ros.engines.geometric.correspondence import Correspondence, correspond
 from dens3r_ros.engines.geometric.depth import InverseDepth
-from dens3r_ros.engines.geometric.local_planes import local_planes
 from dens3r_ros.engines.geometric.motion import motion_between
 from dens3r_ros.engines.geometric.pair import depth_of_a, depth_of_b
+from dens3r_ros.engines.geometric.smoothing.local_planes import local_planes
 from dens3r_ros.engines.geometric.view import view_normals
 from dens3r_ros.engines.hybrid.alone import Encoded
 from dens3r_ros.engines.hybrid.fitting import Fit, fit

@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dens3r_ros.engines.memory import halving
 from dens3r_ros.engines.moving.masks import MovingMasks
 from dens3r_ros.engines.protocol import Engine, EngineInfo, Features, Outputs
-from dens3r_ros.engines.torch_engine import TorchEncoding, TorchEngine, check_equal_sizes, joined
+from dens3r_ros.engines.torch_engine import TorchEncoding, TorchEngine, decode_halving
 from dens3r_ros.engines.wanted import wanted_maps
 from dens3r_ros.frame import Frame
 from dens3r_ros.network.attention.motion import patch_masks
@@ -53,8 +52,12 @@ class WithoutMovers:
                 changed[name] = confidence.masked_fill(hidden, _NONE)
         return replace(found, **changed)
 
+    def left_out(self, features: Features) -> np.ndarray | None:
+        """(H, W) bool, what of a frame was found to move."""
+        return self._masks.of(features.frame.image)
+
     def _moving(self, features: Features, size: torch.Size) -> np.ndarray:
-        mask = self._masks.of(features.frame.image)
+        mask = self.left_out(features)
         return np.zeros(tuple(size), bool) if mask is None else mask
 
 
@@ -98,15 +101,8 @@ class _Looking:
     def decode(
         self, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
     ) -> PairPrediction:
-        check_equal_sizes(pairs)
-        height, width = pairs[0][0].placement.size
-        return halving(
-            partial(self._decode, outputs=outputs),
-            pairs,
-            joined,
-            f"pairs of {width}x{height}",
-            self._engine.device,
-        )
+        decode = partial(self._decode, outputs=outputs)
+        return decode_halving(decode, pairs, self._engine.device)
 
     def _decode(
         self, pairs: Sequence[tuple[Features, Features]], outputs: Outputs

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,8 @@ from dens3r_ros.network.pairwise.portrait import turn_back
 from dens3r_ros.network.prediction import PairPrediction
 
 logger = logging.getLogger(__name__)
+_HELD_S = 0.003
+"""Seconds that an image waits for a decoding that takes it along, which saves a call."""
 
 
 @dataclass(eq=False)
@@ -44,15 +48,15 @@ class RemoteEncoding:
     turned: bool
     """Whether the network sees it turned by 90 degrees."""
     sent: Any
-    """Future of the call that took it along; None where it did not go yet."""
+    """Future of the call that took it along, or that one did; None where it did not go yet."""
 
 
 class RemoteEngine:
     """An `Engine` and, where the server's is one, a `WindowEngine`.
 
-    `encode` sends images and does not wait: whatever hinders one is found out when its pair is
-    decoded, and it is sent again. Every call raises EngineAway within `timeout` seconds where there
-    is no answer.
+    `encode` does not wait: images go along with the decoding that follows at once, else by
+    themselves; whatever hinders one is found out when its pair is decoded, and it is sent again.
+    Every call raises EngineAway within `timeout` seconds where there is no answer.
     """
 
     def __init__(self, config: RemoteConfig) -> None:
@@ -64,6 +68,8 @@ class RemoteEngine:
         self._refuse_another(config)
         device = f"{self._there.device} at {config.target}"
         self.info = replace(self._there, name="remote", device=device)
+        self._sending = threading.Lock()
+        self._beside = ThreadPoolExecutor(1, "dens3r-send")
 
     def _refuse_another(self, config: RemoteConfig) -> None:
         there = self._there
@@ -92,13 +98,21 @@ class RemoteEngine:
     def encode(self, frames: Sequence[Frame]) -> list[Features]:
         """Send each frame to be encoded, and go on."""
         made = [self._pictured(frame) for frame in frames]
-        fresh = [one.data for one in made]
-        if fresh:
-            call = with_pictures({"op": "encode"}, [one.picture for one in fresh])
-            sent = self._link.send(call, self.config.timeout)
-            for one in fresh:
-                one.sent = sent
+        if made:
+            due = time.monotonic() + _HELD_S
+            self._beside.submit(self._send, [one.data for one in made], due)
         return made
+
+    def _send(self, fresh: Sequence[RemoteEncoding], due: float) -> None:
+        """Those of the images that no decoding has taken along by then."""
+        time.sleep(max(due - time.monotonic(), 0))
+        with self._sending:
+            left = [one for one in fresh if one.sent is None]
+            if left:
+                call = with_pictures({"op": "encode"}, [one.picture for one in left])
+                sent = self._link.send(call, self.config.timeout)
+                for one in left:
+                    one.sent = sent
 
     def decode(
         self, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
@@ -141,13 +155,14 @@ class RemoteEngine:
         """The answer to a call about these views, with those sent along that the server lacks."""
         deadline = time.monotonic() + self.config.timeout
         known = {view.picture.key: view.picture for view in views}
-        lacking = [view.picture.key for view in views if view.sent is None]
+        with self._sending:
+            lacking = [view.picture.key for view in views if view.sent is None]
+            for view in views:
+                view.sent = view.sent or True
         for _ in range(3):
             left = max(deadline - time.monotonic(), 0.05)
             along = [known[key] for key in dict.fromkeys(lacking)]
             answer = self._checked(self._link.ask(with_pictures(head, along), left))
-            for view in views:
-                view.sent = view.sent or True
             lacking = [*lacking, *answer.head.get("missing", [])]
             if not answer.head.get("missing"):
                 return answer

@@ -3,18 +3,20 @@
 
 Points travel as depth in float16 and as ray (x/z, y/z) in steps of 1/2048, or as x, y, z in float16
 where some lie beside or behind the camera; confidence as its logarithm and normals on an octahedron
-in 8 or 16 bits; all of that goes through PNG's filters, without further loss. Descriptors travel as
+in 8 or 16 bits; of all that differences between rows are deflated, without further loss, which is
+smaller and faster than PNG. Descriptors travel as
 float16. Anything else, and everything where `points` is "float32", travels as it is.
 `docs/start/server.md` states the errors.
 """
 
 from __future__ import annotations
 
+import math
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 
 POINTS = ("float16", "float32")
@@ -24,7 +26,8 @@ _STEEPEST = 15.0
 """Largest x/z or y/z that 16 bits hold in these steps, with some reserve."""
 _LOG_STEP = {8: 1 / 32, 16: 1 / 4096}
 """Of the logarithm of confidence, which reaches 8 and 16."""
-_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
+_RAW_DEFLATE = -15
+"""Window bits that mean: no header, no checksum; gRPC has its own."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,17 @@ def _way(name: str, array: np.ndarray, packing: Packing) -> str:
 
 
 def _before_camera(points: np.ndarray) -> bool:
-    """Whether every point can be said as depth and ray."""
-    z = points[..., 2]
-    if not np.isfinite(points).all() or z.min() < 1e-4 or z.max() > 6e4:
+    """Whether every point can be said as depth and ray; planes by themselves, for reductions over
+    an axis of three are slow."""
+    x, y, z = _planes(points)
+    if not (z.min() >= 1e-4 and z.max() <= 6e4):
         return False
-    return bool((np.abs(points[..., :2]).max(-1) < _STEEPEST * z).all())
+    return bool((np.maximum(np.abs(x), np.abs(y)) < _STEEPEST * z).all())
+
+
+def _planes(array: np.ndarray) -> np.ndarray:
+    """(3, H, W) of (H, W, 3)."""
+    return np.ascontiguousarray(np.moveaxis(array, -1, 0))
 
 
 def _pack_raw(array: np.ndarray, bits: int) -> bytes:
@@ -93,17 +102,16 @@ def _unpack_halves(data: bytes, bits: int, shape: tuple[int, ...]) -> np.ndarray
 
 def _pack_rays(points: np.ndarray, bits: int) -> bytes:
     # Rays are of the depth that arrives, so that x and y err by the ray's step alone.
-    depth = points[..., 2].astype(np.float16)
-    z = depth.astype(np.float32)
-    planes = [depth.view(np.uint16)]
-    for axis in (0, 1):
-        planes.append((np.rint(points[..., axis] / z / _RAY_STEP) + 32768).astype(np.uint16))
-    return _png(np.vstack(planes))
+    x, y, z = _planes(points)
+    depth = z.astype(np.float16)
+    scale = np.float32(1 / _RAY_STEP) / depth.astype(np.float32)
+    rays = [(np.rint(one * scale) + np.float32(32768)).astype(np.uint16) for one in (x, y)]
+    return _deflated(np.vstack([depth.view(np.uint16), *rays]))
 
 
 def _unpack_rays(data: bytes, bits: int, shape: tuple[int, ...]) -> np.ndarray:
     height, width = shape[:2]
-    planes = _from_png(data, (3 * height, width), np.uint16)
+    planes = _inflated(data, (3 * height, width), np.uint16)
     z = planes[:height].view(np.float16).astype(np.float32)
     points = np.empty((height, width, 3), np.float32)
     for axis in (0, 1):
@@ -115,33 +123,36 @@ def _unpack_rays(data: bytes, bits: int, shape: tuple[int, ...]) -> np.ndarray:
 
 def _pack_logarithms(confidence: np.ndarray, bits: int) -> bytes:
     steps = np.rint(np.log(np.maximum(confidence, 1)) / _LOG_STEP[bits])
-    return _png(steps.clip(0, 2**bits - 1).astype(_unsigned(bits)))
+    return _deflated(steps.clip(0, 2**bits - 1).astype(_unsigned(bits)))
 
 
 def _unpack_logarithms(data: bytes, bits: int, shape: tuple[int, ...]) -> np.ndarray:
-    steps = _from_png(data, shape, _unsigned(bits)).astype(np.float32)
+    steps = _inflated(data, shape, _unsigned(bits)).astype(np.float32)
     return np.exp(steps * np.float32(_LOG_STEP[bits]))
 
 
 def _pack_octahedron(normals: np.ndarray, bits: int) -> bytes:
-    flat = normals / np.maximum(np.abs(normals).sum(-1, keepdims=True), 1e-9)
-    x, y = flat[..., 0], flat[..., 1]
-    behind = flat[..., 2] < 0
-    folded = (1 - np.abs(y)) * _sign(x), (1 - np.abs(x)) * _sign(y)
-    planes = [np.where(behind, there, here) for there, here in zip(folded, (x, y), strict=True)]
-    whole = (2**bits - 2) / 2
-    return _png(np.rint((np.vstack(planes) + 1) * whole).astype(_unsigned(bits)))
+    x, y, z = _planes(normals)
+    scale = 1 / np.maximum(np.abs(x) + np.abs(y) + np.abs(z), 1e-9)
+    x, y = x * scale, y * scale
+    behind = z < 0
+    if behind.any():
+        folded = (1 - np.abs(y)) * _sign(x), (1 - np.abs(x)) * _sign(y)
+        x, y = (np.where(behind, *both) for both in zip(folded, (x, y), strict=True))
+    whole = np.float32((2**bits - 2) / 2)
+    return _deflated(np.rint((np.vstack((x, y)) + 1) * whole).astype(_unsigned(bits)))
 
 
 def _unpack_octahedron(data: bytes, bits: int, shape: tuple[int, ...]) -> np.ndarray:
     height, width = shape[:2]
     whole = np.float32((2**bits - 2) / 2)
-    planes = _from_png(data, (2 * height, width), _unsigned(bits)).astype(np.float32) / whole - 1
+    planes = _inflated(data, (2 * height, width), _unsigned(bits)).astype(np.float32) / whole - 1
     x, y = planes[:height], planes[height:]
     z = 1 - np.abs(x) - np.abs(y)
     over = np.maximum(-z, 0)
-    normals = np.dstack((x - over * _sign(x), y - over * _sign(y), z))
-    return normals / np.linalg.norm(normals, axis=-1, keepdims=True)
+    if over.any():
+        x, y = x - over * _sign(x), y - over * _sign(y)
+    return np.dstack((x, y, z)) * (1 / np.sqrt(x * x + y * y + z * z))[..., None]
 
 
 def _sign(values: np.ndarray) -> np.ndarray:
@@ -152,15 +163,30 @@ def _unsigned(bits: int) -> type:
     return np.uint8 if bits == 8 else np.uint16
 
 
-def _png(plane: np.ndarray) -> bytes:
-    return cv2.imencode(".png", plane, _PNG)[1].tobytes()
+def _deflated(plane: np.ndarray) -> bytes:
+    """(H, W) unsigned: small differences to the row above, low bytes before high ones."""
+    steps = np.diff(plane, axis=0, prepend=plane.dtype.type(0))
+    if plane.dtype == np.uint16:
+        signed = steps.view(np.int16)
+        folded = ((signed << 1) ^ (signed >> 15)).view(np.uint8).reshape(-1, 2)
+        steps = np.ascontiguousarray(folded.T)
+    made = zlib.compressobj(1, zlib.DEFLATED, _RAW_DEFLATE, 9)
+    return made.compress(steps.tobytes()) + made.flush()
 
 
-def _from_png(data: bytes, shape: tuple[int, ...], kind: type) -> np.ndarray:
-    plane = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if plane is None or plane.shape != tuple(shape) or plane.dtype != kind:
+def _inflated(data: bytes, shape: tuple[int, ...], kind: type) -> np.ndarray:
+    size = math.prod(shape) * np.dtype(kind).itemsize
+    try:
+        raw = zlib.decompressobj(_RAW_DEFLATE).decompress(data, size)
+    except zlib.error:
+        raw = b""
+    if len(raw) != size:
         raise ValueError(f"{len(data)} bytes that came are no map of {tuple(shape)}")
-    return plane
+    steps: np.ndarray = np.frombuffer(raw, np.uint8)
+    if kind == np.uint16:
+        folded = np.ascontiguousarray(steps.reshape(2, -1).T).view(np.uint16)[:, 0]
+        steps = (folded >> 1) ^ (-(folded & 1).view(np.int16)).view(np.uint16)
+    return np.cumsum(steps.reshape(shape), axis=0, dtype=kind)
 
 
 _WAYS: dict[str, tuple[Callable[..., bytes], Callable[..., np.ndarray]]] = {

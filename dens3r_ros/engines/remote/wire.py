@@ -22,7 +22,7 @@ from typing import Any
 
 from dens3r_ros.geometry.camera import Intrinsics
 
-WIRE = 2
+WIRE = 3
 """Version of what stands above; a server of another one is refused."""
 REFUSED, FAILED = "refused", "failed"
 """Kinds of errors: asking again is no use, or may be."""

@@ -10,7 +10,7 @@ from typing import Any
 from dens3r_ros.engines.loading import load_engine
 from dens3r_ros.engines.protocol import WarmingEngine
 from dens3r_ros.engines.serving.batches import INPUTS, OUTPUTS, answer_arrays
-from dens3r_ros.engines.serving.repository import SETTINGS
+from dens3r_ros.engines.serving.repository import BESIDE, SETTINGS, ServedNetwork
 from dens3r_ros.engines.serving.service import Service
 
 
@@ -20,14 +20,15 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Load and warm up; Triton says that the model is ready only afterwards."""
         folder = Path(args["model_repository"]) / args["model_version"]
-        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        device = settings["device"]
+        network = ServedNetwork(**json.loads((folder / SETTINGS).read_text(encoding="utf-8")))
+        device = network.device
         if args["model_instance_kind"] == "GPU":
             device = f"cuda:{args['model_instance_device_id']}"
-        engine = load_engine("auto", str(network_in(folder / settings["network"])), device)
+        model = network.model or str(network_in(folder / BESIDE))
+        engine = load_engine("auto", model, device, network.precision, network.max_side)
         if isinstance(engine, WarmingEngine):
             engine.warm_up()
-        self._service = Service(engine, int(settings["cache"]))
+        self._service = Service(engine, network.cache_bytes)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """A response for every request."""
@@ -41,6 +42,11 @@ class TritonPythonModel:
             triton.InferenceResponse([triton.Tensor(name, found[name]) for name in OUTPUTS])
             for found in answer_arrays(self._service, arrays)
         ]
+
+    def finalize(self) -> None:
+        """Say what was done, for whoever tunes the batches."""
+        batches = dict(sorted(self._service.batches.items()))
+        print(f"decodings by pairs in a batch: {batches}", flush=True)
 
 
 def network_in(folder: Path) -> Path:

@@ -12,12 +12,14 @@ import os
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dens3r_ros.engines.serving.service import CACHE_BYTES
 
 SETTINGS = "served.json"
+BESIDE = "network"
+"""Folder of the version's that holds the network, where it came along."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MODEL = '''# SPDX-License-Identifier: Apache-2.0
 """Answers calls of dens3r_ros with the network that lies beside this file."""
@@ -33,28 +35,49 @@ class RepositoryConfig:
     name       of the model in the repository
     instances  copies; each keeps features of its own, so more than one a card gains little
     most       calls that Triton gives to the engine at once
-    wait_us    microseconds that a call may wait for company
+    wait_us    microseconds that a call may wait for company; with 0 Triton 2.51 forgets calls that
+               come while it is at work, for half a second
     queue      calls that may wait
     gpu        whether copies belong to GPUs
-    device     of the engine: auto, cpu, cuda
     """
 
     name: str
     instances: int = 1
     most: int = 32
-    wait_us: int = 2000
+    wait_us: int = 1000
     queue: int = 256
     gpu: bool = False
+
+
+@dataclass(frozen=True)
+class ServedNetwork:
+    """What the Python backend loads.
+
+    model        path, name of the model store, or random:NAME; empty is what lies beside the
+                 settings
+    device       of the engine: auto, cpu, cuda, cuda:1
+    precision    auto, fp32, bf16, fp16, int8
+    max_side     long side of images, 0 as the network wants
+    cache_bytes  of features that are kept
+    """
+
+    model: str = ""
     device: str = "auto"
+    precision: str = "auto"
+    max_side: int = 0
     cache_bytes: int = CACHE_BYTES
 
 
 def write_repository(
-    folder: Path, config: RepositoryConfig, fill: Callable[[Path], None], version: int = 0
+    folder: Path,
+    config: RepositoryConfig,
+    network: ServedNetwork,
+    fill: Callable[[Path], None] = lambda folder: None,
+    version: int = 0,
 ) -> Path:
     """Write a version's folder, the next one unless a number is given; `fill` puts the network
-    into the folder it is handed. What is there of other versions stays; the new one appears only
-    when complete."""
+    into the folder it is handed, where that is not named by `network`. What is there of other
+    versions stays; the new one appears only when complete."""
     if not _NAME.fullmatch(config.name):
         raise ValueError(
             f"{config.name!r} cannot be a model's name in Triton: letters, digits, dot, dash and"
@@ -68,10 +91,10 @@ def write_repository(
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
-        fill(work / "network")
+        fill(work / BESIDE)
         (work / "model.py").write_text(_MODEL, encoding="utf-8")
-        settings = {"network": "network", "device": config.device, "cache": config.cache_bytes}
-        (work / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+        settings = json.dumps(asdict(network), indent=2)
+        (work / SETTINGS).write_text(settings + "\n", encoding="utf-8")
         model.mkdir(exist_ok=True)
         (model / "config.pbtxt").write_text(config_text(config), encoding="utf-8")
         os.replace(work, target)

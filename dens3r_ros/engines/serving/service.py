@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -14,10 +16,11 @@ import numpy as np
 
 from dens3r_ros.engines.preprocess import Sizing
 from dens3r_ros.engines.protocol import Engine, Features, Outputs, ViewPrediction, WindowEngine
-from dens3r_ros.engines.remote.packing import Packing, pack
+from dens3r_ros.engines.remote.packing import Packing
 from dens3r_ros.engines.remote.pictures import decompress
 from dens3r_ros.engines.remote.wire import FAILED, REFUSED, WIRE, Message, Picture, pictures_of
 from dens3r_ros.engines.serving.feature_cache import FeatureCache
+from dens3r_ros.engines.serving.parcel import Parcel
 from dens3r_ros.frame import Frame
 from dens3r_ros.network.prediction import PairPrediction
 
@@ -40,6 +43,7 @@ class Service:
         self.batches: Counter[int] = Counter()
         """How many decodings had how many pairs."""
         self._lock = threading.Lock()
+        self._packers = ThreadPoolExecutor(len(os.sched_getaffinity(0)), "dens3r-pack")
         self._standing = {"model": engine.info.model, "hash": engine.info.model_hash}
 
     def answer(self, calls: Sequence[Message]) -> list[Message]:
@@ -116,24 +120,15 @@ class Service:
     def _together(self, calls: Sequence[Message]) -> list[Message]:
         pairs = [(self._known(a), self._known(b)) for call in calls for a, b in call.head["pairs"]]
         self.batches[len(pairs)] += 1
-        prediction = self.engine.decode(pairs, Outputs(**calls[0].head["outputs"]))
-        answers, start = [], 0
+        maps = _arrays(self.engine.decode(pairs, Outputs(**calls[0].head["outputs"])))
+        parcels, start = [], 0
         for call in calls:
             end = start + len(call.head["pairs"])
-            packing = Packing(**call.head["packing"])
-            packed = self._packed(prediction, slice(start, end), packing)
-            answers.append(Message({**packed.head, "batch": len(pairs)}, packed.data))
+            parcel = Parcel(Packing(**call.head["packing"]), self._packers)
+            parcels.append((parcel, {k: parcel.add(k, m[start:end]) for k, m in maps.items()}))
             start = end
-        return answers
-
-    def _packed(self, prediction: PairPrediction, which: slice, packing: Packing) -> Message:
-        parcel = _Parcel(packing)
-        maps = {}
-        for field in fields(PairPrediction):
-            value = getattr(prediction, field.name)
-            if value is not None:
-                maps[field.name] = parcel.add(field.name, value[which].cpu().numpy())
-        return Message({**self._standing, "maps": maps}, parcel.data)
+        head = {**self._standing, "batch": len(pairs)}
+        return [Message({**head, "maps": listed}, one.closed()) for one, listed in parcels]
 
     def _single(self, call: Message) -> Message:
         known: Mapping[str, Callable[[Message], Message]] = {
@@ -167,9 +162,9 @@ class Service:
             return self._missing(call)
         known = [view for view in features if view is not None]
         found = self.engine.decode_window(known, Outputs(**call.head["outputs"]))
-        parcel = _Parcel(Packing(**call.head["packing"]))
+        parcel = Parcel(Packing(**call.head["packing"]), self._packers)
         views = [_view(parcel, view) for view in found.views]
-        return Message({**self._standing, "views": views}, parcel.data)
+        return Message({**self._standing, "views": views}, parcel.closed())
 
     def _known(self, key: str) -> Features:
         features = self.cache.get(key)
@@ -191,31 +186,12 @@ class Service:
         return Message({**self._standing, "error": text, "kind": kind})
 
 
-class _Parcel:
-    """Maps one after the other in one piece of bytes."""
-
-    def __init__(self, packing: Packing) -> None:
-        self._packing = packing
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def add(self, name: str, batch: np.ndarray) -> dict[str, Any]:
-        """Where each of the maps (B, H, W, ...) lies, and how it is packed."""
-        each = []
-        for one in batch:
-            about, data = pack(name, one, self._packing)
-            each.append({**about, "at": self._size, "bytes": len(data)})
-            self._parts.append(data)
-            self._size += len(data)
-        return {"each": each}
-
-    @property
-    def data(self) -> bytes:
-        """All of it."""
-        return b"".join(self._parts)
+def _arrays(prediction: PairPrediction) -> dict[str, np.ndarray]:
+    found = {field.name: getattr(prediction, field.name) for field in fields(PairPrediction)}
+    return {name: value.cpu().numpy() for name, value in found.items() if value is not None}
 
 
-def _view(parcel: _Parcel, view: ViewPrediction) -> dict[str, Any]:
+def _view(parcel: Parcel, view: ViewPrediction) -> dict[str, Any]:
     maps = {"points": view.points, "confidence": view.confidence, "normals": view.normals}
     return {
         "maps": {

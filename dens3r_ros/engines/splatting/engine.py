@@ -47,6 +47,8 @@ class SplattingEngine(Protocol):
 class PairSplatting(TorchEngine):
     """A Splatt3R: an engine of pairs that gives splats too, in metres."""
 
+    mixed_sizes = False
+
     def __init__(
         self, network: Splatt3R, config: TorchConfig | None = None, model: str = ""
     ) -> None:

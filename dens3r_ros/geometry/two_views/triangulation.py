@@ -55,6 +55,21 @@ def triangulate(
     return Triangulated(inverse, gain, across)
 
 
+def landing_of(
+    inverse_depth: np.ndarray, K: np.ndarray, K_other: np.ndarray, T_other_view: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """x and y (H, W) float32 in the other view of pixels whose inverse depths (H, W) are known."""
+    height, width = inverse_depth.shape
+    infinite = K_other @ T_other_view[:3, :3] @ np.linalg.inv(K)
+    epipole = K_other @ T_other_view[:3, 3]
+    x, y, depth = (
+        _plane(infinite[axis], width, height) + inverse_depth * np.float32(epipole[axis])
+        for axis in range(3)
+    )
+    depth = np.maximum(depth, np.float32(1e-6))
+    return x / depth, y / depth
+
+
 def _plane(row: np.ndarray, width: int, height: int) -> np.ndarray:
     """(..., H, W) float32 values of row . (x, y, 1), rows being (..., 3)."""
     x, y, constant = (row[..., axis, None, None].astype(np.float32) for axis in range(3))

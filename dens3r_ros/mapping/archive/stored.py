@@ -13,6 +13,7 @@ from dens3r_ros.engines.protocol import Engine, Features, Placement, encode_asid
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.rays import pixel_rays
+from dens3r_ros.mapping.motion.weights import MOVES, standing
 from dens3r_ros.mapping.tracking.cameras import at_input, camera_rays
 from dens3r_ros.mapping.tracking.depth.fusion import Canonical
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
@@ -24,6 +25,8 @@ _JPEG_SHARE = 0.5
 """Bytes that a pixel's JPEG may take at most; images that would take more lose quality."""
 _OBJECT_BYTES = 4096
 """What Python needs for one stored keyframe beside its image and maps, generously."""
+_MAP_BYTES = 2 + 2 + 1
+"""Of a pixel of the maps: depth, confidence, and what moves."""
 _SMOOTH = 0.05
 """Relative difference of neighbouring depths up to which they are one surface."""
 _LARGEST = float(np.finfo(np.float16).max)
@@ -36,7 +39,8 @@ class Stored:
     jpeg: its image, at the size the engine worked on if that is smaller; placement (upright) and
     camera are those of the engine's pixels then; depth, confidence (ceil(h / 4), ceil(w / 4))
     float16: z in the keyframe's unit, 0 where unknown, and mean confidence; `folds` predictions
-    made them. `intrinsics` are the frame's own, where given.
+    made them. `intrinsics` are the frame's own, where given. moving, of the same shape, uint8:
+    what moves by itself, 255 surely; None where that was not told.
     """
 
     id: int
@@ -51,6 +55,12 @@ class Stored:
     confidence: np.ndarray
     folds: float
     revision: int
+    moving: np.ndarray | None = None
+
+    @property
+    def motion(self) -> np.ndarray | None:
+        """(h, w) float32 on the pixels of `depth`: 0 stands still to 1 moves."""
+        return None if self.moving is None else self.moving.astype(np.float32) / 255
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +96,10 @@ class StoredView:
 
     @property
     def confidence(self) -> np.ndarray:
-        """(h, w) float32."""
+        """(h, w) float32; 1 (none) too where something moves by itself."""
         known = self.stored.depth > 0
-        return np.where(known, self.stored.confidence.astype(np.float32), np.float32(1))
+        sure = np.where(known, self.stored.confidence.astype(np.float32), np.float32(1))
+        return standing(sure, self.stored.motion)
 
     @property
     def colours(self) -> np.ndarray:
@@ -102,7 +113,7 @@ def stored_bytes(image: tuple[int, int], maps: tuple[int, int]) -> int:
     """Most bytes of one stored keyframe, from the sizes (height, width) of image and maps."""
     pixels = min(image[0] * image[1], maps[0] * maps[1])
     small = -(-maps[0] // _BLOCK) * -(-maps[1] // _BLOCK)
-    return round(_JPEG_SHARE * pixels) + 2 * 2 * small + _OBJECT_BYTES
+    return round(_JPEG_SHARE * pixels) + _MAP_BYTES * small + _OBJECT_BYTES
 
 
 def pack(keyframe: Keyframe, jpeg_quality: int) -> Stored:
@@ -122,6 +133,7 @@ def pack(keyframe: Keyframe, jpeg_quality: int) -> Stored:
         confidence,
         canonical.folds,
         keyframe.revision,
+        None if keyframe.motion is None else _moving(keyframe.motion),
     )
 
 
@@ -142,6 +154,7 @@ def unpack(stored: Stored, engine: Engine) -> Keyframe:
         stored.calibrated,
         _texture(features),
         stored.revision,
+        motion=_grown_motion(stored, upright(features.placement)),
     )
 
 
@@ -155,6 +168,11 @@ def _small(depth: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarra
     mean = (_blocks(weight) * surface).sum(-1) / np.maximum(surface.sum(-1), 1)
     small = np.where(known > 0, chosen, 0).clip(0, _LARGEST)
     return small.astype(np.float16), (1 + mean).clip(1, _LARGEST).astype(np.float16)
+
+
+def _moving(motion: np.ndarray) -> np.ndarray:
+    """(ceil(h / 4), ceil(w / 4)) uint8 mean of each block."""
+    return np.rint(255 * _blocks(motion).mean(-1)).clip(0, 255).astype(np.uint8)
 
 
 def _blocks(values: np.ndarray) -> np.ndarray:
@@ -182,6 +200,26 @@ def small_camera(stored: Stored) -> Intrinsics:
 
 def _grown(stored: Stored, placement: Placement) -> tuple[np.ndarray, np.ndarray]:
     """Depth and confidence above 1 on the pixels of another placement of the same image."""
+    x, y = _places(stored, placement)
+    depth = stored.depth.astype(np.float32)
+    inverse = np.divide(1, depth, out=np.zeros_like(depth), where=depth > 0)
+    nearest = _remap(depth, x, y, cv2.INTER_NEAREST)
+    between = _remap(inverse, x, y, cv2.INTER_LINEAR)
+    smooth = np.abs(nearest * between - 1) < _SMOOTH
+    grown = np.where(smooth, 1 / np.where(smooth, between, 1), nearest)
+    weight = _remap(stored.confidence.astype(np.float32) - 1, x, y, cv2.INTER_NEAREST)
+    return grown, np.where(grown > 0, weight, np.float32(0))
+
+
+def _grown_motion(stored: Stored, placement: Placement) -> np.ndarray | None:
+    """(H, W) float32 what moves, on the pixels of another placement of the same image."""
+    if stored.motion is None:
+        return None
+    return _remap(stored.motion, *_places(stored, placement), cv2.INTER_LINEAR)
+
+
+def _places(stored: Stored, placement: Placement) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W) float32 x and y in the stored maps of the pixels of another placement."""
     (height, width), old = placement.size, stored.placement
     at = []
     for side, axis, start, before in (
@@ -191,14 +229,7 @@ def _grown(stored: Stored, placement: Placement) -> tuple[np.ndarray, np.ndarray
         whole = (np.arange(side) + start + 0.5) / placement.resized[axis] * old.resized[axis]
         at.append(((whole - before) / _BLOCK - 0.5).astype(np.float32))
     y, x = np.meshgrid(*at, indexing="ij")
-    depth = stored.depth.astype(np.float32)
-    inverse = np.divide(1, depth, out=np.zeros_like(depth), where=depth > 0)
-    nearest = _remap(depth, x, y, cv2.INTER_NEAREST)
-    between = _remap(inverse, x, y, cv2.INTER_LINEAR)
-    smooth = np.abs(nearest * between - 1) < _SMOOTH
-    grown = np.where(smooth, 1 / np.where(smooth, between, 1), nearest)
-    weight = _remap(stored.confidence.astype(np.float32) - 1, x, y, cv2.INTER_NEAREST)
-    return grown, np.where(grown > 0, weight, np.float32(0))
+    return x, y
 
 
 def _remap(values: np.ndarray, x: np.ndarray, y: np.ndarray, method: int) -> np.ndarray:
@@ -231,11 +262,25 @@ def stored_image(stored: Stored) -> np.ndarray:
     return image
 
 
-def whole_maps(stored: Stored) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """On the engine's pixels, those of `stored.camera`: (h, w, 3) uint8 RGB, and (h, w) float32
-    depth, 0 where unknown, and confidence, which lie between those kept where these are smooth."""
+@dataclass(frozen=True, eq=False)
+class WholeMaps:
+    """On the engine's pixels: image (h, w, 3) uint8 RGB; depth (h, w) float32, 0 where unknown, and
+    confidence (h, w) float32, which lie between those kept where these are smooth; moving (h, w)
+    bool, what moves by itself, None where that was not told."""
+
+    image: np.ndarray
+    depth: np.ndarray
+    confidence: np.ndarray
+    moving: np.ndarray | None
+
+
+def whole_maps(stored: Stored) -> WholeMaps:
+    """What is kept, on the pixels of `stored.camera`."""
     depth, weight = _grown(stored, stored.placement)
-    return resample(stored_image(stored), stored.placement), depth.astype(np.float32), 1 + weight
+    image = resample(stored_image(stored), stored.placement)
+    motion = _grown_motion(stored, stored.placement)
+    moving = None if motion is None else motion > MOVES
+    return WholeMaps(image, depth.astype(np.float32), 1 + weight, moving)
 
 
 def _texture(features: Features) -> Texture:

@@ -147,6 +147,8 @@ def _write(file: Any, saved: SavedMap) -> int:
 def _put_keyframe(put: Callable[[str, bytes], None], keyframe: SavedKeyframe) -> dict[str, Any]:
     stored, place = keyframe.stored, keyframe.place
     arrays = {"depth": stored.depth, "confidence": stored.confidence}
+    if stored.moving is not None:
+        arrays["moving"] = stored.moving
     arrays |= {"view": place.view, "words": place.words, "corners": place.corners}
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     put(f"keyframes/{stored.id}.safetensors", save(whole))

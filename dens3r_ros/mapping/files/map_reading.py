@@ -104,8 +104,11 @@ def _keyframe(
         arrays["confidence"],
         one["folds"],
         one["revision"],
+        # Maps of earlier releases, and keyframes of which it was not told, have none.
+        arrays.get("moving"),
     )
     _check_image(path, stored)
+    _check_moving(path, stored)
     return SavedKeyframe(
         stored, PlaceDescriptor(arrays["view"], arrays["words"], arrays["corners"])
     )
@@ -179,6 +182,16 @@ def _check_image(path: Path, keyframe: Stored) -> None:
         raise MapFileError(
             f"{path} is a damaged map: keyframe {keyframe.id} has a picture of {width}x{height}"
             f" for an image of {original[1]}x{original[0]}"
+        )
+
+
+def _check_moving(path: Path, keyframe: Stored) -> None:
+    """Refuse what moves unless it is told of the keyframe's own pixels."""
+    moving, shape = keyframe.moving, keyframe.depth.shape
+    if moving is not None and (moving.shape != shape or moving.dtype != np.uint8):
+        raise MapFileError(
+            f"{path} is a damaged map: what moves in keyframe {keyframe.id} is {moving.dtype} of"
+            f" {moving.shape}, its depth of {shape}"
         )
 
 

@@ -28,6 +28,6 @@ def views_of_map(loaded: LoadedMap) -> list[PhotoView]:
 
 
 def _view(stored: Stored, S_map_keyframe: np.ndarray) -> PhotoView:
-    image, depth, confidence = whole_maps(stored)
-    scale = np.float32(scale_of(S_map_keyframe))
-    return PhotoView(image, stored.camera, rigid(S_map_keyframe), depth * scale, confidence)
+    seen, scale = whole_maps(stored), np.float32(scale_of(S_map_keyframe))
+    placed = stored.camera, rigid(S_map_keyframe)
+    return PhotoView(seen.image, *placed, seen.depth * scale, seen.confidence, seen.moving)

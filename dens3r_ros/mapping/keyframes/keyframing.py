@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 import cv2
 import numpy as np
 
-from dens3r_ros.engines.protocol import Engine, Features
+from dens3r_ros.engines.protocol import Engine, Features, LeavingOut
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.graph.contradicting import contradiction
 from dens3r_ros.mapping.graph.graph import PoseGraph, ScalePrior
@@ -45,7 +45,7 @@ class KeyframeMaker:
         """A keyframe whose pointmap is one prediction of its own view, times `scale`."""
         assert view.texture is not None
         rays = camera_rays(view.camera) if view.calibrated else None
-        motion = view.motion
+        motion = joined(view.motion, self._left_out(features))
         confidence = weighed(confidence, motion)
         canonical = canonical_from(points, confidence, scale, rays)
         grey = view.texture.grey
@@ -78,6 +78,11 @@ class KeyframeMaker:
             weight *= stillness(view.motion)
         made.canonical.inherit(keyframe.canonical, points, weight, self._config.fusion)
         return made
+
+    def _left_out(self, features: Features) -> np.ndarray | None:
+        """(h, w) float32 what the engine was told to move in a frame, 1 surely; None if nothing."""
+        told = self._engine.left_out(features) if isinstance(self._engine, LeavingOut) else None
+        return None if told is None else told.astype(np.float32)
 
     def expect_scale(self, keyframe: Keyframe, graph: PoseGraph) -> None:
         """Tell the graph what the engine, looking at the keyframe alone, says of its length unit,

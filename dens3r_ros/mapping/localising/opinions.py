@@ -10,7 +10,7 @@ import numpy as np
 
 from dens3r_ros.geometry import tangents
 from dens3r_ros.geometry.rotation import turn
-from dens3r_ros.mapping.graph.graph import rigid, scale_of
+from dens3r_ros.mapping.graph.graph import PoseGraph, rigid, scale_of
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.track import Track
 
@@ -27,7 +27,8 @@ class Opinion:
 
     T_map_camera (4, 4) rigid, in the map's unit; covariance (6, 6) of a small motion of the camera
     in its own optical frame, translation (the map's unit) first, the keyframe's pose taken for
-    true; piece: of the map; depth: median of the keyframe's, in the map's unit.
+    true; piece: of the map; depth: median of the keyframe's, in the map's unit; checked: whether
+    more than a single measurement says where the keyframe itself stands.
     """
 
     keyframe_id: int
@@ -37,13 +38,14 @@ class Opinion:
     matched: float
     inliers: float
     depth: float
+    checked: bool = True
 
     @staticmethod
-    def of(
-        keyframe: Keyframe, found: Track, S_map_keyframe: np.ndarray, piece: int, lens: str
-    ) -> Opinion:
+    def of(keyframe: Keyframe, found: Track, graph: PoseGraph, lens: str) -> Opinion:
         """What a track against a keyframe says of the map; a lens that is guessed makes it as
         unsure of the distance as focal lengths differ."""
+        S_map_keyframe, piece = graph.poses[keyframe.id], graph.pieces[keyframe.id]
+        checked = piece == keyframe.id or len(graph.edges_of(keyframe.id)) > 1
         scale = scale_of(S_map_keyframe)
         depth = scale * keyframe.canonical.median_depth
         doubt = (_GUESS if lens == "guessed" else 0.0) * depth
@@ -56,6 +58,7 @@ class Opinion:
             found.matched,
             found.inliers,
             depth,
+            checked,
         )
 
     @property
@@ -107,7 +110,8 @@ def agreeing(opinions: Sequence[Opinion]) -> list[list[Opinion]]:
 
 def joined(opinions: Sequence[Opinion], lens: str) -> Located | str:
     """The place on which most agree; a reason where as many say something else of the same piece
-    of the map."""
+    of the map, and where one keyframe alone shows the image whose own place nothing confirms: the
+    error of the single measurement that ties it to the map would be the image's."""
     group, *others = agreeing(opinions)
     first = group[0]
     for other in others:
@@ -118,6 +122,11 @@ def joined(opinions: Sequence[Opinion], lens: str) -> Located | str:
                 f"keyframes {first.keyframe_id} and {other[0].keyframe_id} look like it, but place"
                 f" it {apart:.3g} apart"
             )
+    if len(group) == 1 and not first.checked:
+        return (
+            f"only keyframe {first.keyframe_id} shows it, and a single measurement says where that"
+            " stands in the map"
+        )
     T, covariance = _mean(group)
     turned = np.kron(np.eye(2), T[:3, :3])
     best = max(group, key=lambda one: one.matched)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 
 import cv2
@@ -13,7 +13,10 @@ from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.localising.canvas import fitted, guessed_lens
 from dens3r_ros.mapping.localising.opinions import Located, Opinion, agreeing, joined
+from dens3r_ros.mapping.places.in_steps import done_at_once
 from dens3r_ros.mapping.streams.stream import Stream
+from dens3r_ros.mapping.tracking.keyframe import Keyframe
+from dens3r_ros.mapping.tracking.track import Track
 from dens3r_ros.mapping.tracking.tracker import View
 from dens3r_ros.mapping.world import World
 
@@ -49,6 +52,10 @@ class Placer:
 
     def place(self, frame: Frame) -> Located | str:
         """Where an image was taken, or why that is not known; its stamp tells nothing."""
+        return done_at_once(self.placing(frame))
+
+    def placing(self, frame: Frame) -> Generator[None, None, Located | str]:
+        """The same in steps, between which the map may take in frames."""
         if min(frame.size) < SMALLEST:
             height, width = frame.size
             return f"{width}x{height} pixels are too few: the shorter side must have {SMALLEST}"
@@ -57,7 +64,7 @@ class Placer:
             return "nothing in the map looks like it"
         frame, stream, lens = self._seen_through(frame, similar)
         features = encode_aside(self._world.parts.engine, [frame])[0]
-        opinions = self._opinions(features, stream.view(features), lens, similar)
+        opinions = yield from self._opinions(features, stream.view(features), lens, similar)
         if not opinions:
             return (
                 f"none of the {len(similar)} keyframes that look most like it shows the same place"
@@ -67,38 +74,37 @@ class Placer:
 
     def _opinions(
         self, features: Features, view: View, lens: str, similar: list[int]
-    ) -> list[Opinion]:
+    ) -> Generator[None, None, list[Opinion]]:
         """What keyframes say of an image, until enough agree."""
-        found: list[Opinion] = []
+        found: list[tuple[Keyframe, Track]] = []
         for keyframe_id in similar:
+            yield
+            taken = self._taken(keyframe_id)
             # Engines of pairs match images of one shape.
-            if not self._taken(keyframe_id).alike(features.frame.size):
+            if taken is None or not taken.alike(features.frame.size):
                 continue
-            opinion = self._opinion(keyframe_id, features, view, lens)
-            if opinion is not None:
-                found.append(opinion)
-                if len(agreeing(found)[0]) == ENOUGH:
+            there = yield from self._world.loops.placing_at(keyframe_id, features, view)
+            if there is not None:
+                found.append(there[:2])
+                if any(len(group) >= ENOUGH for group in agreeing(self._of_map(found, lens))):
                     break
-        return found
+        return self._of_map(found, lens)
 
-    def _opinion(
-        self, keyframe_id: int, features: Features, view: View, lens: str
-    ) -> Opinion | None:
-        """Where a keyframe places an image, if geometry both ways and looks agree that it does."""
-        there = self._world.loops.placed_at(keyframe_id, features, view)
-        if there is None:
-            return None
-        keyframe, found, _ = there
+    def _of_map(self, found: list[tuple[Keyframe, Track]], lens: str) -> list[Opinion]:
+        """What places against keyframes say of the map as it stands now."""
         graph = self._world.graph
-        S, piece = graph.poses[keyframe_id], graph.pieces[keyframe_id]
-        return Opinion.of(keyframe, found, S, piece, lens)
+        return [
+            Opinion.of(keyframe, track, graph, lens)
+            for keyframe, track in found
+            if keyframe.id in graph.poses
+        ]
 
     def _seen_through(self, frame: Frame, similar: list[int]) -> tuple[Frame, Stream, str]:
         """The frame with its lens, the camera that it is taken to be of, and how that is known.
 
         Where no lens is given, an image of the shape of the map's is taken for one of its camera.
         """
-        taken = [self._taken(i) for i in similar]
+        taken = [one for i in similar if (one := self._taken(i)) is not None]
         like = next((one for one in taken if one.alike(frame.size)), taken[0])
         if frame.intrinsics is not None:
             return fitted(frame, like.size, frame.intrinsics), Stream(frame.camera), "given"
@@ -113,11 +119,14 @@ class Placer:
         # Of a camera that is running only what it knows of its lens is read.
         return known, replace(self._streams[like.camera]), "map"
 
-    def _taken(self, keyframe_id: int) -> _Taken:
+    def _taken(self, keyframe_id: int) -> _Taken | None:
+        """None where the keyframe is gone by now."""
         window = self._world.window
         if keyframe_id in window:
             features = window[keyframe_id].features
             frame = features.frame
             return _Taken(features.placement.original, frame.camera, frame.intrinsics)
+        if keyframe_id not in self._world.parts.archive:
+            return None
         stored = self._world.parts.archive.stored(keyframe_id)
         return _Taken(stored.placement.original, stored.camera_name, stored.intrinsics)

@@ -39,6 +39,11 @@ def weighed(confidence: np.ndarray, motion: np.ndarray | None) -> np.ndarray:
     return confidence if motion is None else 1 + (confidence - 1) * stillness(motion)
 
 
+def standing(confidence: np.ndarray, motion: np.ndarray | None) -> np.ndarray:
+    """(h, w) confidence to be shown: none (1) of what is said to move."""
+    return confidence if motion is None else np.where(motion > MOVES, np.float32(1), confidence)
+
+
 def share_moving(motion: np.ndarray | None) -> float:
     """Of a view; 0 where nothing is told."""
     return 0.0 if motion is None else float((motion > MOVES).mean())

@@ -13,6 +13,7 @@ from dens3r_ros.mapping.graph.contradicting import contradiction
 from dens3r_ros.mapping.graph.graph import Edge, PoseGraph
 from dens3r_ros.mapping.keyframes.keyframing import KeyframeMaker
 from dens3r_ros.mapping.keyframes.linking import Link, agree, link, view_of
+from dens3r_ros.mapping.places.in_steps import done_at_once
 from dens3r_ros.mapping.places.joins import JoinProposals
 from dens3r_ros.mapping.places.looks import looks_alike
 from dens3r_ros.mapping.places.place_index import PlaceIndex
@@ -119,9 +120,17 @@ class LoopCloser:
         self, keyframe_id: int, features: Features, view: View
     ) -> tuple[Keyframe, Track, Observation] | None:
         """A frame's place against one keyframe, if both directions agree on it."""
+        return done_at_once(self.placing_at(keyframe_id, features, view))
+
+    def placing_at(
+        self, keyframe_id: int, features: Features, view: View
+    ) -> Generator[None, None, tuple[Keyframe, Track, Observation] | None]:
+        """The same in steps, one for each direction."""
         keyframe = self._recall(keyframe_id)
-        found = None if keyframe is None else self._placed(features, view, keyframe)
-        return None if keyframe is None or found is None else (keyframe, *found)
+        if keyframe is None:
+            return None
+        found = yield from self._placed(features, view, keyframe)
+        return None if found is None else (keyframe, *found)
 
     def believes(self, found: Track) -> bool:
         """Whether a place that nothing led to is seen well enough for one direction."""
@@ -147,7 +156,7 @@ class LoopCloser:
 
     def _placed(
         self, features: Features, view: View, keyframe: Keyframe
-    ) -> tuple[Track, Observation] | None:
+    ) -> Generator[None, None, tuple[Track, Observation] | None]:
         """Track without any expectation, believed only if the image shows there what the keyframe
         shows, and the way back agrees."""
         seen = observe(self._engine, [(features, keyframe.features)], normals=True)[0]
@@ -156,6 +165,7 @@ class LoopCloser:
             return None
         if not looks_alike(keyframe, view, found):
             return None
+        yield
         passing = self._maker.from_track(-1, features, view, seen, found, keyframe)
         back = self._back(keyframe, features)
         home = link(back, passing, keyframe, None, self._config, self._metric, loop=True)

@@ -109,4 +109,5 @@ def _step_together(
 ) -> tuple[Tensor, Tensor]:
     """Both views through one block as one batch, which reads its weights once."""
     both = block(torch.cat((x, y)), torch.cat((y, x)), *tables)
-    return both[: len(x)], both[len(x) :]
+    views = x.shape[0]  # `len` would tie an export to this number
+    return both[:views], both[views:]

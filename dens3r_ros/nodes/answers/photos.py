@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.localising.opinions import Located
 from dens3r_ros.mapping.mapper import Mapper
+from dens3r_ros.mapping.places.in_steps import next_step
 from dens3r_ros.mapping.update import Update
 from dens3r_ros.nodes.inputs.camera_info import RejectedInfo, calibration_from_info
 from dens3r_ros.nodes.inputs.images import RejectedImage, rgb_from_compressed, rgb_from_image
@@ -105,19 +106,34 @@ class PhotoPlacing:
 
     def _placed(self, request: Any) -> PhotoPlace:
         photo = _frame(request, self._state()[1].input.max_image_pixels)
-        # The worker hands over; where frames are tracked beside decodings it goes on at once.
-        handed = self._worker.call(lambda: self._mapper.between(lambda: self._found(photo)))
-        return handed.result().result()
+        steps, found = self._placing(photo), None
+        while found is None:
+            # The worker hands over; where frames are tracked beside decodings it goes on at once.
+            handed = self._worker.call_between(
+                lambda: self._mapper.between(lambda: next_step(steps))
+            )
+            found = handed.result().result()
+        return found
 
-    def _found(self, photo: Frame) -> PhotoPlace:
-        mapper, held = self._mapper, self._held()
-        metric = held is not None or (mapper.metric and mapper.engine.info.metric)
-        config = self._state()[1]
-        if config.output.require_metric and not metric:
-            raise PhotoRefused("lengths are not metres yet, as output.require_metric wants")
-        found = mapper.place(photo)
+    def _placing(self, photo: Frame) -> Generator[None, None, PhotoPlace]:
+        """The search in steps, between which frames are mapped."""
+        self._check_metric()
+        found = yield from self._mapper.placing(photo)
         if isinstance(found, str):
             raise PhotoRefused(found)
+        return self._told(found, self._check_metric())
+
+    def _check_metric(self) -> bool:
+        """Whether lengths are metres; PhotoRefused where they are not and must be."""
+        mapper, wanted = self._mapper, self._state()[1].output.require_metric
+        metric = self._held() is not None or (mapper.metric and mapper.engine.info.metric)
+        if wanted and not metric:
+            raise PhotoRefused("lengths are not metres yet, as output.require_metric wants")
+        return metric
+
+    def _told(self, found: Located, metric: bool) -> PhotoPlace:
+        """A place of the mapper as it is published now."""
+        mapper, held, config = self._mapper, self._held(), self._state()[1]
         T, covariance = found.T_map_camera, found.covariance
         if held is not None:
             T, covariance = _published(T, covariance, held)

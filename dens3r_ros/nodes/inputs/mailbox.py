@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-_URGENT = "\0urgent"
+_URGENT, _PATIENT = "\0urgent", "\0patient"
+_KEPT = _URGENT, _PATIENT
 
 
 @dataclass
@@ -44,9 +45,23 @@ class Mailbox(Generic[T]):
         never dropped for a newer one; False once the box is closed."""
         with self._changed:
             if not self._closed:
-                self._items.insert(sum(who == _URGENT for who, _ in self._items), (_URGENT, item))
+                self._items.insert(self._urgent(), (_URGENT, item))
                 self._changed.notify()
             return not self._closed
+
+    def put_second(self, item: T) -> bool:
+        """Add an item that lets one image of those that wait pass before it, and is never dropped;
+        False once the box is closed."""
+        with self._changed:
+            if not self._closed:
+                self._items.insert(self._urgent() + 1, (_PATIENT, item))
+                self._changed.notify()
+            return not self._closed
+
+    def _urgent(self) -> int:
+        """Items at the front that go before all others."""
+        ranks = (n for n, (who, _) in enumerate(self._items) if who != _URGENT)
+        return next(ranks, len(self._items))
 
     def take(self) -> T | None:
         """Wait for the next item; None once the box is closed."""
@@ -57,7 +72,7 @@ class Mailbox(Generic[T]):
     def clear(self) -> int:
         """Throw away the images that wait; how many that were."""
         with self._changed:
-            kept = [entry for entry in self._items if entry[0] == _URGENT]
+            kept = [entry for entry in self._items if entry[0] in _KEPT]
             count = len(self._items) - len(kept)
             self._items = deque(kept)
             return count
@@ -74,4 +89,4 @@ class Mailbox(Generic[T]):
     def __len__(self) -> int:
         """Images that wait."""
         with self._changed:
-            return sum(who != _URGENT for who, _ in self._items)
+            return sum(who not in _KEPT for who, _ in self._items)

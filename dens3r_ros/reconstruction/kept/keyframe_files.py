@@ -16,6 +16,7 @@ from dens3r_ros.engines.protocol import Engine, Placement
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.archive.archive import Archive
 from dens3r_ros.mapping.config import ArchiveConfig
+from dens3r_ros.mapping.motion.weights import MOVES
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 
 _JPEG_QUALITY = 95
@@ -27,7 +28,7 @@ class KeyframeMaps:
 
     depth (h, w) float32 along the optical axis, 0 where unknown; confidence (h, w) float32, 1
     (none) to infinity; colours (h, w, 3) uint8 RGB; camera sees these pixels, which lie in the
-    whole image by `placement`.
+    whole image by `placement`; moving (h, w) bool: what moves by itself, None where not told.
     """
 
     depth: np.ndarray
@@ -35,6 +36,7 @@ class KeyframeMaps:
     colours: np.ndarray
     camera: Intrinsics
     placement: Placement
+    moving: np.ndarray | None = None
 
 
 class KeyframeFiles:
@@ -66,6 +68,7 @@ class KeyframeFiles:
             resample(features.frame.image, features.placement),
             keyframe.camera,
             upright(features.placement),
+            None if keyframe.motion is None else keyframe.motion > MOVES,
         )
         self.put(keyframe.id, maps)
         self._written[keyframe.id] = keyframe.revision
@@ -86,6 +89,7 @@ class KeyframeFiles:
                 arrays["colours"],
                 Intrinsics(fx, fy, cx, cy, int(width), int(height)),
                 Placement(original, resized, corner[0], corner[1], size),
+                arrays.get("moving"),
             )
 
     def clear(self) -> None:
@@ -116,6 +120,7 @@ class WritingArchive(Archive):
 
 def _packed(maps: KeyframeMaps) -> bytes:
     where, buffer = maps.placement, io.BytesIO()
+    moving = {} if maps.moving is None else {"moving": maps.moving}
     placement: list[Any] = [where.original, where.resized, (where.left, where.top), where.size]
     np.savez(
         buffer,
@@ -124,6 +129,7 @@ def _packed(maps: KeyframeMaps) -> bytes:
         colours=maps.colours,
         camera=np.array(list(asdict(maps.camera).values()), np.float64),
         placement=np.array(placement, np.int64),
+        **moving,  # type: ignore[arg-type]
     )
     return buffer.getvalue()
 

@@ -14,6 +14,7 @@ from dens3r_ros.engines.protocol import (
     Engine,
     EngineInfo,
     Features,
+    LeavingOut,
     Outputs,
     WindowEngine,
     WindowPrediction,
@@ -28,7 +29,9 @@ Note = Callable[[PairTracks], None]
 
 def recorded(engine: Engine, note: Note) -> Engine:
     """The engine, whose pairs `note` hears of; it answers as it does by itself."""
-    return _OfWindows(engine, note) if isinstance(engine, WindowEngine) else _OfPairs(engine, note)
+    if isinstance(engine, WindowEngine):
+        return _OfWindows(engine, note)
+    return _OfSome(engine, note) if isinstance(engine, LeavingOut) else _OfPairs(engine, note)
 
 
 class _OfPairs:
@@ -54,6 +57,13 @@ class _OfPairs:
                 tracks = pair_tracks(_name(a), _name(b), *found)
                 self._note(replace(tracks, measured=measured))
         return prediction
+
+
+class _OfSome(_OfPairs):
+    _engine: LeavingOut
+
+    def left_out(self, features: Features) -> np.ndarray | None:
+        return self._engine.left_out(features)
 
 
 class _OfWindows(_OfPairs):

@@ -24,13 +24,15 @@ class SceneView:
     """A keyframe's maps in the scene's unit.
 
     depth (h, w) float32 along the optical axis, 0 where unknown; confidence (h, w) float32, 1
-    (none) to infinity; colours (h, w, 3) uint8 RGB; camera sees these pixels.
+    (none) to infinity; colours (h, w, 3) uint8 RGB; camera sees these pixels; moving (h, w) bool:
+    what moves by itself, None where that was not told.
     """
 
     depth: np.ndarray
     confidence: np.ndarray
     colours: np.ndarray
     camera: Intrinsics
+    moving: np.ndarray | None = None
 
     @property
     def points(self) -> np.ndarray:
@@ -43,11 +45,12 @@ class SceneView:
         return normals_from_points(torch.from_numpy(self.points), known, radius=2)[0].numpy()
 
     def good(self, least: float, normals: np.ndarray) -> np.ndarray:
-        """(h, w) pixels that are sure, and not seen edge-on."""
+        """(h, w) pixels that are sure, stand still, and are not seen edge-on."""
         points = self.points
         distance = np.linalg.norm(points, axis=-1).clip(1e-9)
         facing = np.abs((normals * points).sum(-1)) / distance
-        return (self.confidence >= least) & (self.depth > 0) & (facing > _GRAZING)
+        good = (self.confidence >= least) & (self.depth > 0) & (facing > _GRAZING)
+        return good if self.moving is None else good & ~self.moving
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from dens3r_ros.reconstruction.photos.comparing import ByKeypoints, Comparing
-from dens3r_ros.reconstruction.photos.pair_files import Pair, PairFiles, compact
+from dens3r_ros.reconstruction.photos.pair_files import Pair, PairFiles
 from dens3r_ros.reconstruction.photos.retrieval import (
     first_pairs,
     good_order,
     more_pairs,
 )
-from dens3r_ros.reconstruction.sparse.measured import Collection, MeasuredPair
+from dens3r_ros.reconstruction.sparse.measured import Collection
 
 _ROUNDS = 2
 """Of further comparisons after the first ones."""
@@ -33,16 +33,17 @@ def collected(
     outcome; `on_pair` hears how many are done of how many, and may raise to stop."""
     count = len(alike)
     pairs = first_pairs(alike)
-    found: dict[Pair, list[MeasuredPair]] = {}
+    found: dict[Pair, int] = {}
     _compare(good_order(count, pairs), comparing, files, found, on_pair)
     if isinstance(comparing, ByKeypoints) and _learned(comparing, found):
-        _compare(good_order(count, pairs), comparing, None, found, on_pair)
+        files = files.anew()
+        _compare(good_order(count, pairs), comparing, files, found, on_pair)
     for _ in range(_ROUNDS):
-        more = more_pairs(alike, set(found), [pair for pair, one in found.items() if one])
+        more = more_pairs(alike, set(found), [pair for pair, support in found.items() if support])
         if not more:
             break
         _compare(good_order(count, more), comparing, files, found, on_pair)
-    measured = [one for pair in sorted(found) for one in found[pair]]
+    measured = [one for pair in sorted(found) if found[pair] for one in files.get(pair)]
     shown = sorted({photo for one in measured for photo in (one.a, one.b)})
     return Collection(
         {photo: comparing.camera(photo) for photo in shown},
@@ -55,23 +56,25 @@ def collected(
 def _compare(
     pairs: Sequence[Pair],
     comparing: Comparing,
-    files: PairFiles | None,
-    found: dict[Pair, list[MeasuredPair]],
+    files: PairFiles,
+    found: dict[Pair, int],
     on_pair: OnPair,
 ) -> None:
+    """How much supports each pair, 0 for none. What is measured stays on disk until all is: small
+    arrays between large ones that come and go would hold memory in pieces."""
     for done, pair in enumerate(pairs):
-        if files is not None and files.has(pair):
-            found[pair] = files.get(pair)
+        if files.has(pair):
+            found[pair] = files.support(pair)
         else:
-            found[pair] = [compact(one) for one in comparing.compare(pair)]
-            if files is not None:
-                files.put(pair, found[pair])
+            measured = comparing.compare(pair)
+            files.put(pair, measured)
+            found[pair] = measured[0].support if measured else 0
         on_pair(done + 1, len(pairs))
 
 
-def _learned(comparing: ByKeypoints, found: dict[Pair, list[MeasuredPair]]) -> bool:
+def _learned(comparing: ByKeypoints, found: dict[Pair, int]) -> bool:
     """Whether pairs told lenses that were not known: all are then compared anew."""
-    tied = [pair for pair, measured in found.items() if measured]
-    for pair in sorted(tied, key=lambda pair: -found[pair][0].support):
+    tied = [pair for pair, support in found.items() if support]
+    for pair in sorted(tied, key=lambda pair: -found[pair]):
         comparing.vote(pair)
     return comparing.settle()

@@ -4,10 +4,8 @@ keypoints where it predicts nothing."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 
@@ -27,12 +25,9 @@ from dens3r_ros.reconstruction.photos.keypoint_pairs import (
 )
 from dens3r_ros.reconstruction.photos.pair_maps import PairMapFiles
 from dens3r_ros.reconstruction.photos.pointmap_pairs import PredictedPair, measured_by_points
+from dens3r_ros.reconstruction.photos.recent import Recent
 from dens3r_ros.reconstruction.sparse.measured import MeasuredPair, PhotoCamera
 
-_IN_MEMORY = 32
-"""Photos whose encodings are kept."""
-_BYTES = 256_000_000
-"""Of their images, of which those of large cameras take 36 MB each."""
 _USUAL = 0.85
 """Focal length, in longer sides of the image, where nothing tells it."""
 _UNKNOWN, _ROUGH, _VOTED = 0.35, 0.1, 0.1
@@ -41,7 +36,6 @@ photos say themselves."""
 _VOTERS = 40
 
 Pair = tuple[int, int]
-T = TypeVar("T")
 
 
 class Comparing(Protocol):
@@ -58,34 +52,6 @@ class Comparing(Protocol):
     def anchors(self, number: int) -> np.ndarray:
         """(A, 2) pixels of a photo's anchors."""
         ...
-
-
-class Recent(Generic[T]):
-    """What was made of the photos that were needed last, as much as `_BYTES` hold; `weigh` tells
-    bytes of one."""
-
-    def __init__(
-        self, make: Callable[[int], T], weigh: Callable[[T], int] = lambda _: 0, most: int = _BYTES
-    ) -> None:
-        self._make, self._weigh, self._most = make, weigh, most
-        self._kept: OrderedDict[int, T] = OrderedDict()
-        self._bytes = 0
-
-    def __call__(self, number: int) -> T:
-        if number not in self._kept:
-            self._kept[number] = self._make(number)
-            self._bytes += self._weigh(self._kept[number])
-            while len(self._kept) > _IN_MEMORY or (
-                self._bytes > self._most and len(self._kept) > 2
-            ):
-                self._bytes -= self._weigh(self._kept.popitem(last=False)[1])
-        self._kept.move_to_end(number)
-        return self._kept[number]
-
-
-def image_bytes(features: Features) -> int:
-    """What an encoding's own image takes, which is most of it where photos are large."""
-    return features.frame.image.nbytes
 
 
 class Lenses:
@@ -189,7 +155,7 @@ class ByPointmaps:
         self._engine, self._album, self._least = engine, album, least
         self.lenses, self._maps = Lenses(engine, album, rough), maps
         self._known = not rough
-        self._features: Recent[Features] = Recent(self._encoded, image_bytes)
+        self._features: Recent[Features] = Recent(self._encoded)
         self._fitted: dict[int, CameraEstimate] = {}
 
     def _encoded(self, number: int) -> Features:

@@ -48,6 +48,16 @@ class PairFiles:
             np.savez(file, told=np.array(json.dumps(told)), **arrays)  # type: ignore[arg-type]
         part.replace(self.path(pair))
 
+    def anew(self) -> PairFiles:
+        """A folder for the same pairs with lenses that these told."""
+        return PairFiles(self._folder / "anew")
+
+    def support(self, pair: Pair) -> int:
+        """Matches that agree with the first that was found; 0 where nothing was."""
+        with np.load(self.path(pair)) as kept:
+            told = json.loads(str(kept["told"]))
+        return int(told[0][2]) if told else 0
+
     def get(self, pair: Pair) -> list[MeasuredPair]:
         """What was found."""
         with np.load(self.path(pair)) as kept:

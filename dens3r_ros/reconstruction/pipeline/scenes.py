@@ -49,7 +49,8 @@ def scene_of(mapped: Mapped, files: KeyframeFiles, least_confidence: float) -> S
 def _reader(files: KeyframeFiles, keyframe_id: int, unit: float) -> Callable[[], SceneView]:
     def read() -> SceneView:
         maps = files.read(keyframe_id)
-        return SceneView(maps.depth * unit, maps.confidence, maps.colours, maps.camera)
+        depth = maps.depth * unit
+        return SceneView(depth, maps.confidence, maps.colours, maps.camera, maps.moving)
 
     return read
 

@@ -15,7 +15,14 @@ from dens3r_ros.splats.view import PhotoView
 def write_splats(path: Path, scene: Scene, progress: Callable[[int, int], None]) -> int:
     """Write splats of what the keyframes are sure of, in the scene's frame and unit; how many."""
     views = [
-        PhotoView(view.colours, view.camera, one.T_world_camera, view.depth, view.confidence)
+        PhotoView(
+            view.colours,
+            view.camera,
+            one.T_world_camera,
+            view.depth,
+            view.confidence,
+            view.moving,
+        )
         for one, view in scene.views()
     ]
     options = SplatOptions(min_confidence=scene.least_confidence)

@@ -156,7 +156,9 @@ def _anchor(
 ) -> Anchor:
     grey = cv2.cvtColor(maps.colours, cv2.COLOR_RGB2GRAY)
     worth = sampled(cv2.cornerMinEigenVal(grey, 5))
-    chosen = _best_of_blocks(worth)
+    moving = np.zeros(worth.shape, bool) if maps.moving is None else sampled(maps.moving)
+    chosen = _best_of_blocks(np.where(moving, np.float32(-1), worth))
+    chosen = chosen[~moving.ravel()[chosen]]
     depth = sampled(maps.depth).ravel()[chosen].astype(np.float64) * unit
     known = (depth > 0) & (sampled(maps.confidence).ravel()[chosen] > 1)
     inverse = np.where(known, 1 / np.maximum(depth, 1e-9), 0)

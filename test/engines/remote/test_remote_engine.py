@@ -5,7 +5,7 @@ the network, or stops when the server does."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -89,6 +89,14 @@ def patiently(client: RemoteEngine, a: Features, b: Features) -> bool:
     return False
 
 
+def until(true: Callable[[], bool]) -> None:
+    """Wait for it, at most some seconds."""
+    end = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.002)
+
+
 def both(engine: object, frames: list[Frame], outputs: Outputs = ALL):  # type: ignore[no-untyped-def]
     a, b = engine.encode(frames)  # type: ignore[attr-defined]
     return engine.decode([(a, b), (b, a)], outputs)  # type: ignore[attr-defined]
@@ -152,12 +160,24 @@ def test_a_frame_costs_few_bytes(local: TorchEngine) -> None:
 def test_images_go_there_once(quick: OpenInferenceServer) -> None:
     client = remote(quick)
     a, b = client.encode([textured(1), textured(2)])
+    until(lambda: a.data.sent is not None)
     a.data.sent.result()
+    assert ops(quick.calls)[-1] == "encode"
     quick.calls.clear()
     client.decode([(a, b), (a, a)], TRACKING)
     client.decode([(b, a)], TRACKING)
     assert ops(quick.calls) == ["decode", "decode"]
     assert all(not call.data for call in quick.calls)
+
+
+def test_what_is_decoded_at_once_takes_one_call(quick: OpenInferenceServer) -> None:
+    """Each costs a robot its way there and back."""
+    client = remote(quick)
+    quick.calls.clear()
+    a, b = client.encode([textured(1), textured(2)])
+    client.decode([(a, b)], TRACKING)
+    time.sleep(0.05)
+    assert ops(quick.calls) == ["decode"]
 
 
 def test_what_the_server_forgot_is_sent_again(

@@ -13,7 +13,7 @@ import yaml
 from dens3r_ros.engines.remote.wire import Message
 from dens3r_ros.engines.serving.batches import answer_arrays
 from dens3r_ros.engines.serving.python_backend import network_in
-from dens3r_ros.engines.serving.repository import RepositoryConfig, write_repository
+from dens3r_ros.engines.serving.repository import RepositoryConfig, ServedNetwork, write_repository
 
 CONFIG = RepositoryConfig("dens3r")
 
@@ -24,16 +24,18 @@ def fill(folder: Path) -> None:
 
 
 def test_versions_follow_each_other_and_unfinished_ones_vanish(tmp_path: Path) -> None:
-    assert write_repository(tmp_path, CONFIG, fill).name == "1"
+    assert write_repository(tmp_path, CONFIG, ServedNetwork(), fill).name == "1"
     with pytest.raises(OSError):
-        write_repository(tmp_path, CONFIG, lambda folder: (folder / "a" / "b").mkdir())
-    made = write_repository(tmp_path, CONFIG, fill)
+        write_repository(
+            tmp_path, CONFIG, ServedNetwork(), lambda folder: (folder / "a" / "b").mkdir()
+        )
+    made = write_repository(tmp_path, CONFIG, ServedNetwork(), fill)
     assert made.name == "2" and network_in(made / "network").name == "weights.safetensors"
     assert sorted(one.name for one in tmp_path.iterdir()) == ["dens3r"]
     text = (tmp_path / "dens3r" / "config.pbtxt").read_text()
     assert "dynamic_batching" in text and text.count("TYPE_STRING") == 4
     with pytest.raises(ValueError, match="cannot be a model's name"):
-        write_repository(tmp_path, RepositoryConfig("a/b"), fill)
+        write_repository(tmp_path, RepositoryConfig("a/b"), ServedNetwork(), fill)
 
 
 class _Echo:

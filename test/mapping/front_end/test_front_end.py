@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from covered import CoveredOracle
 
 from dens3r_ros.evaluation.metrics.trajectory import TrajectoryErrors, compare
 from dens3r_ros.evaluation.oracle.oracle import OracleEngine
@@ -114,20 +115,8 @@ def test_frames_that_were_not_decoded_have_depth_of_their_own_view(stroll, strol
     assert np.median(np.abs(np.concatenate(ratios) - 1)) < 0.06
 
 
-class Covered(OracleEngine):
-    """Sees nothing where the image is black, as any network would."""
-
-    def decode(self, pairs, outputs):
-        prediction = super().decode(pairs, outputs)
-        for n, (a, b) in enumerate(pairs):
-            if not (a.frame.image.any() and b.frame.image.any()):
-                prediction.confidence_a[n] = 1
-                prediction.confidence_b[n] = 1
-        return prediction
-
-
 def test_a_covered_lens_is_lost_and_found_again(stroll) -> None:
-    mapper = Mapper(Covered(stroll, long_side=160), SLOW)
+    mapper = Mapper(CoveredOracle(stroll, long_side=160), SLOW)
     updates = []
     for index in range(len(stroll)):
         frame = stroll[index]
@@ -157,7 +146,7 @@ class TrueGyroscope:
 
 
 def test_a_gyroscope_bridges_a_covered_lens_and_doubt_grows(stroll) -> None:
-    mapper = Mapper(Covered(stroll, long_side=160), SLOW, gyroscope=TrueGyroscope(stroll))
+    mapper = Mapper(CoveredOracle(stroll, long_side=160), SLOW, gyroscope=TrueGyroscope(stroll))
     updates = []
     for index in range(len(stroll)):
         frame = stroll[index]

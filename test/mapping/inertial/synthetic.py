@@ -6,10 +6,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
+from updates import lost, tracked
 
 from dens3r_ros.imu import ImuRecording
 from dens3r_ros.mapping.inertial.inertial import Inertial
-from dens3r_ros.mapping.update import Tracking, Update
+from dens3r_ros.mapping.update import Update
 from dens3r_ros.scenes import walk as walks
 from dens3r_ros.scenes.inertial import Carried, carried_imu
 from dens3r_ros.scenes.worlds.building import Building
@@ -43,24 +44,7 @@ def updates(walk: walks.Walk, noise_m: float = 0.004, noise_rad: float = 0.002) 
 
 def update(stamp: int, T: np.ndarray | None, epoch: int = 0) -> Update:
     """Of one frame."""
-    return Update(
-        state=Tracking.LOST if T is None else Tracking.TRACKING,
-        stamp=stamp,
-        camera="",
-        T_odom_camera=T,
-        T_map_camera=T,
-        T_map_odom=np.eye(4),
-        covariance=None,
-        keyframe_made=False,
-        keyframe_id=0,
-        epoch=epoch,
-        scale=1.0,
-        metric=False,
-        maps=None,
-        intrinsics=None,
-        intrinsics_estimated=False,
-        matched=1.0,
-    )
+    return lost(stamp=stamp, epoch=epoch) if T is None else tracked(T, stamp=stamp, epoch=epoch)
 
 
 def up() -> np.ndarray:

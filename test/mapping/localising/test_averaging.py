@@ -14,15 +14,9 @@ import pytest
 from dens3r_ros.engines.relative.by_points import PosesByPoints
 from dens3r_ros.engines.relative.protocol import RelativePose
 from dens3r_ros.evaluation.oracle.oracle import OracleEngine
-from dens3r_ros.mapping.config import GraphConfig, KeyframeConfig, MapperConfig
 from dens3r_ros.mapping.files.map_reading import read_map
 from dens3r_ros.mapping.localising.averaging import AveragingLocaliser
 from dens3r_ros.mapping.localising.opinions import Located
-from dens3r_ros.mapping.mapper import Mapper
-
-CONFIG = MapperConfig(
-    graph=GraphConfig(child_process=False), keyframes=KeyframeConfig(min_matched=0.85)
-)
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +29,9 @@ def aside(box_room: Any, camera_pose: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def saved(aside: Any, tmp_path_factory: Any) -> Path:
-    """Every other frame, mapped in metres."""
-    mapper = Mapper(OracleEngine(aside, long_side=160, metric=True), CONFIG)
-    for index in range(0, len(aside), 2):
-        mapper.step(aside[index])
-    mapper.finish()
-    path = tmp_path_factory.mktemp("maps") / "aside.map"
-    mapper.save(path)
-    return path
+def saved(aside: Any, map_of: Any) -> Path:
+    saved: Path = map_of(aside, 0.85)
+    return saved
 
 
 def test_keyframes_around_a_photo_place_it(saved: Path, aside: Any) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from dens3r_ros.mapping.files.map_file import MapFileError
 from dens3r_ros.mapping.files.map_reading import read_map
 from dens3r_ros.mapping.localising.localiser import Localiser
 from dens3r_ros.mapping.localising.opinions import Located, Opinion, joined
-from dens3r_ros.mapping.mapper import Mapper
 
 CONFIG = MapperConfig(
     graph=GraphConfig(child_process=False), keyframes=KeyframeConfig(min_matched=0.8)
@@ -36,15 +36,9 @@ def off(
 
 
 @pytest.fixture(scope="module")
-def saved(walk: Any, tmp_path_factory: Any) -> Path:
-    """Every other frame of the walk, mapped in metres."""
-    mapper = Mapper(OracleEngine(walk, long_side=160, metric=True), CONFIG)
-    for index in range(0, len(walk), 2):
-        mapper.step(walk[index])
-    mapper.finish()
-    path = tmp_path_factory.mktemp("maps") / "room.map"
-    mapper.save(path)
-    return path
+def saved(walk: Any, map_of: Any) -> Path:
+    saved: Path = map_of(walk, CONFIG.keyframes.min_matched)
+    return saved
 
 
 def test_frames_that_the_map_never_saw_are_placed(saved: Path, walk: Any) -> None:
@@ -105,10 +99,12 @@ def test_a_map_without_keyframes_is_a_sentence(saved: Path) -> None:
         Localiser(empty, load_engine("geometric"))
 
 
-def opinion(number: int, x: float, piece: int = 0, sigma: float = 0.01) -> Opinion:
+def opinion(
+    number: int, x: float, piece: int = 0, sigma: float = 0.01, checked: bool = True
+) -> Opinion:
     T = np.eye(4)
     T[0, 3] = x
-    return Opinion(number, piece, T, sigma**2 * np.eye(6), 0.5, 0.9, 3.0)
+    return Opinion(number, piece, T, sigma**2 * np.eye(6), 0.5, 0.9, 3.0, checked)
 
 
 def test_keyframes_that_agree_speak_together() -> None:
@@ -126,6 +122,30 @@ def test_keyframes_that_contradict_each_other_place_nothing() -> None:
     assert said == "keyframes 1 and 2 look like it, but place it 2 apart"
     other_piece = joined([opinion(1, 0.0), opinion(2, 2.0, piece=2, sigma=0.02)], "given")
     assert isinstance(other_piece, Located) and other_piece.keyframes == (1,)
+
+
+def test_a_keyframe_that_nothing_confirms_places_nothing_alone() -> None:
+    """Its own error, of half a metre at a quick turn say, would be the photo's."""
+    said = joined([opinion(4, 0.0, checked=False)], "given")
+    assert isinstance(said, str) and said.startswith("only keyframe 4 shows it")
+    together = joined([opinion(4, 0.0, checked=False), opinion(5, 0.1, checked=False)], "given")
+    assert isinstance(together, Located) and together.keyframes == (4, 5)
+
+
+def test_keyframes_that_one_measurement_ties_are_known(saved: Path, walk: Any) -> None:
+    localiser = Localiser(read_map(saved), OracleEngine(walk, long_side=160, metric=True), CONFIG)
+    graph, last = localiser.world.graph, max(localiser.world.graph.poses)
+    _, *others = graph.edges_of(last)
+    for edge in others:
+        graph.remove_edge(next(n for n, one in graph.numbered().items() if one is edge))
+    keyframe, found = (
+        localiser.world.recall(last),
+        SimpleNamespace(
+            T_keyframe_frame=np.eye(4), covariance=1e-4 * np.eye(6), matched=0.9, inliers=0.9
+        ),
+    )
+    assert not Opinion.of(keyframe, found, graph, "given").checked
+    assert Opinion.of(localiser.world.recall(0), found, graph, "given").checked
 
 
 def test_frames_between_those_of_a_map_are_judged(walk: Any) -> None:

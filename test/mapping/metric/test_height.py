@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from updates import tracked
 
 from dens3r_ros.engines.protocol import Placement
 from dens3r_ros.geometry.rays import pixel_rays
 from dens3r_ros.mapping.maps import Maps
 from dens3r_ros.mapping.metric.height import HeightScale
 from dens3r_ros.mapping.tracking.observation import ViewMaps
-from dens3r_ros.mapping.update import Tracking, Update
+from dens3r_ros.mapping.update import Update
 from dens3r_ros.scenes.walk import Walk, open_walk
 
 UNIT = 0.4
@@ -42,25 +43,12 @@ def update(walk: Walk, index: int) -> Update:
     size = frame.depth.shape
     T = frame.T_world_camera.copy()
     T[:3, 3] /= UNIT
-    return Update(
-        state=Tracking.TRACKING,
+    return tracked(
+        T,
         stamp=round(index * 1e9 / walk.rate),
-        camera="",
-        T_odom_camera=T,
-        T_map_camera=T,
-        T_map_odom=np.eye(4),
-        covariance=None,
-        keyframe_made=False,
-        keyframe_id=0,
-        epoch=0,
-        scale=1.0,
-        metric=False,
         maps=Maps(
             lambda: ViewMaps(points, confidence, None), 1.0, Placement(size, size, 0, 0, size)
         ),
-        intrinsics=None,
-        intrinsics_estimated=False,
-        matched=1.0,
     )
 
 

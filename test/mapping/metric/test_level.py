@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.spatial.transform import Rotation
-from synthetic_update import tracked
+from updates import tracked
 
 from dens3r_ros.mapping.metric.level import LEVEL, level_of
 

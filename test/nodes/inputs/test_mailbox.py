@@ -35,3 +35,20 @@ def test_clearing_tells_how_many_were_lost() -> None:
     for i in range(3):
         box.put("front", i)
     assert (box.clear(), len(box)) == (3, 0)
+
+
+def test_one_step_of_longer_work_lets_one_image_pass() -> None:
+    """Or a photo that is looked for stops the robot's eyes."""
+    box: Mailbox[str] = Mailbox(capacity=5, keep_latest=False)
+    for name in ("first", "second"):
+        box.put("front", name)
+    box.put_second("step")
+    box.put_first("reset")
+    assert box.clear() == 2 and box.put("front", "third") is None
+    assert [box.take() for _ in range(3)] == ["reset", "step", "third"]
+    for name in ("first", "second"):
+        box.put("front", name)
+    box.put_second("step")
+    box.put_first("reset")
+    assert len(box) == 2
+    assert [box.take() for _ in range(4)] == ["reset", "first", "step", "second"]

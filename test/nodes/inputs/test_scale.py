@@ -8,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+from updates import lost, tracked
 
 from dens3r_ros.engines.protocol import Placement
 from dens3r_ros.mapping.maps import Maps
 from dens3r_ros.mapping.tracking.observation import ViewMaps
-from dens3r_ros.mapping.update import Tracking, Update
+from dens3r_ros.mapping.update import Update
 from dens3r_ros.nodes.inputs.scale import ENOUGH, ScaleEstimator, in_metres
 
 UNIT = 0.4
@@ -28,24 +29,9 @@ def update(stamp: int, metres: np.ndarray | None, epoch: int = 0, turn: float = 
         T = np.eye(4)
         T[:3, :3] = Rotation.from_rotvec([0, 0, turn]).as_matrix()
         T[:3, 3] = metres / UNIT
-    return Update(
-        state=Tracking.LOST if T is None else Tracking.TRACKING,
-        stamp=stamp,
-        camera="",
-        T_odom_camera=T,
-        T_map_camera=T,
-        T_map_odom=np.eye(4),
-        covariance=None if T is None else np.diag([1.0, 1, 1, 2, 2, 2]),
-        keyframe_made=False,
-        keyframe_id=0,
-        epoch=epoch,
-        scale=1.0,
-        metric=False,
-        maps=None,
-        intrinsics=None,
-        intrinsics_estimated=False,
-        matched=1.0,
-    )
+    if T is None:
+        return lost(stamp=stamp, epoch=epoch)
+    return tracked(T, stamp=stamp, epoch=epoch, covariance=np.diag([1.0, 1, 1, 2, 2, 2]))
 
 
 class Walk:

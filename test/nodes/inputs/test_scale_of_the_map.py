@@ -12,9 +12,10 @@ from dataclasses import replace
 import numpy as np
 import rclpy
 from rclpy.context import Context
+from updates import tracked
 
 from dens3r_ros.mapping.inertial.alignment import InertialAlignment
-from dens3r_ros.mapping.update import Tracking, Update
+from dens3r_ros.mapping.update import Update
 from dens3r_ros.nodes.inputs.extrinsics import Extrinsics
 from dens3r_ros.nodes.inputs.metric_scale import WAIT_S, MetricScale
 from dens3r_ros.nodes.settings.config import InputParameters, NodeConfig
@@ -38,24 +39,7 @@ def scale(node, source: str) -> MetricScale:
 
 
 def update(seconds: float, epoch: int = 0) -> Update:
-    return Update(
-        state=Tracking.TRACKING,
-        stamp=round(seconds * 1e9),
-        camera="",
-        T_odom_camera=np.eye(4),
-        T_map_camera=np.eye(4),
-        T_map_odom=np.eye(4),
-        covariance=np.eye(6),
-        keyframe_made=False,
-        keyframe_id=0,
-        epoch=epoch,
-        scale=1.0,
-        metric=False,
-        maps=None,
-        intrinsics=None,
-        intrinsics_estimated=False,
-        matched=1.0,
-    )
+    return tracked(np.eye(4), stamp=round(seconds * 1e9), epoch=epoch)
 
 
 def knows_height(one: MetricScale) -> None:

@@ -15,12 +15,13 @@ import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import Image
+from updates import tracked
 
 from dens3r_ros.engines.protocol import Placement
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.maps import Maps
 from dens3r_ros.mapping.tracking.observation import ViewMaps
-from dens3r_ros.mapping.update import Counters, Tracking, Update
+from dens3r_ros.mapping.update import Update
 from dens3r_ros.nodes.faults import Faults
 from dens3r_ros.nodes.inputs.statistics import Durations
 from dens3r_ros.nodes.messages.packing import header_at
@@ -132,24 +133,4 @@ def test_an_error_stands_until_maps_are_published_again(rig: Rig) -> None:
 
 
 def _update(second: int, maps: Maps) -> Update:
-    return Update(
-        state=Tracking.TRACKING,
-        stamp=second * 10**9,
-        camera="",
-        T_odom_camera=np.eye(4),
-        T_map_camera=np.eye(4),
-        T_map_odom=np.eye(4),
-        covariance=np.eye(6),
-        keyframe_made=False,
-        keyframe_id=0,
-        epoch=0,
-        scale=1.0,
-        metric=False,
-        maps=maps,
-        intrinsics=None,
-        intrinsics_estimated=True,
-        matched=1.0,
-        timings={},
-        computed={},
-        counters=Counters(),
-    )
+    return tracked(np.eye(4), stamp=second * 10**9, maps=maps, intrinsics_estimated=True)

@@ -21,8 +21,9 @@ from nav_msgs.msg import Odometry
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from tf2_msgs.msg import TFMessage
+from updates import tracked
 
-from dens3r_ros.mapping.update import Tracking, Update
+from dens3r_ros.mapping.update import Update
 from dens3r_ros.nodes.messages.poses import UNKNOWN_VARIANCE
 from dens3r_ros.nodes.outputs.pose_outputs import PoseOutputs
 from dens3r_ros.nodes.settings.config import FrameParameters
@@ -38,24 +39,7 @@ def at(x: float, y: float = 0.0) -> np.ndarray:
 
 
 def update(stamp: int, T_odom_camera: np.ndarray, T_map_odom: np.ndarray) -> Update:
-    return Update(
-        state=Tracking.TRACKING,
-        stamp=stamp,
-        camera="",
-        T_odom_camera=T_odom_camera,
-        T_map_camera=T_map_odom @ T_odom_camera,
-        T_map_odom=T_map_odom,
-        covariance=np.eye(6) * 1e-4,
-        keyframe_made=False,
-        keyframe_id=0,
-        epoch=0,
-        scale=1.0,
-        metric=True,
-        maps=None,
-        intrinsics=None,
-        intrinsics_estimated=False,
-        matched=1.0,
-    )
+    return tracked(T_map_odom @ T_odom_camera, T_map_odom, stamp=stamp, metric=True)
 
 
 class Wire:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dens3r_ros.reconstruction.photos.comparing import Recent
+from dens3r_ros.engines.loading import load_engine
 from dens3r_ros.reconstruction.photos.dense import fused
 from dens3r_ros.reconstruction.photos.keypoint_pairs import (
     keypoints_of,
@@ -17,6 +17,7 @@ from dens3r_ros.reconstruction.photos.keypoint_pairs import (
 )
 from dens3r_ros.reconstruction.photos.pair_files import PairFiles
 from dens3r_ros.reconstruction.photos.pair_maps import PairMapFiles
+from dens3r_ros.reconstruction.photos.recent import Recent, held_bytes
 from dens3r_ros.reconstruction.photos.retrieval import first_pairs, good_order, more_pairs
 from dens3r_ros.reconstruction.sparse.measured import Depths
 from dens3r_ros.sources.opening import open_source
@@ -71,6 +72,10 @@ def test_what_pairs_said_is_kept(tmp_path: Path) -> None:
     files.put((0, 2), [])
     again = PairFiles(tmp_path)
     assert again.has((0, 2)) and not again.get((0, 2)) and not again.has((1, 2))
+    assert again.support((0, 1)) == found.support and again.support((0, 2)) == 0
+    anew = again.anew()
+    assert not anew.has((0, 1)), "what lenses of a guess said is not taken for what known ones say"
+    anew.put((0, 1), [])
     (kept,) = again.get((0, 1))
     assert np.array_equal(kept.seen[1].ids, found.seen[1].ids) and kept.shifted == found.shifted
     assert np.allclose(kept.depth_a.values, found.depth_a.values, rtol=1e-6)
@@ -117,3 +122,11 @@ def test_large_photos_are_not_all_kept_in_memory() -> None:
     assert made == [0, 1, 2, 3, 1], "the one that was not needed for longest went"
     alone = Recent(make, len, most=10)
     assert all(alone(number) for number in (5, 6, 5, 6)) and made[-2:] == [5, 6]
+
+
+def test_all_that_an_encoding_holds_is_weighed() -> None:
+    """Of a network's tokens or an engine's maps, not of its image alone."""
+    frame = open_source("procedural:walk?seed=3&frames=4&size=320x240")[0]
+    features = load_engine("geometric").encode([frame])[0]
+    assert held_bytes(features) > frame.image.nbytes
+    assert held_bytes({"a": (np.zeros(3), [np.zeros(2, np.uint8)]), "b": "text"}) == 26

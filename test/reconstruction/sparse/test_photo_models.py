@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from dens3r_ros.evaluation.localising import similarity_of_poses
+from dens3r_ros.evaluation.metrics.similarity import similarity_of_poses
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.rotation import turn
 from dens3r_ros.reconstruction.sparse.measured import (

@@ -27,13 +27,12 @@ from dens3r_ros.reconstruction.photos.collecting import collected
 from dens3r_ros.reconstruction.photos.comparing import (
     ByKeypoints,
     ByPointmaps,
-    Recent,
-    image_bytes,
 )
 from dens3r_ros.reconstruction.photos.dense import Maps, fused
 from dens3r_ros.reconstruction.photos.network_retrieval import network_retrieval
 from dens3r_ros.reconstruction.photos.pair_files import PairFiles
 from dens3r_ros.reconstruction.photos.pair_maps import PairMapFiles
+from dens3r_ros.reconstruction.photos.recent import Recent
 from dens3r_ros.reconstruction.photos.retrieval import likeness
 from dens3r_ros.reconstruction.pipeline.collection.aligned_map import AlignedPhotos, mapped_photos
 from dens3r_ros.reconstruction.pipeline.collection.photo_points import scene_points
@@ -120,9 +119,7 @@ class PhotoRun:
             models = models_of(collection, FEWEST)
         self._tally.spend("aligning", time.monotonic() - began)
         if not models:
-            raise PhotosUnaligned(
-                f"no two of {len(self._album)} photos show the same: take them nearer together"
-            )
+            raise PhotosUnaligned(_why_none(len(self._album), collection))
         self._tell_of(models)
         return [self._mapped(n, model, places, collection) for n, model in enumerate(models)]
 
@@ -158,8 +155,9 @@ class PhotoRun:
         self._tally.spend("reading", time.monotonic() - began)
 
     def _shaped(self, frame: Frame, usual: tuple[int, int] | None) -> Frame:
-        """Networks compare images of one shape, that of most."""
-        if self._by_keypoints or usual is None or frame.size == usual:
+        """The shape of most, for engines that compare images of one shape only."""
+        mixed = self._by_keypoints or getattr(self._engine, "mixed_sizes", False)
+        if mixed or usual is None or frame.size == usual:
             return frame
         self._tally.notes.append(f"{frame.camera} was cut and resized to the size of most photos")
         return at_size(frame, usual)
@@ -266,7 +264,7 @@ class PhotoRun:
             lens = at_input(model.lenses[photo], self._comparing.lenses.placement(photo))
             return self._engine.encode([self._album.frame(photo, lens)])[0]
 
-        features = Recent(encoded, image_bytes)
+        features = Recent(encoded)
         pairs = model.neighbours(_DENSE_PAIRS)
         began = time.monotonic()
         with self._following("pairs for depth", float(len(pairs))) as tell:
@@ -286,3 +284,16 @@ class PhotoRun:
             raise PhotosUnaligned(
                 "stopped before the photos were aligned: --resume goes on with what was compared"
             )
+
+
+def _why_none(photos: int, collection: Collection) -> str:
+    """Why no model came of photos that could be read."""
+    alike = {n for one in collection.measured for n in (one.a, one.b)}
+    if not alike:
+        return f"no two of {photos} photos show the same: take them nearer together"
+    if any(one.shifted for one in collection.measured):
+        return f"too little of what {len(alike)} of {photos} photos have in common agrees"
+    return (
+        f"of {photos} photos {len(alike)} show what others show, but from the same spot, which"
+        " tells nothing of depth: take some from further apart"
+    )

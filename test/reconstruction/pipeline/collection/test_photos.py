@@ -15,10 +15,14 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from dens3r_ros.cli.main import app
+from dens3r_ros.engines.loading import load_engine
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.registration import register_similarity
 from dens3r_ros.mapping.files.map_reading import read_map
 from dens3r_ros.reconstruction.outputs.colmap import reprojection_errors
+from dens3r_ros.reconstruction.photos.album import Album
+from dens3r_ros.reconstruction.photos.comparing import ByPointmaps
+from dens3r_ros.reconstruction.photos.pair_maps import PairMapFiles
 from dens3r_ros.reconstruction.pipeline.options import Picks
 from dens3r_ros.reconstruction.pipeline.run import NothingMapped
 from dens3r_ros.reconstruction.pipeline.stopping import StopRequest
@@ -139,3 +143,22 @@ def test_networks_are_shown_photos_of_one_size(walk: Any) -> None:
     wide = np.pad(frame.image, ((0, 0), (40, 40), (0, 0)))
     found = at_size(Frame(wide, 0, "wide"), (height, width))
     assert np.array_equal(found.image, frame.image), "the middle is kept"
+
+
+def test_a_network_of_pairs_sees_every_photo_whole(tmp_path: Path) -> None:
+    """Half of a phone's pictures are upright: cut to the shape of the others they show little."""
+    walk = open_source("procedural:walk?seed=3&frames=60&size=320x240")
+    album = Album(tmp_path / "photos")
+    album.add(walk[0])
+    upright = np.ascontiguousarray(walk[6].image[:, 70:250])
+    lens = walk[6].intrinsics
+    assert lens is not None
+    album.add(Frame(upright, 1, "upright", lens.cropped(70, 0, 180, 240)))
+    album.close()
+    engine, maps = load_engine("torch", "dens3r-tiny"), PairMapFiles(tmp_path / "maps")
+    assert engine.mixed_sizes  # type: ignore[attr-defined]
+    comparing = ByPointmaps(engine, album, False, 1.0, maps)
+    found = comparing.compare((0, 1))
+    assert [(one.a, one.b) for one in found] == [(0, 1), (1, 0)]
+    (depth, _), *_ = maps.of(1)
+    assert depth.shape == comparing.lenses.placement(1).size and depth.shape[0] > depth.shape[1]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dens3r_ros.engines.geometric.edge_aware import EdgeAwareFilter, reduced_size
+from dens3r_ros.engines.geometric.smoothing.edge_aware import EdgeAwareFilter, reduced_size
 
 _LEAST_SPREAD = 0.005
 """Share of the image's width below which the spread of what is known says nothing of a slope."""
