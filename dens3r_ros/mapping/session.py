@@ -185,16 +185,15 @@ class MappingSession:
             self._company.fold(step, keyframe, seen, found, *around)
         step.stream.consistency.add(keyframe.id, found.difference)
         self._found(step, keyframe, seen, found)
-        if step.leaving or left(found, self._config.keyframes):
+        if step.leaving or left(found, self._config.keyframes, step.motion):
             with step.watch.stage("keyframe"):
                 self._change_keyframe(step, keyframe, seen, found)
-        if self._learns(step, keyframe) and not step.view.calibrated and found.parallax > WIDE:
+        if (
+            step.learns_from(keyframe, self._engine)
+            and not step.view.calibrated
+            and found.parallax > WIDE
+        ):
             learn_from_pair(step.stream.lens, step.features, keyframe, seen, self.world.window)
-
-    def _learns(self, step: Step, keyframe: Keyframe) -> bool:
-        """Whether the pair may tell of a lens that the engine would like to know."""
-        own = keyframe.camera_name == step.frame.camera
-        return own and self._engine.info.guided and step.frame.intrinsics is None
 
     def _rescue(self, step: Step, keyframe: Keyframe) -> bool:
         """Where the frame before could still be placed, let it be the keyframe, after the fact."""
@@ -242,6 +241,7 @@ class MappingSession:
         step.stream.move_to(keyframe.id, np.eye(4) if found is None else found.T_keyframe_frame)
         if found is not None:
             self._last[step.stream.name] = step
+            step.find_motion(keyframe, found, self.world.graph)
         if step.owner:
             self._beginner.found()
             if self.odometry.keyframe_id is None:
@@ -267,7 +267,7 @@ class MappingSession:
             if step.owner:
                 self.odometry.hand_over(made.id, np.eye(4), T, np.eye(4))
             self.history.became(step, made.id)
-            if self._learns(step, keyframe) and step.view.calibrated:
+            if step.learns_from(keyframe, self._engine) and step.view.calibrated:
                 pair, lens = (step.features, keyframe), step.stream.lens
                 world.background.add(learn_from_last_pair(self._engine, lens, *pair, world.window))
             step.made_keyframe(made.id)

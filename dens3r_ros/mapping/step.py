@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dens3r_ros.engines.protocol import Features
+from dens3r_ros.engines.protocol import Engine, Features
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.graph.graph import PoseGraph
+from dens3r_ros.mapping.motion.weights import much_moves
 from dens3r_ros.mapping.stopwatch import Stopwatch
 from dens3r_ros.mapping.streams.stream import Stream
 from dens3r_ros.mapping.tracking.cameras import at_input
@@ -68,6 +69,11 @@ class Step:
         own = (self.frame.stamp, self.frame.camera)
         return own == (keyframe.stamp, keyframe.camera_name)
 
+    def learns_from(self, keyframe: Keyframe, engine: Engine) -> bool:
+        """Whether the pair may tell of a lens that the engine would like to know."""
+        own = keyframe.camera_name == self.frame.camera
+        return own and engine.info.guided and self.frame.intrinsics is None
+
     def made_keyframe(self, keyframe_id: int) -> None:
         """The frame is a keyframe now."""
         self.keyframe_made = True
@@ -81,6 +87,9 @@ class Step:
                 base, grey = keyframe.base(), self.view.texture.grey
                 seen = (grey, self.view.camera, base, T, self.frame.stamp)
                 self.motion = look(*seen, graph.between)
+                behind = self.stream.watch.behind(base)
+                if behind is not None:
+                    keyframe.moves(behind)
         if self.motion is not None:
             self.view = replace(self.view, motion=self.motion)
             self.features = replace(self.features, moving=self.motion)
@@ -88,7 +97,7 @@ class Step:
     def lead_to(self, keyframe: Keyframe, T_keyframe_frame: np.ndarray | None = None) -> None:
         """Let the engine begin to look for a keyframe where the frame is, or its camera is thought
         to be; where much may move, looks alone mislead."""
-        if self.features.moving is None:
+        if not much_moves(self.view.motion, keyframe.motion):
             return
         stream, size = self.stream, self.features.placement.size
         place = (self.features, keyframe, self.view.camera)

@@ -96,8 +96,9 @@ def test_flow_beside_something_that_is_ignored_is_not_drawn_along() -> None:
         image[:, x : x + 60] = cv2.cvtColor(THING[:240, :60], cv2.COLOR_RGB2GRAY)
         mask[:, x : x + 60] = 1
     beside = (slice(20, -20), np.r_[90:97, 175:185])
-    free = two_way_flow(grey, other, None, 1)
-    told = two_way_flow(grey, other, None, 1, ignored=(mask_a, mask_b))
+    rest = np.zeros((*grey.shape, 2), np.float32)
+    free = two_way_flow(grey, other, (rest, rest), 1)
+    told = two_way_flow(grey, other, (rest, rest), 1, ignored=(mask_a, mask_b))
     off = [np.abs(flow.forward[beside][..., 0] - 3).mean() for flow in (free, told)]
     assert off[1] < 0.6 < 2 < off[0]
     assert (told.forward_error[mask_a > 0] > 1).all()

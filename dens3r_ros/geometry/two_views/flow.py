@@ -54,12 +54,10 @@ def two_way_flow(
     """Flow between (H, W) uint8 images, from a start forwards and backwards if one is given.
 
     `finest_scale` is the power of two by which the finest level of the search is reduced. What is
-    `ignored` in either image (H, W) uint8, where not 0, follows its start and draws nothing along.
+    `ignored` in either image (H, W) uint8, where not 0, follows its start and draws nothing along;
+    from rest it does, since else all would be drawn to rest.
     """
     search = _search(finest_scale)
-    if start is None and (ignored[0] is not None or ignored[1] is not None):
-        rest = np.zeros((*grey_a.shape, 2), np.float32)
-        start = rest, rest
     if start is None:
         forward, backward = _found(search, grey_a, grey_b), _found(search, grey_b, grey_a)
     else:

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dens3r_ros.engines.protocol import Engine, Features
 from dens3r_ros.mapping.config import MapperConfig, TrackingConfig
 from dens3r_ros.mapping.history.record import Record
+from dens3r_ros.mapping.keyframes.first_motion import Glimpse, first_motion
 from dens3r_ros.mapping.keyframes.keyframing import KeyframeMaker
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.observation import Observation, observe
@@ -21,6 +22,8 @@ _MIN_KNOWN = 0.05
 """Share of pixels with confident depth that a first keyframe needs."""
 _MOST_WAITING = 30
 """Frames remembered for later while there is no keyframe."""
+_MOST_GLIMPSES = 8
+"""Of them, those looked at for what moves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +32,10 @@ class Waiting:
 
     features: Features
     view: View
+
+    def knowing(self, motion: np.ndarray | None) -> Waiting:
+        """The same, once it is known what moves in it."""
+        return Waiting(replace(self.features, moving=motion), replace(self.view, motion=motion))
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +87,10 @@ class Initialiser:
             return self._alone(features, view, keyframe_id)
         reason = "waiting for a second frame"
         if self._waiting:
-            first = self._with_parallax(features, view, keyframe_id)
+            now = Waiting(features, view)
+            first = self._with_parallax(now, keyframe_id)
+            if not isinstance(first, str) and self._config.motion.enabled:
+                first = self._without_movers(first, now, keyframe_id)
             if not isinstance(first, str):
                 self._waiting.clear()
                 return first
@@ -98,8 +108,30 @@ class Initialiser:
         waiting, self._waiting = self._waiting, []
         return First(made, seen, None, waiting)
 
-    def _with_parallax(self, features: Features, view: View, keyframe_id: int) -> First | str:
-        oldest = self._waiting[0]
+    def _without_movers(self, first: First, now: Waiting, keyframe_id: int) -> First | str:
+        """Begin anew without what moves, once it can be told what does."""
+        if first.found is None or self._waiting[0].view.motion is not None:
+            return first
+        frames = [*self._glimpses(first), self._glimpse(now, first.found)]
+        in_keyframe, in_frame = first_motion(first.keyframe, frames, self._config.motion)
+        self._waiting[0] = self._waiting[0].knowing(in_keyframe)
+        return self._with_parallax(now.knowing(in_frame), keyframe_id)
+
+    def _glimpses(self, first: First) -> Iterator[Glimpse]:
+        for waiting in self._waiting[1 :: max(1, len(self._waiting) // _MOST_GLIMPSES)]:
+            pair = waiting.features, first.keyframe.features
+            seen = observe(self._engine, [pair])[0]
+            found = track(seen, waiting.view, first.keyframe, None, self._config.tracking)
+            if isinstance(found, Track):
+                yield self._glimpse(waiting, found)
+
+    @staticmethod
+    def _glimpse(waiting: Waiting, found: Track) -> Glimpse:
+        stamp = waiting.features.frame.stamp
+        return Glimpse(waiting.view, found.T_keyframe_frame, stamp)
+
+    def _with_parallax(self, now: Waiting, keyframe_id: int) -> First | str:
+        oldest, features, view = self._waiting[0], now.features, now.view
         apart = observe(self._engine, [(oldest.features, features)])[0]
         known = self._known(apart.frame_confidence)
         if known < _MIN_KNOWN:

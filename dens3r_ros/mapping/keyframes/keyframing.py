@@ -14,7 +14,7 @@ from dens3r_ros.mapping.graph.contradicting import contradiction
 from dens3r_ros.mapping.graph.graph import PoseGraph, ScalePrior
 from dens3r_ros.mapping.keyframes.covering import covering
 from dens3r_ros.mapping.keyframes.linking import Link, agree, link, relative_scale, view_of
-from dens3r_ros.mapping.motion.weights import joined, stillness, stillness_at, weighed
+from dens3r_ros.mapping.motion.weights import joined, much_moves, stillness, stillness_at, weighed
 from dens3r_ros.mapping.tracking.cameras import camera_rays
 from dens3r_ros.mapping.tracking.depth.fusion import Canonical, canonical_from, carried
 from dens3r_ros.mapping.tracking.depth.guided_depth import guided_depth
@@ -160,7 +160,8 @@ class KeyframeMaker:
         if found.scale is not None:
             self._mix(keyframe, seen, found, covered, moving)
         # What moves leaves a pair little to tell its motion by; the map's points know more of it.
-        if guided and (found.scale is None or view.motion is not None):
+        scarce = much_moves(view.motion, keyframe.motion)
+        if guided and (found.scale is None or scarce):
             told = guided_depth(seen, found, view, keyframe)
             if told is not None:
                 depth, confidence = told

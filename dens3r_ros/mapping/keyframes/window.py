@@ -11,8 +11,12 @@ from dens3r_ros.geometry.rotation import turn
 from dens3r_ros.mapping.config import KeyframeConfig
 from dens3r_ros.mapping.graph.graph import PoseGraph
 from dens3r_ros.mapping.keyframes.linking import expected_overlap
+from dens3r_ros.mapping.motion.weights import much_moves
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.track import Track
+
+_PATIENCE = 0.5
+"""Share of what is to be seen of a keyframe that is enough for a while."""
 
 
 class Window:
@@ -79,7 +83,10 @@ def _shared(a: Keyframe, b: Keyframe, S_a_b: np.ndarray, least: float) -> float:
     return min(forth, expected_overlap(b, a.camera, np.linalg.inv(S_a_b)))
 
 
-def left(found: Track, limits: KeyframeConfig) -> bool:
-    """Whether a frame has moved so far that another keyframe serves better."""
+def left(found: Track, limits: KeyframeConfig, motion: np.ndarray | None = None) -> bool:
+    """Whether a frame has moved so far that another keyframe serves better; one in which much moves
+    by its `motion` (h, w) waits for depth of its own, without which that would know still less."""
     turned = np.rad2deg(turn(found.T_keyframe_frame[:3, :3]))
-    return bool(found.matched < limits.min_matched or turned > limits.max_rotation_deg)
+    patient = found.scale is None and much_moves(motion)
+    least = limits.min_matched * (_PATIENCE if patient else 1.0)
+    return bool(found.matched < least or turned > limits.max_rotation_deg)

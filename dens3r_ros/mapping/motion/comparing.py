@@ -52,7 +52,7 @@ def compare(now: Look, then: Look, whole: np.ndarray | None = None) -> Compared:
     here, there = now.grey.astype(np.float32), then.grey.astype(np.float32)
     brought = _alike(here, sampled(there, ego.x, ego.y, 0), ego.seen)
     if whole is None:
-        flow = dense_flow(now.grey, brought.clip(0, 255).astype(np.uint8))
+        flow = dense_flow(now.grey, brought.clip(0, 255).astype(np.uint8), finest=1)
         shifted = _shifted(brought, flow)
     else:
         x, y = grid(*here.shape)
@@ -156,14 +156,15 @@ def _shifted(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
     )
 
 
-def dense_flow(here: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """(h, w, 2) float32 from one image (h, w) uint8 to another."""
-    return _search().calc(here, there, None)  # type: ignore[call-overload]
+def dense_flow(here: np.ndarray, there: np.ndarray, finest: int = 0) -> np.ndarray:
+    """(h, w, 2) float32 from one image (h, w) uint8 to another; `finest` is the power of two by
+    which the finest level of the search is reduced."""
+    return _search(finest).calc(here, there, None)  # type: ignore[call-overload]
 
 
-def _search() -> cv2.DISOpticalFlow:
+def _search(finest: int) -> cv2.DISOpticalFlow:
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    search.setFinestScale(0)
+    search.setFinestScale(finest)
     search.setPatchStride(4)
     search.setGradientDescentIterations(8)
     search.setVariationalRefinementIterations(2)

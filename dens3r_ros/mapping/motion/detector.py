@@ -15,7 +15,7 @@ from dens3r_ros.mapping.motion.comparing import Compared, compare, dense_flow
 from dens3r_ros.mapping.motion.config import MotionConfig
 from dens3r_ros.mapping.motion.edges import along_edges, connected
 from dens3r_ros.mapping.motion.ego import grid, sampled
-from dens3r_ros.mapping.motion.look import Look, ViewedSurface, seen_depth, small_camera
+from dens3r_ros.mapping.motion.look import Look, ViewedSurface, own_depth, seen_depth, small_camera
 
 _PRIOR = -1.5
 """Logarithm of the odds that something moves of which nothing is known."""
@@ -109,6 +109,17 @@ class MotionDetector:
         self._told = connected(chance, self._config.moves_from, self._config.moves_on)
         return self._told
 
+    def looked_back(self, base: Base) -> np.ndarray | None:
+        """(h, w) float32 of the keyframe that the last images were placed against, made small: what
+        moves there by what came after; None while that is too near."""
+        since = [look for look in self._looks if look.stamp > base.stamp]
+        if not since or since[-1].stamp < base.stamp + self._config.before * 1e9:
+            return None
+        past, now = MotionDetector(self._config), since[-1]
+        mirrored = replace(base, stamp=-base.stamp)
+        past.look(now.grey, now.camera, mirrored, now.T_keyframe_camera, -now.stamp)
+        return past.look(base.grey, base.camera, mirrored, np.eye(4), -base.stamp)
+
     def _seen(
         self, grey: np.ndarray, camera: Intrinsics, base: Base, T: np.ndarray, stamp: int
     ) -> Look:
@@ -150,7 +161,7 @@ class MotionDetector:
     def _keyframe(self, base: Base, now: Look) -> Look:
         small = small_camera(base.camera, self._config.width)
         size = (small.width, small.height)
-        depth, sigma = seen_depth(base.surface, np.eye(4), small)
+        depth, sigma = own_depth(base.surface, small)
         odds = np.full(size[::-1], _PRIOR, np.float32)
         if base.motion is not None:
             chance = np.clip(_resized(base.motion, size), 0.02, 0.98)

@@ -88,8 +88,17 @@ def without_pose_error(
         weight = trusted * np.repeat(1 / np.square(1 + size), 2) / _FIT_SCALE**2
         weighed = rows.T * weight
         motion = np.linalg.solve(weighed @ rows + prior, weighed @ wanted)
-    whole = _by_pose(depth, camera, (slice(None), slice(None))) @ motion.astype(np.float32)
-    return off - whole.reshape(off.shape)
+    return off - _moved_by(motion.astype(np.float32), depth, camera)
+
+
+def _moved_by(motion: np.ndarray, depth: np.ndarray, camera: Intrinsics) -> np.ndarray:
+    """(h, w, 2) pixels by which a small shift and turn (6,) moves what is seen."""
+    x, y = slopes(camera)
+    close = 1 / np.maximum(depth, np.float32(1e-9))
+    nearing = motion[4] * x - motion[3] * y - motion[2] * close
+    across = motion[0] * close + motion[4] - motion[5] * y + x * nearing
+    down = motion[1] * close - motion[3] + motion[5] * x + y * nearing
+    return cv2.merge((np.float32(camera.fx) * across, np.float32(camera.fy) * down))
 
 
 def _by_pose(depth: np.ndarray, camera: Intrinsics, some: tuple[slice, slice]) -> np.ndarray:

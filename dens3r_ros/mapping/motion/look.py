@@ -10,7 +10,7 @@ import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
 
-_UNKNOWN = 0.5
+_UNKNOWN = np.float32(0.5)
 """Standard deviation of the logarithm of a depth of which nothing is known."""
 _LEAST = 0.03
 _DEPTH_ERROR = 0.07
@@ -83,12 +83,28 @@ def seen_depth(
     ahead = points[:, 2] > 1e-6
     points, weight = points[ahead], weight[ahead]
     depth, weight = _drawn(points, weight, camera)
-    sigma = _DEPTH_ERROR / np.sqrt(np.maximum(weight, np.float32(1e-3)))
-    sigma = np.clip(sigma, _LEAST, _MOST)
-    hidden = depth <= 0
+    sigma, hidden = _sigma(weight), depth <= 0
     usual = float(np.median(points[:, 2])) if len(points) else 1.0
     depth[hidden], sigma[hidden] = usual, _UNKNOWN
-    return depth, sigma.astype(np.float32)
+    return depth, sigma
+
+
+def own_depth(surface: ViewedSurface, camera: Intrinsics) -> tuple[np.ndarray, np.ndarray]:
+    """The same of the keyframe's own view, whose pixels are the points'."""
+    step = max(1, surface.weight.shape[1] // camera.width)
+    thin = surface.thinned(step)
+    size = (camera.width, camera.height)
+    depth = cv2.resize(thin.points[..., 2], size, interpolation=cv2.INTER_NEAREST)
+    weight = cv2.resize(thin.weight, size, interpolation=cv2.INTER_NEAREST)
+    hidden = (weight <= 0) | (depth <= 1e-6)
+    usual = float(np.median(depth[~hidden])) if not hidden.all() else 1.0
+    sigma = _sigma(weight)
+    return np.where(hidden, np.float32(usual), depth), np.where(hidden, _UNKNOWN, sigma)
+
+
+def _sigma(weight: np.ndarray) -> np.ndarray:
+    sigma = _DEPTH_ERROR / np.sqrt(np.maximum(weight, np.float32(1e-3)))
+    return np.clip(sigma, _LEAST, _MOST).astype(np.float32)
 
 
 def _drawn(

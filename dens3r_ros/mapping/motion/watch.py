@@ -25,6 +25,7 @@ class MotionWatch:
         self._detector = MotionDetector(config)
         self._keyframe_id: int | None = None
         self._last: int | None = None
+        self._behind: int | None = None
 
     def look(
         self,
@@ -45,6 +46,17 @@ class MotionWatch:
         small = self._detector.look(grey, camera, base, T_keyframe_camera, stamp)
         self._last = stamp
         return self._full(small, grey.shape)
+
+    def behind(self, base: Base) -> np.ndarray | None:
+        """(h, w) float32 what moves in a keyframe by the images that were placed against it, once,
+        as soon as these tell; None before and after."""
+        if base.keyframe_id != self._keyframe_id or base.keyframe_id == self._behind:
+            return None
+        small = self._detector.looked_back(base)
+        if small is None:
+            return None
+        self._behind = base.keyframe_id
+        return self._full(small, base.grey.shape)
 
     def expected(self, stamp: int, grey: np.ndarray) -> np.ndarray | None:
         """(h, w) what moved in the image before, where that is in this one (h, w) uint8, if it is

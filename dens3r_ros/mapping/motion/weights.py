@@ -10,6 +10,8 @@ MOVES = 0.5
 """Probability from which on a pixel is said to move."""
 _GONE = 0.9
 """The same from which on it counts for nothing."""
+_MUCH = 0.03
+"""Share of a view that moves from which on there is less to see of what stands still."""
 _STEP = 4
 """Pixels between those that are looked up in another view."""
 
@@ -45,6 +47,11 @@ def standing(confidence: np.ndarray, motion: np.ndarray | None) -> np.ndarray:
 def share_moving(motion: np.ndarray | None) -> float:
     """Of a view; 0 where nothing is told."""
     return 0.0 if motion is None else float((motion > MOVES).mean())
+
+
+def much_moves(*motion: np.ndarray | None) -> bool:
+    """Whether in any of these views (h, w) so much moves that what stands still is scarce."""
+    return any(share_moving(one) > _MUCH for one in motion)
 
 
 def seen_from(motion: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

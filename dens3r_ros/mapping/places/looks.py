@@ -10,6 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from dens3r_ros.mapping.motion.weights import much_moves
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.matching import project
 from dens3r_ros.mapping.tracking.track import Track
@@ -32,9 +33,9 @@ most, that of true ones 0.8 and more."""
 
 def looks_alike(keyframe: Keyframe, view: View, found: Track) -> bool:
     """Whether the image shows at the matches what the keyframe shows; where that has no texture,
-    nothing speaks against it."""
+    nothing speaks against it, unless much of the view is not looked at since it moves."""
     alike = correlation(keyframe, view, found)
-    return alike is None or alike > _ALIKE
+    return not much_moves(view.motion) if alike is None else alike > _ALIKE
 
 
 def correlation(keyframe: Keyframe, view: View, found: Track) -> float | None:

@@ -12,6 +12,7 @@ from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.motion.detector import Base
 from dens3r_ros.mapping.motion.look import ViewedSurface
+from dens3r_ros.mapping.motion.weights import stillness
 from dens3r_ros.mapping.tracking.cameras import camera_rays
 from dens3r_ros.mapping.tracking.depth.fusion import Canonical
 from dens3r_ros.mapping.tracking.refinement import Texture
@@ -45,6 +46,14 @@ class Keyframe:
         self.tracks.append(found)
         self.tracks.sort(key=lambda track: -track.parallax)
         del self.tracks[_MOST_TRACKS:]
+
+    def moves(self, motion: np.ndarray) -> None:
+        """Take in what more is known (h, w), 0 to 1, of what moves in it: that is in the map for
+        the less."""
+        self.motion = motion if self.motion is None else np.maximum(self.motion, motion)
+        self.canonical.weight = self.canonical.weight * stillness(motion)
+        self.features = replace(self.features, moving=self.motion)
+        self.revision += 1
 
     def learn_lens(self, camera: Intrinsics) -> None:
         """Take over what has become known of a lens that was not given."""

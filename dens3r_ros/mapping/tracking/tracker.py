@@ -9,7 +9,7 @@ import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.config import TrackingConfig
-from dens3r_ros.mapping.motion.weights import share_moving, stillness_at
+from dens3r_ros.mapping.motion.weights import much_moves, share_moving, stillness_at
 from dens3r_ros.mapping.tracking.agreement import Difference, settle, swing
 from dens3r_ros.mapping.tracking.cameras import rays_at
 from dens3r_ros.mapping.tracking.depth.pair_unit import pair_unit
@@ -35,6 +35,9 @@ _STRAYED = 12
 """Pixels from where a point is expected beyond which it is taken for another one."""
 _LEAST_SIGHT = 0.3
 """Share of the view below which what stands still in it is too little, whatever hides the rest."""
+_SCARCE = 0.3
+"""Share of the confidence that a point needs which is enough where much moves: what is left
+between them is little, and a view from near by shows little of wrong depth."""
 _MIN_FOLLOWED = 40
 """Points followed on the images below which they are not trusted alone."""
 
@@ -163,7 +166,8 @@ def _pairs(seen: Observation, view: View, keyframe: Keyframe, config: TrackingCo
     grid = grid_pixels(keyframe.size, config.stride)
     x, y = grid.T
     weight = keyframe.canonical.weight[y, x] / keyframe.canonical.folds
-    known = weight > config.min_confidence - 1
+    enough = _SCARCE if much_moves(view.motion, keyframe.motion) else 1.0
+    known = weight > enough * (config.min_confidence - 1)
     grid, weight = grid[known], weight[known]
     sigma = (1 if seen.pixels is not None else 2) * config.sigma_pixels / view.camera.fx
     pixels, rays, sure = _matched_pixels(seen, view, grid, config)

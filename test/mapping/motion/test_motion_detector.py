@@ -123,3 +123,34 @@ def test_depth_of_a_surface_is_drawn_with_its_doubt() -> None:
     depth, sigma = seen_depth(ViewedSurface(known.points, weight), np.eye(4), CAMERA)
     assert np.allclose(depth, DEPTH)
     assert sigma[:, 170:].max() < 0.1 < 0.4 < sigma[:, :150].min()
+
+
+def test_a_keyframe_is_looked_at_again_from_what_came_after() -> None:
+    """What began to move as a keyframe was made would stay in the map."""
+    detector = MotionDetector(MotionConfig())
+    grey, moves = shot(0, 4.0)
+    known = base()
+    known = Base(0, known.surface, grey, CAMERA, 0)
+    detector.look(*(shot(1, 4.0)[0], CAMERA, known, place(1), FRAME_NS))
+    assert detector.looked_back(known) is None
+    detector.look(*(shot(2, 4.0)[0], CAMERA, known, place(2), 2 * FRAME_NS))
+    behind = detector.looked_back(known)
+    assert behind is not None
+    found = cv2.resize(behind, (320, 240)) > 0.5
+    assert (found & moves).sum() / (found | moves).sum() > 0.5
+
+
+def test_masks_follow_their_image_before_it_has_a_place() -> None:
+    """A person who walks on would be looked for where he was."""
+    detector, known = MotionDetector(MotionConfig()), base()
+    for number in range(1, 10):
+        grey, moves = shot(number, 6.0)
+        told = detector.carried(grey, number * FRAME_NS)
+        if number == 9:
+            found = cv2.resize(told, (320, 240)) > 0.5
+            assert (found & moves).sum() / (found | moves).sum() > 0.5
+            pixels = np.array([[20.0, 200.0], [300.0, 20.0]])
+            by = CAMERA.fx * STEP / DEPTH
+            followed = detector.followed(pixels, (240, 320))
+            assert np.abs(followed - (pixels - [by, 0])).max() < 0.7
+        detector.look(grey, CAMERA, known, place(number), number * FRAME_NS)
