@@ -73,20 +73,6 @@ def correspond(
     return _correspondence(flow, a, b, sturdy, moving)
 
 
-def from_flow(
-    a: ImageFeatures,
-    b: ImageFeatures,
-    start: tuple[np.ndarray, np.ndarray],
-    before: Correspondence,
-    moving: Moving = NOTHING,
-) -> Correspondence:
-    """Flow from a better start, forwards and backwards, and the keypoints where it takes them."""
-    flow = two_way_flow(a.grey, b.grey, start, _finest(a), (moving.a, moving.b))
-    own = len(before.pixels_a) - before.keypoints
-    known = _Tracks(before.pixels_a[own:], before.pixels_b[own:], before.pose)
-    return _correspondence(flow, a, b, _followed(known, flow, moving), moving)
-
-
 @dataclass(frozen=True, eq=False)
 class _Tracks:
     """(N, 2) pixels of keypoints that agree with one motion, and its pose if it has one."""

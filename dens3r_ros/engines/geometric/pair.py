@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from dens3r_ros.engines.geometric.confidence import depth_confidence, pixel_confidence
-from dens3r_ros.engines.geometric.correspondence import Correspondence, Expected, correspond
+from dens3r_ros.engines.geometric.correspondence import Expected, correspond
 from dens3r_ros.engines.geometric.depth import InverseDepth, inverse_depth, unknown_depth
 from dens3r_ros.engines.geometric.doubt import Seen
 from dens3r_ros.engines.geometric.epipolar import strayed
 from dens3r_ros.engines.geometric.features import ImageFeatures
 from dens3r_ros.engines.geometric.motion import motion_between
 from dens3r_ros.engines.geometric.moving import NOTHING, Moving
-from dens3r_ros.engines.geometric.second_look import look_again, worth_another_look
 from dens3r_ros.engines.geometric.view import view_normals, view_points
 from dens3r_ros.engines.protocol import Outputs
 from dens3r_ros.geometry.two_views.flow import TwoWayFlow, landing
@@ -51,7 +50,8 @@ def pair_maps(
     """Everything that is asked for of a pair, and its correspondences; what is known to move has no
     part in it, and what is `expected` to correspond is where they are begun to be looked for."""
     size = a.grey.shape
-    found, likeliest = motion_of(a, b, cameras, moving, expected)
+    found = correspond(a, b, cameras, moving, expected)
+    likeliest = motion_between(found, cameras, size)
     motion = likeliest.view if likeliest else None
     K_a, K_b = (motion.K_a, motion.K_b) if motion else cameras or assumed_cameras(size)
     T_a_b = np.linalg.inv(motion.T_b_a) if motion else np.eye(4)
@@ -74,28 +74,6 @@ def pair_maps(
         pixels_b_in_a=pixels_b_in_a,
         pixels_confidence=pixels_confidence,
     )
-
-
-def motion_of(
-    a: ImageFeatures,
-    b: ImageFeatures,
-    cameras: Cameras | None,
-    moving: Moving = NOTHING,
-    expected: Expected | None = None,
-) -> tuple[Correspondence, Likeliest | None]:
-    """Correspondences and the motion that they tell, if any; where the camera has moved along its
-    view, both by a second look."""
-    found = correspond(a, b, cameras, moving, expected)
-    likeliest = motion_between(found, cameras, a.grey.shape)
-    if likeliest is None:
-        return found, None
-    depth_a = depth_of_a(a, found.flow, likeliest, moving)
-    if not worth_another_look(depth_a, likeliest.view.T_b_a):
-        return found, likeliest
-    depths = depth_a, depth_of_b(b, found.flow, likeliest, moving)
-    again = look_again(a, b, found, depths, _both_ways(likeliest.view), moving)
-    surer = motion_between(again, cameras, a.grey.shape)
-    return (found, likeliest) if surer is None else (again, surer)
 
 
 def _both_ways(view: TwoView) -> tuple[Seen, Seen]:
