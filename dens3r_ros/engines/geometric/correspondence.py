@@ -10,6 +10,7 @@ import numpy as np
 from dens3r_ros.engines.geometric.features import ImageFeatures
 from dens3r_ros.engines.geometric.keypoints import Keypoints, matched
 from dens3r_ros.geometry.two_views.flow import TwoWayFlow, flow_from_tracks, likeness, two_way_flow
+from dens3r_ros.geometry.two_views.shifting import flow_from_shift
 from dens3r_ros.geometry.two_views.two_view import Cameras, Pose, consistent_tracks
 
 _CELL = 8
@@ -50,7 +51,8 @@ def correspond(a: ImageFeatures, b: ImageFeatures, cameras: Cameras | None) -> C
     flow = _flow_from(sturdy, a, b) if len(sturdy) >= _LEAST_TRACKS else None
     if flow is None or flow.agreement < _POOR_AGREEMENT:
         from_rest = two_way_flow(a.grey, b.grey, None, _finest(a))
-        flow = max(filter(None, (flow, from_rest)), key=lambda found: found.agreement)
+        shifted = flow_from_shift(a.grey, b.grey, _finest(a))
+        flow = max(filter(None, (flow, from_rest, shifted)), key=lambda found: found.agreement)
     return _correspondence(flow, a, b, sturdy)
 
 
