@@ -17,6 +17,7 @@ from dens3r_ros.geometry.two_views.flow import (
     likeness,
     two_way_flow,
 )
+from dens3r_ros.geometry.two_views.shifting import flow_from_shift
 from dens3r_ros.geometry.two_views.two_view import Cameras, Pose, consistent_tracks
 
 _CELL = 8
@@ -69,7 +70,8 @@ def correspond(
     flow = _flow_from(sturdy, a, b, moving, expected, _LEAST_TRACKS)
     if flow is None or flow.agreement < _POOR_AGREEMENT:
         from_rest = two_way_flow(a.grey, b.grey, None, _finest(a), (moving.a, moving.b))
-        flow = max(filter(None, (flow, from_rest)), key=lambda found: found.agreement)
+        shifted = None if moving.known else flow_from_shift(a.grey, b.grey, _finest(a))
+        flow = max(filter(None, (flow, from_rest, shifted)), key=lambda found: found.agreement)
     return _correspondence(flow, a, b, sturdy, moving)
 
 

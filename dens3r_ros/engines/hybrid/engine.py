@@ -13,11 +13,9 @@ import torch
 
 from dens3r_ros.engines.geometric.confidence import depth_confidence
 from dens3r_ros.engines.geometric.engine import GeometricConfig, GeometricEngine, known_cameras
-from dens3r_ros.engines.geometric.pair import correspondences
 from dens3r_ros.engines.geometric.view import view_points
 from dens3r_ros.engines.hybrid.alone import Alone, Encoded, on_pixels
-from dens3r_ros.engines.hybrid.lens import ToldLens
-from dens3r_ros.engines.hybrid.views import PairViews
+from dens3r_ros.engines.hybrid.views import Learned, PairViews
 from dens3r_ros.engines.monocular import MonocularNetwork
 from dens3r_ros.engines.protocol import EngineInfo, Features, Outputs
 from dens3r_ros.frame import Frame
@@ -53,7 +51,7 @@ class HybridEngine:
             OrderedDict()
         )
         told = network.info
-        self._lens = ToldLens()
+        self._learned = Learned()
         self.info = EngineInfo(
             name="hybrid",
             model=told.model,
@@ -95,7 +93,7 @@ class HybridEngine:
     def _views(self, a: Features, b: Features) -> PairViews:
         key = id(a), id(b)
         if key not in self._pairs:
-            views = PairViews(a.data, b.data, known_cameras(a, b), self.info.metric, self._lens)
+            views = PairViews(a.data, b.data, known_cameras(a, b), self.info.metric, self._learned)
             # Held with their features, so that no other ones can take over their identities.
             self._pairs[key] = a, b, views
             if len(self._pairs) > _REMEMBERED:
@@ -114,7 +112,7 @@ def _maps(views: PairViews, outputs: Outputs) -> dict[str, np.ndarray]:
         maps[f"points_{view}"], maps[f"confidence_{view}"] = one_view[view](views)
     for view in outputs.normals:
         maps[f"normals_{view}"] = views.normals(view)
-    maps["pixels_b_in_a"], maps["pixels_confidence"] = correspondences(views.flow)
+    maps["pixels_b_in_a"], maps["pixels_confidence"] = views.correspondences
     maps["pixels_alike"] = views.alike_b
     return maps
 

@@ -22,6 +22,8 @@ _ROUNDS = 10
 _KERNEL = 2.0
 """Standard deviations from which on a point counts less."""
 _LARGEST_SPREAD = 0.35
+_SPREADS = 3.0
+"""Times the network's own error, where that is large, up to which the two may differ."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +31,21 @@ class Fit:
     """Triangulated inverse depth = scale * (the network's + shift).
 
     scale: length of the baseline in the network's unit; excess: relative standard deviation by
-    which what remains, robustly, exceeds what both promise.
+    which what remains, robustly, exceeds what both promise; ratio: how many times more than it
+    says the network errs, if that is all its own; sound: whether the two have anything to do with
+    one another.
     """
 
     scale: float
     shift: float
     excess: float
+    ratio: float
+    sound: bool
 
 
 def fit(triangulated: InverseDepth, alone: Alone, metric: bool) -> Fit | None:
     """The fit of one view, with a scale only where the network is metric; None where too little is
-    triangulated, or the two have nothing to do with one another."""
+    triangulated."""
     few = np.s_[_STEP // 2 :: _STEP, _STEP // 2 :: _STEP]
     q, sigma = triangulated.value[few].ravel(), triangulated.sigma[few].ravel()
     x, error = alone.inverse[few].ravel(), alone.error[few].ravel()
@@ -53,11 +59,12 @@ def fit(triangulated: InverseDepth, alone: Alone, metric: bool) -> Fit | None:
         return None
     off = q / np.maximum(scale * (x / middle + shift), 1e-9) - 1
     spread = 1.4826 * float(np.median(np.abs(off)))
-    if spread > _LARGEST_SPREAD:
-        return None
     promised = float(np.median(np.hypot(sigma / q, error)))
     excess = float(np.sqrt(max(spread**2 - promised**2, 0.0)))
-    return Fit(scale / middle, shift * middle, excess)
+    own = float(np.median(error))
+    ratio = float(np.sqrt(max(spread**2 - np.median(sigma / q) ** 2, 0.0))) / own
+    sound = spread < max(_LARGEST_SPREAD, _SPREADS * own)
+    return Fit(scale / middle, shift * middle, excess, ratio, bool(sound))
 
 
 def _solved(

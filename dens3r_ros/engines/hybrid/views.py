@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -11,14 +11,22 @@ import numpy as np
 from dens3r_ros.engines.geometric.correspondence import Correspondence, correspond
 from dens3r_ros.engines.geometric.depth import InverseDepth
 from dens3r_ros.engines.geometric.motion import motion_between
-from dens3r_ros.engines.geometric.pair import depth_of_a, depth_of_b
+from dens3r_ros.engines.geometric.pair import correspondences, depth_of_a, depth_of_b
 from dens3r_ros.engines.geometric.smoothing.local_planes import local_planes
 from dens3r_ros.engines.geometric.view import view_normals
-from dens3r_ros.engines.hybrid.alone import Encoded
+from dens3r_ros.engines.hybrid.alone import Alone, Encoded
 from dens3r_ros.engines.hybrid.fitting import Fit, fit
 from dens3r_ros.engines.hybrid.joining import Joined, by_network, join
 from dens3r_ros.engines.hybrid.lens import ToldLens
-from dens3r_ros.engines.hybrid.placing import Tracks, place, relative_unit
+from dens3r_ros.engines.hybrid.placing import (
+    CLEAR_AGREEMENT,
+    Tracks,
+    meets,
+    place,
+    relative_unit,
+    strayed,
+)
+from dens3r_ros.engines.hybrid.trust import MeasuredError
 from dens3r_ros.geometry.two_views.flow import TwoWayFlow, likeness
 from dens3r_ros.geometry.two_views.motion_fit import FocalGuess
 from dens3r_ros.geometry.two_views.two_view import Cameras
@@ -26,6 +34,7 @@ from dens3r_ros.geometry.two_views.two_view_focal import assumed_cameras, camera
 from dens3r_ros.geometry.two_views.two_view_search import Likeliest
 
 _ALIKE = 0.3
+_STRAYED_PIXELS = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,15 +46,23 @@ class Standing:
     fitted: Fit | None
 
 
+@dataclass(frozen=True)
+class Learned:
+    """What earlier images told of the network."""
+
+    lens: ToldLens = field(default_factory=ToldLens)
+    error: MeasuredError = field(default_factory=MeasuredError)
+
+
 class PairViews:
     """A pair (a, b); everything is made when first read, so that a network runs only for a view
     whose depth is wanted. `cameras` are None where neither is known."""
 
     def __init__(
-        self, a: Encoded, b: Encoded, cameras: Cameras | None, metric: bool, lens: ToldLens
+        self, a: Encoded, b: Encoded, cameras: Cameras | None, metric: bool, learned: Learned
     ) -> None:
         self.a, self.b = a, b
-        self._lens = lens
+        self._lens, self._trust = learned.lens, learned.error
         self._known = cameras
         self._metric = metric
 
@@ -85,7 +102,8 @@ class PairViews:
 
     @property
     def _tracks(self) -> Tracks:
-        return Tracks(self._matched.pixels_a, self._matched.pixels_b)
+        found = self._matched
+        return Tracks(found.pixels_a, found.pixels_b, found.keypoints, found.flow.agreement)
 
     @cached_property
     def cameras(self) -> Cameras:
@@ -106,36 +124,58 @@ class PairViews:
         if self._motion is not None and fitted is not None:
             T_a_b = np.linalg.inv(self._motion.view.T_b_a)
             T_a_b[:3, 3] *= fitted.scale
-            return Standing(T_a_b, fitted)
-        placed = place(self._tracks, self.b.alone, self.cameras)
+            if self._trust.broken or self._supported(T_a_b):
+                return Standing(T_a_b, fitted)
+        placed = place(self._tracks, self._alone_b, self.cameras)
         return None if placed is None else Standing(placed, None)
+
+    def _supported(self, T_a_b: np.ndarray) -> bool:
+        met = meets(self._tracks, self._alone_b, self.cameras, T_a_b)
+        return self._tracks.support(met)
+
+    @cached_property
+    def correspondences(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where b's pixels lie in a, and the confidence of that: none of what strays from its
+        epipolar line, and, where little of the images agrees, of what contradicts the network's
+        depth; of a pair that nothing supports it is none at all."""
+        landed, confidence = correspondences(self.flow, self._motion)
+        clear = self.a is self.b or self.flow.agreement > CLEAR_AGREEMENT
+        if clear or self._trust.broken:
+            return landed, confidence
+        if self.standing is None:
+            return landed, np.ones_like(confidence)
+        y, x = np.indices(confidence.shape)
+        matches = np.column_stack([x.ravel(), y.ravel()]), landed.reshape(-1, 2)
+        off = strayed(*matches, self._alone_b, self.cameras, self.standing.T_a_b)
+        off = off.reshape(confidence.shape)
+        return landed, np.where(off < _STRAYED_PIXELS, confidence, np.float32(1))
 
     @cached_property
     def depth_b(self) -> Joined:
         """Of b."""
         if self.standing is None or self.standing.fitted is None or self._motion is None:
-            return by_network(self.b.alone, 1.0)
+            return by_network(self._alone_b, 1.0)
         fitted = self.standing.fitted
-        return join(self._triangulated_b, self.b.alone, fitted, fitted.scale)
+        return join(self._triangulated_b, self._alone_b, fitted, fitted.scale)
 
     @cached_property
     def depth_a(self) -> Joined:
         """Of a."""
         if self.a is self.b or self.standing is None:
-            return by_network(self.a.alone, 1.0)
+            return by_network(self._alone_a, 1.0)
         if self.standing.fitted is not None and self._motion is not None:
             triangulated = depth_of_a(self.a.image, self.flow, self._motion)
-            fitted = fit(triangulated, self.a.alone, self._metric)
-            if fitted is not None:
-                return join(triangulated, self.a.alone, fitted, self.standing.fitted.scale)
+            fitted = fit(triangulated, self._alone_a, self._metric)
+            if fitted is not None and fitted.sound:
+                return join(triangulated, self._alone_a, fitted, self.standing.fitted.scale)
         unit = relative_unit(
             self._tracks,
-            self.a.alone,
+            self._alone_a,
             self.depth_b.inverse,
             self.cameras[1],
             self.standing.T_a_b,
         )
-        return by_network(self.a.alone, unit or 1.0)
+        return by_network(self._alone_a, unit or 1.0)
 
     def normals(self, view: str) -> np.ndarray:
         """(H, W, 3) float32 in the view's own optical frame: the network's, else of planes through
@@ -149,10 +189,23 @@ class PairViews:
         return view_normals(planes, K, joined.inverse.shape)
 
     @cached_property
+    def _alone_a(self) -> Alone:
+        """What the network sees in a, as sure as it is known to be."""
+        return self._trust.judged(self.a.alone)
+
+    @cached_property
+    def _alone_b(self) -> Alone:
+        """The same of b."""
+        return self._trust.judged(self.b.alone)
+
+    @cached_property
     def _fitted_b(self) -> Fit | None:
         if self._motion is None:
             return None
-        return fit(self._triangulated_b, self.b.alone, self._metric)
+        if self.flow.agreement > CLEAR_AGREEMENT:
+            self._trust.measured(fit(self._triangulated_b, self.b.alone, self._metric))
+        fitted = fit(self._triangulated_b, self._alone_b, self._metric)
+        return fitted if fitted and fitted.sound else None
 
     @cached_property
     def _triangulated_b(self) -> InverseDepth:
