@@ -16,11 +16,6 @@ _WIDEST_SLOPE = 5.0
 """Tangent of the angle off the optical axis beyond which no pinhole camera sees."""
 
 
-def depth_from_points(points: Tensor) -> Tensor:
-    """(..., H, W) depths along the optical axis of (..., H, W, 3) points."""
-    return points[..., 2]
-
-
 def focal_from_points(
     points: Tensor,
     confidence: Tensor | None = None,

@@ -31,13 +31,20 @@ def write_splats(path: Path, splats: Splats) -> None:
     but the constant one; .spz is small, with 8 to 24 bits for a number.
     """
     check_suffix(path)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_bytes(_content(path, splats))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _content(path: Path, splats: Splats) -> bytes:
     kind = path.suffix.lower()
     if kind == ".splat":
-        path.write_bytes(splat_bytes(splats))
-    elif kind == ".ply":
-        path.write_bytes(ply_bytes(splats))
-    else:
-        path.write_bytes(_converted(ply_bytes(splats), "ply", "spz", path))
+        return splat_bytes(splats)
+    content = ply_bytes(splats)
+    return content if kind == ".ply" else _converted(content, "ply", "spz", path)
 
 
 def read_splats(path: Path) -> Splats:

@@ -94,6 +94,8 @@ def read_content(path: Path) -> Content:
 def _splats_alone(path: Path) -> Content:
     """Splats, with their centres as points: what a person measures and cuts by."""
     splats = read_splats(path)
+    if not len(splats):
+        raise ValueError(f"{path} holds no splats")
     step = max(1, -(-len(splats) // _MOST_POINTS))
     chosen = splats.means[::step]
     colours = np.rint(255 * constant_colours(splats)[::step]).astype(np.uint8)

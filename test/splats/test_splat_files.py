@@ -165,3 +165,23 @@ def check_same(found: dict, splats: Splats, atol: float) -> None:
     assert np.allclose(1 / (1 + np.exp(-logits)), splats.opacities, atol=atol)
     constant = 0.5 + CONSTANT * array("colors", 3)
     assert np.allclose(constant, 0.5 + CONSTANT * splats.harmonics[:, 0], atol=atol)
+
+
+def test_a_file_that_could_not_be_written_leaves_the_one_that_was_there(
+    tmp_path: Path, monkeypatch
+) -> None:
+    path = tmp_path / "a.ply"
+    write_splats(path, some())
+    before = path.read_bytes()
+
+    def full(self: Path, content: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(content[:100])
+        raise OSError(28, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_splats(path, some(1))
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

@@ -20,7 +20,7 @@ from dens3r_ros.evaluation.oracle.oracle import OracleEngine
 from dens3r_ros.mapping.config import GraphConfig, KeyframeConfig, MapperConfig
 from dens3r_ros.mapping.mapper import Mapper
 from dens3r_ros.splats.files import write_splats
-from dens3r_ros.splats.splats import Splats
+from dens3r_ros.splats.splats import Splats, no_splats
 from dens3r_ros.viewer.content import constant_colours, read_content
 from dens3r_ros.viewer.picking import box_edges, inside, picked
 from dens3r_ros.viewer.splat_layer import add_splats, covariances, most_visible
@@ -96,6 +96,14 @@ def turned_splats(count: int = 40) -> Splats:
         random.uniform(-1.5, 1.5, (count, 1, 3)),
     )
     return Splats(*(part.astype(np.float32) for part in parts), metric=True)
+
+
+@pytest.mark.parametrize("suffix", [".ply", ".splat"])
+def test_a_file_without_splats_is_said(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"none{suffix}"
+    write_splats(path, no_splats())
+    with pytest.raises(ValueError, match="holds no splats"):
+        read_content(path)
 
 
 def test_covariances_are_those_of_the_splats_own_axes() -> None:

@@ -46,7 +46,7 @@ Lens = Annotated[
 ]
 
 GEOMETRIC_SIDE = 512
-"""Long side at which geometry matches single photos where nothing else is asked for."""
+"""Long side at which geometry matches where nothing else is asked for: phones take far more."""
 
 
 def work_side(engine: str, size: int) -> int:

@@ -30,9 +30,6 @@ Calibrated = Annotated[bool, typer.Option(help="Give the mapper the intrinsics."
 Metric = Annotated[bool, typer.Option(help="The oracle knows metres.")]
 Seed = Annotated[int, typer.Option(help="First seed of the oracle's noise.")]
 Seeds = Annotated[int, typer.Option(min=1, help="Runs, each with the next seed.")]
-MaxSide = Annotated[
-    int, typer.Option(min=0, help="Long side to work at; 0 is the engine's, 512 the oracle's.")
-]
 EngineSize = Annotated[
     int,
     typer.Option(min=0, help="Long side that a network sees; 0 is --max-side, or its own."),
@@ -45,7 +42,6 @@ Views = Annotated[
         help="Keyframes that an engine of many views sees beside a frame and its keyframe.",
     ),
 ]
-Every = Annotated[int, typer.Option(min=1, help="Take each N-th frame.")]
 Chained = Annotated[
     bool, typer.Option(help="Also chain the poses of neighbouring pairs, for comparison.")
 ]

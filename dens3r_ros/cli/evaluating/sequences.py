@@ -11,6 +11,7 @@ import typer
 
 from dens3r_ros.cli.common.errors import plain_errors, stop
 from dens3r_ros.cli.common.files import STDOUT, JsonFile, write_json
+from dens3r_ros.cli.common.options import EveryNth, MaxSide
 from dens3r_ros.cli.common.progress import following
 from dens3r_ros.cli.evaluating import sequence_options as given
 
@@ -32,10 +33,10 @@ def sequences(
     metric: given.Metric = False,
     seed: given.Seed = 0,
     seeds: given.Seeds = 1,
-    max_side: given.MaxSide = 0,
+    max_side: MaxSide = 0,
     engine_size: given.EngineSize = 0,
     views: given.Views = 2,
-    every: given.Every = 1,
+    every: EveryNth = 1,
     chained: given.Chained = False,
     fusion: given.Fusion = True,
     loops: given.Loops = True,

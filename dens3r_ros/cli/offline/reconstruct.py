@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dens3r_ros.cli.common.errors import FAILED, plain_errors, stop
+from dens3r_ros.cli.common.options import GEOMETRIC_SIDE, WorkSize
 from dens3r_ros.cli.common.progress import following
 from dens3r_ros.cli.offline import reconstruct_options as given
 from dens3r_ros.cli.offline.moving import Moving, with_moving
@@ -20,16 +21,13 @@ if TYPE_CHECKING:
     from dens3r_ros.reconstruction.pipeline.run import FinishedRun
     from dens3r_ros.sources.inputs import Input
 
-GEOMETRIC_SIDE = 512
-"""Long side at which geometry matches where nothing else is asked for: phones take far more."""
-
 
 def reconstruct(
     inputs: given.Inputs,
     out: given.Out,
     engine: given.Engine = "auto",
     model: given.Model = "",
-    size: given.Size = 0,
+    size: WorkSize = 0,
     every: given.Every = 1,
     fps: given.Fps = 0.0,
     start: given.Start = 0.0,

@@ -23,14 +23,6 @@ Engine = Annotated[
     str, typer.Option(help="auto, torch, onnx, geometric, hybrid, or module:factory.")
 ]
 Model = Annotated[str, typer.Option(help="Name or path of a model, for networks.")]
-Size = Annotated[
-    int,
-    typer.Option(
-        min=0,
-        max=4096,
-        help="Long side in pixels to work at; 0 is the model's own, 512 for geometry.",
-    ),
-]
 Every = Annotated[int, typer.Option(min=1, help="Take each N-th image.")]
 Fps = Annotated[
     float,

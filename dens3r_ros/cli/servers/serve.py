@@ -6,48 +6,30 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from dens3r_ros.cli.common.errors import plain_errors, stop
+from dens3r_ros.cli.servers import serve_options as given
 
 
 def serve(
-    model: Annotated[
-        str,
-        typer.Option(
-            help="Path, name of `dens3r models list`, export, random:NAME, or a model repository"
-            " of `dens3r export --triton`, whose own settings hold."
-        ),
-    ] = "dens3r-tiny",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Of gRPC.")] = 8001,
-    host: Annotated[str, typer.Option(help="Address to listen at.")] = "0.0.0.0",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16, fp16 or int8.")] = "auto",
-    max_side: Annotated[
-        int, typer.Option(min=0, max=4096, help="Long side of images; 0 as the network wants.")
-    ] = 0,
-    name: Annotated[
-        str, typer.Option(help="Under which it is served: grpc://host:port/NAME of clients.")
-    ] = "dens3r",
-    cache: Annotated[int, typer.Option(min=1, help="MB of features that are kept.")] = 2000,
-    batch: Annotated[int, typer.Option(min=1, max=256, help="Calls answered at once.")] = 32,
-    wait: Annotated[
-        float, typer.Option(min=0, max=1000, help="Milliseconds a call may wait for company.")
-    ] = 1.0,
-    queue: Annotated[int, typer.Option(min=1, help="Calls that may wait at most.")] = 256,
-    metrics_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Of Prometheus metrics; 0 for none.")
-    ] = 0,
-    tls_cert: Annotated[
-        Path | None, typer.Option(exists=True, help="The server's certificate, PEM, for TLS.")
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option(exists=True, help="Its private key, PEM.")] = None,
-    tls_client_ca: Annotated[
-        Path | None, typer.Option(exists=True, help="Who must have signed clients' certificates.")
-    ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show Triton's own log.")] = False,
+    model: given.Model = "dens3r-tiny",
+    port: given.Port = 8001,
+    host: given.Host = "0.0.0.0",
+    device: given.Device = "auto",
+    precision: given.Precision = "auto",
+    max_side: given.MaxSide = 0,
+    name: given.Name = "dens3r",
+    cache: given.Cache = 2000,
+    batch: given.Batch = 32,
+    wait: given.Wait = 1.0,
+    queue: given.Queue = 256,
+    metrics_port: given.MetricsPort = 0,
+    tls_cert: given.TlsCert = None,
+    tls_key: given.TlsKey = None,
+    tls_client_ca: given.TlsClientCa = None,
+    verbose: given.Verbose = False,
 ) -> None:
     """Serve a network by NVIDIA Triton to nodes with engine.name remote.
 

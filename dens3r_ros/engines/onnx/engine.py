@@ -109,11 +109,6 @@ def _images(prepared: Sequence[Prepared]) -> np.ndarray:
     return normalise(torch.from_numpy(pixels)).numpy()
 
 
-def _separate(tokens: np.ndarray) -> list[np.ndarray]:
-    """Each image's own, so that one that is kept does not keep the whole batch."""
-    return [one.copy() for one in np.split(tokens, len(tokens))]
-
-
 def _heads(view: str, outputs: Outputs) -> list[str]:
     heads = {
         f"points_{view}": outputs.points,

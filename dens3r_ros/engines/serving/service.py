@@ -176,6 +176,8 @@ class Service:
         try:
             return work(call)
         except (ValueError, KeyError, TypeError) as error:
+            if not isinstance(error, ValueError):
+                logger.warning("a call was refused", exc_info=True)
             return self._error(error, REFUSED)
         except Exception as error:  # robots are told whatever an engine raises; Triton goes on
             logger.exception("a call failed")

@@ -51,8 +51,8 @@ class ServerConfig:
     name       under which clients ask for it
     port       of gRPC; `metrics_port` of Prometheus, 0 for none
     most       calls that Triton gives to the engine at once
-    wait_us    microseconds that a call may wait for company; with 0 Triton 2.51 forgets calls that
-               come while it is at work, for half a second
+    wait_us    microseconds that a call may wait for company; with 0 and two calls on their way some
+               waited for half a second with Triton 2.51
     queue      calls that may wait; more are told that there is no room
     cert_file, key_file  the server's certificate and its key, PEM, for TLS
     client_ca_file  whom clients' certificates must be signed by

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dens3r_ros.engines.preprocess import intrinsics_at
-from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.graph.graph import rigid, scale_of
 from dens3r_ros.mapping.tracking.cameras import at_input
 from dens3r_ros.reconstruction.kept.keyframe_files import KeyframeFiles
@@ -53,8 +51,3 @@ def _reader(files: KeyframeFiles, keyframe_id: int, unit: float) -> Callable[[],
         return SceneView(depth, maps.confidence, maps.colours, maps.camera, maps.moving)
 
     return read
-
-
-def camera_at(lens: Intrinsics, files: KeyframeFiles, keyframe_id: int) -> Intrinsics:
-    """A lens of whole images on the pixels of a keyframe's maps."""
-    return intrinsics_at(lens, files.read(keyframe_id).placement)
