@@ -56,9 +56,14 @@ def correspond(
     cameras: Cameras | None,
     moving: Moving = NOTHING,
     expected: Expected | None = None,
+    shifts: bool = False,
 ) -> Correspondence:
     """Flow from matched keypoints on, quick ones if they do, and from what is `expected` besides;
-    from rest where all are too few or mislead. No track lies on what is known to move."""
+    from rest where all are too few or mislead. No track lies on what is known to move.
+
+    `shifts`: then also from the shift of the whole image, for those who can tell whether that led
+    to another tile of a wall.
+    """
     if expected is not None:
         still = moving.still(*expected)
         expected = expected[0][still], expected[1][still]
@@ -70,7 +75,7 @@ def correspond(
     flow = _flow_from(sturdy, a, b, moving, expected, _LEAST_TRACKS)
     if flow is None or flow.agreement < _POOR_AGREEMENT:
         from_rest = two_way_flow(a.grey, b.grey, None, _finest(a), (moving.a, moving.b))
-        shifted = None if moving.known else flow_from_shift(a.grey, b.grey, _finest(a))
+        shifted = flow_from_shift(a.grey, b.grey, _finest(a)) if shifts else None
         flow = max(filter(None, (flow, from_rest, shifted)), key=lambda found: found.agreement)
     return _correspondence(flow, a, b, sturdy, moving)
 

@@ -82,7 +82,7 @@ class PairViews:
     def _matched(self) -> Correspondence:
         if self.a is self.b:
             return _rest(self.a.image.grey.shape)
-        return correspond(self.a.image, self.b.image, self._known)
+        return correspond(self.a.image, self.b.image, self._known, shifts=True)
 
     @cached_property
     def _motion(self) -> Likeliest | None:
