@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,8 @@ class RemoteEngine:
         made = [self._pictured(frame) for frame in frames]
         if made:
             due = time.monotonic() + _HELD_S
-            self._beside.submit(self._send, [one.data for one in made], due)
+            ahead = self._beside.submit(self._send, [one.data for one in made], due)
+            ahead.add_done_callback(_noted)
         return made
 
     def _send(self, fresh: Sequence[RemoteEncoding], due: float) -> None:
@@ -230,3 +231,10 @@ def _view(answer: Message, about: Mapping[str, Any]) -> ViewPrediction:
         np.array(about["T_first_view"], np.float64),
         Intrinsics(**about["intrinsics"]),
     )
+
+
+def _noted(ahead: Future[None]) -> None:
+    """Nobody waits for images that went ahead: they go with their decoding where that failed."""
+    error = ahead.exception()
+    if error is not None:
+        logger.error("images could not be sent ahead", exc_info=error)

@@ -35,8 +35,8 @@ class RepositoryConfig:
     name       of the model in the repository
     instances  copies; each keeps features of its own, so more than one a card gains little
     most       calls that Triton gives to the engine at once
-    wait_us    microseconds that a call may wait for company; with 0 Triton 2.51 forgets calls that
-               come while it is at work, for half a second
+    wait_us    microseconds that a call may wait for company; with 0 and two calls on their way some
+               waited for half a second with Triton 2.51
     queue      calls that may wait
     gpu        whether copies belong to GPUs
     """
