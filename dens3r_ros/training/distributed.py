@@ -69,5 +69,6 @@ def joined_world(device: str) -> Iterator[ProcessGroup]:
     dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
     try:
         yield ProcessGroup(dist.get_rank(), dist.get_world_size(), place)
+        dist.barrier()  # one that left early would take its connections from under the others
     finally:
         dist.destroy_process_group()

@@ -157,6 +157,7 @@ def run(*command, cwd=ROOT, **environment):
     )
 
 
+@pytest.mark.flaky(reruns=1)  # two processes are set up and torn down by torch, now and then badly
 def test_two_processes_learn_as_one(config, tmp_path):
     changes = ("phases.0.pairs=4",)
     out = tmp_path / "two"
@@ -164,8 +165,9 @@ def test_two_processes_learn_as_one(config, tmp_path):
         *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
         *("-m", "dens3r_ros.training", "--config", str(config), "--device", "cpu"),
         *("--out", str(out), *(word for change in changes for word in ("--set", change))),
+        PYTHONFAULTHANDLER="1",
     )
-    assert two.returncode == 0, two.stderr[-2000:]
+    assert two.returncode == 0, two.stderr
     settings = read_config(config, list(changes))
     alone = Trainer(settings, CPU, tmp_path / "one")
     halves = [
