@@ -136,3 +136,21 @@ def test_residual_blocks_of_another_kind_are_refused() -> None:
     config["neck"] = config["neck"] | {"res_block_in_norm": "group_norm"}
     with pytest.raises(WeightsError, match="res_block_in_norm 'group_norm'"):
         build_network(tensors, config, "moge")
+
+
+@needs_fixtures
+@pytest.mark.parametrize("kind", ["nearest", "pixel_shuffle"])
+def test_steps_between_levels_of_another_kind_are_refused(kind: str) -> None:
+    """Their tensors fit where these are made, so that maps would be wrong without a word."""
+    tensors, config = stored("moge2_small")
+    config["points_head"] = config["points_head"] | {"resamplers": [kind, "bilinear"]}
+    with pytest.raises(WeightsError, match=rf"points_head\.resamplers '{kind}'"):
+        build_network(tensors, config, "moge")
+
+
+@needs_fixtures
+def test_a_second_moge_without_a_mask_is_refused() -> None:
+    tensors, config = stored("moge2_small")
+    kept = {key: value for key, value in tensors.items() if not key.startswith("mask_head.")}
+    with pytest.raises(WeightsError, match="without a mask"):
+        build_network(kept, config, "moge")

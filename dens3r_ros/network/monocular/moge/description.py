@@ -16,6 +16,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 REMAPS: tuple[Remap, ...] = ("exp", "linear", "sinh", "sinh_exp")
 _HEADS = {"vits14": 6, "vitb14": 12, "vitl14": 16, "vitg14": 24}
 _PIXELS_OF_TOKEN = 14 * 14
+_RESAMPLERS = ("conv_transpose", "bilinear")
 LICENCE = "MIT: any use, with the licence's text"
 
 
@@ -106,7 +107,9 @@ def describe_moge2(config: Mapping[str, Any], shapes: Shapes) -> Moge2Descriptio
     has_normals = "normal_head.input_blocks.0.weight" in shapes
     size = _encoder("encoder.backbone", str(encoder.get("backbone", "")), shapes, config)
     for part in ("neck", "points_head", "mask_head", "normal_head"):
-        _check_norms(part, config.get(part) or {})
+        _check_kinds(part, config.get(part) or {})
+    if "mask_head.input_blocks.0.weight" not in shapes:
+        raise ValueError("a MoGe without a mask of its own")
     return Moge2Description(
         encoder=size,
         hooks=_hooks(encoder.get("intermediate_layers"), size.depth),
@@ -156,10 +159,16 @@ def _tokens(config: Mapping[str, Any]) -> tuple[int, int]:
     return int(least), int(most)
 
 
-def _check_norms(part: str, config: Mapping[str, Any]) -> None:
+def _check_kinds(part: str, config: Mapping[str, Any]) -> None:
+    """ValueError for what tensors do not tell and is not computed here."""
     for key in ("res_block_in_norm", "res_block_hidden_norm"):
         if config.get(key, "none") != "none":
             raise ValueError(f"{part}.{key} {config[key]!r} instead of 'none'")
+    resamplers = config.get("resamplers", ())
+    for kind in [resamplers] if isinstance(resamplers, str) else resamplers:
+        if kind not in _RESAMPLERS:
+            known = " or ".join(_RESAMPLERS)
+            raise ValueError(f"{part}.resamplers {kind!r} instead of {known}")
 
 
 def _stack(part: str, shapes: Shapes) -> StackSize:
