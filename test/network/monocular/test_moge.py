@@ -136,6 +136,10 @@ def test_residual_blocks_of_another_kind_are_refused() -> None:
     config["neck"] = config["neck"] | {"res_block_in_norm": "group_norm"}
     with pytest.raises(WeightsError, match="res_block_in_norm 'group_norm'"):
         build_network(tensors, config, "moge")
+    tensors, config = stored("moge1_small")
+    config["res_block_norm"] = "layer_norm"
+    with pytest.raises(WeightsError, match="res_block_norm 'layer_norm'"):
+        build_network(tensors, config, "moge")
 
 
 @needs_fixtures

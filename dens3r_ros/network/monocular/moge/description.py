@@ -84,6 +84,9 @@ def describe_moge1(config: Mapping[str, Any], shapes: Shapes) -> Moge1Descriptio
     """The description of a MoGe-1; raises ValueError where it is of a kind unknown here."""
     if "head.output_block.1.0.weight" not in shapes:
         raise ValueError("a MoGe without a mask of its own")
+    norm = config.get("res_block_norm", "group_norm")
+    if norm != "group_norm":
+        raise ValueError(f"res_block_norm {norm!r} instead of 'group_norm'")
     size = _encoder("backbone", str(config.get("encoder", "")), shapes, config)
     levels = range(_count("head.upsample_blocks", shapes))
     up = [f"head.upsample_blocks.{level}" for level in levels]
