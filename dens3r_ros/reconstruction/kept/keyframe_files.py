@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -43,10 +44,11 @@ class KeyframeMaps:
 
 
 class KeyframeFiles:
-    """A folder with a JPEG and the maps of every keyframe, by its number."""
+    """A folder with a JPEG and the maps of every keyframe, by its number; maps that are not there
+    are read from the folder `before`."""
 
-    def __init__(self, images: Path, maps: Path) -> None:
-        self._images, self._maps = images, maps
+    def __init__(self, images: Path, maps: Path, before: Path | None = None) -> None:
+        self._images, self._maps, self._before = images, maps, before
         self._written: dict[int, int] = {}
         for folder in (images, maps):
             folder.mkdir(parents=True, exist_ok=True)
@@ -80,9 +82,17 @@ class KeyframeFiles:
         """Write maps in place of those that are there."""
         _replace(self._maps / f"{keyframe_id:06d}.npz", _packed(maps))
 
+    def changing_in(self, folder: Path) -> KeyframeFiles:
+        """The same, whose changes go into an empty folder, so that these here stay as they are."""
+        shutil.rmtree(folder, ignore_errors=True)
+        return KeyframeFiles(self._images, folder, self._maps)
+
     def read(self, keyframe_id: int) -> KeyframeMaps:
         """A keyframe's maps."""
-        with np.load(self._maps / f"{keyframe_id:06d}.npz") as arrays:
+        path = self._maps / f"{keyframe_id:06d}.npz"
+        if self._before is not None and not path.is_file():
+            path = self._before / path.name
+        with np.load(path) as arrays:
             placement = [tuple(side) for side in arrays["placement"].reshape(-1, 2).tolist()]
             original, resized, corner, size = placement
             fx, fy, cx, cy, width, height = arrays["camera"].tolist()

@@ -25,6 +25,12 @@ class Folders:
         return self.work / "keyframes"
 
     @property
+    def refined_maps(self) -> Path:
+        """Keyframes' depth once it was refined: a run that is killed meanwhile begins with that of
+        mapping again."""
+        return self.work / "refined"
+
+    @property
     def tracks(self) -> Path:
         """Tracks of pairs."""
         return self.work / "tracks"

@@ -167,6 +167,7 @@ class Reconstruction:
 
     def _refine(self, mapped: Mapped, tracks: TrackStore) -> Refined:
         began = time.monotonic()
+        self.files = self.files.changing_in(self._folders.refined_maps)
         with self._following("refining", None) as tell:
             refined = refine(mapped, self.files, tracks, tell, lambda: self._stop.refining)
         mapped.tally.spend("refining", time.monotonic() - began)
