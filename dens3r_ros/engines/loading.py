@@ -124,9 +124,9 @@ def load_engine(
     return _torch(chosen.model, device, precision, size or max_side)
 
 
-def load_remote(config: RemoteConfig, fallback: str = "", max_side: int = 0) -> Engine:
-    """A network on a server; `fallback` "geometric" helps out while that is away. ValueErrors with
-    a sentence."""
+def load_remote(config: RemoteConfig, fallback: str = "geometric", max_side: int = 0) -> Engine:
+    """A network on a server; `fallback` helps out while that is away, "" is nothing. ValueErrors
+    with a sentence."""
     from dens3r_ros.engines.remote.engine import connect
     from dens3r_ros.engines.remote.fallback import FallbackEngine
 

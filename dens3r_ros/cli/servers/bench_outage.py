@@ -27,8 +27,9 @@ def outage(
     ] = 0.0,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds a call may take.")] = 2.0,
     fallback: Annotated[
-        str, typer.Option(help="What helps out on the robot meanwhile, as engine.fallback.")
-    ] = "",
+        str,
+        typer.Option(help="What helps out on the robot meanwhile, as engine.fallback; '' nothing."),
+    ] = "geometric",
     json: JsonFile = None,
 ) -> None:
     """Map a walk by a server, undisturbed and with the server killed and restarted in its middle.

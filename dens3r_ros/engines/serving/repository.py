@@ -24,7 +24,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MODEL = '''# SPDX-License-Identifier: Apache-2.0
 """Answers calls of dens3r_ros with the network that lies beside this file."""
 
-from dens3r_ros.engines.serving.python_backend import TritonPythonModel  # noqa: F401
+import os
+import sys
+
+# The Python inside Triton does not read this variable by itself.
+sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+
+from dens3r_ros.engines.serving.python_backend import TritonPythonModel  # noqa: E402, F401
 '''
 
 

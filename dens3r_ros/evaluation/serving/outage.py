@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -79,7 +79,9 @@ def measure_outage(
         killing = beside.submit(_kill, server, absence, options, tell)
         disturbed = _walk(frames, engine, options.rate)
         killing.result()
-    return _figures(source, undisturbed, disturbed, absence)
+    index_of = {frame.stamp: number for number, frame in enumerate(frames)}
+    ates = [_ate(source, index_of, walked.placed) for walked in (undisturbed, disturbed)]
+    return _figures(ates, undisturbed, disturbed, absence)
 
 
 def _kill(
@@ -108,9 +110,9 @@ def _walk(frames: Sequence[Frame], engine: Engine, rate: float) -> _Walked:
 
 
 def _figures(
-    source: Source, undisturbed: _Walked, disturbed: _Walked, absence: _Absence
+    ates: Sequence[float], undisturbed: _Walked, disturbed: _Walked, absence: _Absence
 ) -> dict[str, object]:
-    before, after = _ate(source, undisturbed.placed), _ate(source, disturbed.placed)
+    before, after = ates
     away = [u for when, u in disturbed.updates if absence.gone <= when <= absence.back]
     # An answer that was on its way when the server was killed is not one of the restarted server.
     since = [when for when, u in disturbed.updates if u.decoded and when > absence.back]
@@ -130,9 +132,8 @@ def _figures(
     }
 
 
-def _ate(source: Source, placed: list[TimedPose]) -> float:
+def _ate(source: Source, index_of: Mapping[int, int], placed: list[TimedPose]) -> float:
     """Metres after Sim(3), over the frames with a place."""
-    index_of = {source[n].stamp: n for n in range(len(source))}
     truths = [source.truth(index_of[pose.stamp]) for pose in placed]
     both = [(pose, one) for pose, one in zip(placed, truths, strict=True) if one is not None]
     if not both:

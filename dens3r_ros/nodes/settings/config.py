@@ -50,7 +50,9 @@ class EngineParameters:
         "/NAME behind it where that serves the model under a name.",
     )
     fallback: str = setting(
-        "", "Of remote: what helps out while the server is away.", choices=("", "geometric")
+        "geometric",
+        "Of remote: what helps out on the robot while the server is away; empty is nothing.",
+        choices=("", "geometric"),
     )
 
 

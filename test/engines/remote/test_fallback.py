@@ -4,6 +4,7 @@ geometry's unit for metres."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -14,10 +15,12 @@ from networks import small_network
 from open_inference_server import OpenInferenceServer
 
 from dens3r_ros.engines.geometric.engine import GeometricEngine
+from dens3r_ros.engines.loading import load_remote
 from dens3r_ros.engines.protocol import DistantEngine, EngineAway, Outputs
 from dens3r_ros.engines.remote.config import SERVED_AS, RemoteConfig
 from dens3r_ros.engines.remote.engine import connect
 from dens3r_ros.engines.remote.fallback import FallbackEngine
+from dens3r_ros.engines.remote.health import LONGEST_PAUSE_S
 from dens3r_ros.engines.serving.service import Service
 from dens3r_ros.engines.torch_engine import TorchConfig, TorchEngine
 
@@ -41,3 +44,16 @@ def test_geometry_helps_out(metric: bool, box_room, camera_pose) -> None:  # typ
     assert not metric or bool((found.confidence_a == 1).all()), "no length is called metres"
     with pytest.raises(EngineAway):
         engine.decode([(a, a)], Outputs("ab", "", ""))
+    with OpenInferenceServer({SERVED_AS: service}, int(server.port)):
+        time.sleep(LONGEST_PAUSE_S)
+        again = engine.decode([(a, b)], Outputs("ab", "", ""))
+    assert again.pixels_b_in_a is None and engine.decodings == 1, "the server takes over again"
+    assert engine.trouble == ""
+
+
+def test_it_is_there_without_being_asked_for() -> None:
+    service = Service(TorchEngine(small_network(), TorchConfig("cpu", "fp32"), "small"))
+    with OpenInferenceServer({SERVED_AS: service}) as server:
+        config = RemoteConfig(server.address, timeout=20.0)
+        assert isinstance(load_remote(config), FallbackEngine)
+        assert not isinstance(load_remote(config, ""), FallbackEngine)

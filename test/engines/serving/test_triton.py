@@ -42,9 +42,14 @@ TRACKING = Outputs("ab", "a", "")
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[OwnServer]:
-    with OwnServer(ARGUMENTS) as server:
-        yield server
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
+    """Started outside of the checkout, as people do."""
+    server = OwnServer(ARGUMENTS)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(tmp_path_factory.mktemp("elsewhere"))
+        server.start()
+    yield server
+    server.stop()
 
 
 def robot(server: OwnServer, **settings: object) -> RemoteEngine:
