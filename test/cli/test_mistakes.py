@@ -187,3 +187,12 @@ def test_work_that_is_over_at_once_says_nothing(monkeypatch) -> None:
         tell(1, 2)
     result = dens3r(*PAIRS, "--json", "-")
     assert result.exit_code == 0 and result.stderr == "", result.stderr
+
+
+def test_a_mistyped_address_is_told_before_images_are_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "dens3r_ros.sources.open_source", lambda *_: pytest.fail("images were drawn")
+    )
+    refused(dens3r("bench", "fleet", "--address", "127.0.0.1:8001"), "grpc://host:port")

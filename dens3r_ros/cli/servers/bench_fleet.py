@@ -56,6 +56,7 @@ def fleet(
     failures, late            frames without an answer; frames due before the last was answered
     latency_over_local        median latency to that in this process, round by round (--local)
     """
+    from dens3r_ros.engines.remote.config import RemoteConfig
     from dens3r_ros.engines.serving.own_server import OwnServer, ServerFailed
 
     with (
@@ -64,6 +65,8 @@ def fleet(
         plain_errors(),
         plain_errors(ServerFailed, code=FAILED),
     ):
+        if address:
+            RemoteConfig(address)  # a mistyped one is told before images are drawn
         ways = [_walk(seed, size) for seed in range(robots)]
         addresses = {"": address}
         if not address:

@@ -19,8 +19,9 @@ class FallbackEngine:
     """The server's answers, and where there are none those of an engine that knows
     correspondences: where frames lie relative to each other.
 
-    Depth of that engine is told only where each pair has a unit of its own anyway; where the server
-    gives metres it is left out, confidence 1, so that no length is called metres that is none.
+    Its depth is left out, confidence 1: it knows what parallax shows, so beside the network's it
+    is of a few pixels and in a unit of each pair's own. Keyframes that are made meanwhile know the
+    points that earlier ones hand on, and the network's own depth when that is back.
     """
 
     def __init__(self, remote: RemoteEngine, local: Engine) -> None:
@@ -55,8 +56,6 @@ class FallbackEngine:
         self.decodings += len(pairs)
         views = self.local.encode([_cut(view) for pair in pairs for view in pair])
         here = list(zip(views[::2], views[1::2], strict=True))
-        if not self.info.metric:
-            return self.local.decode(here, replace(outputs, descriptors=""))
         return _without_depth(self.local.decode(here, Outputs("", "", "")), pairs, outputs)
 
     def decode_window(self, features: Sequence[Features], outputs: Outputs) -> WindowPrediction:

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """If these fail, a robot whose server is away stands still though it asked for geometry, or takes
-geometry's unit for metres."""
+geometry's depth for the network's."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import pytest
 
@@ -25,14 +24,12 @@ from dens3r_ros.engines.serving.service import Service
 from dens3r_ros.engines.torch_engine import TorchConfig, TorchEngine
 
 
-@pytest.mark.parametrize("metric", [False, True])
-def test_geometry_helps_out(metric: bool, box_room, camera_pose) -> None:  # type: ignore[no-untyped-def]
+def test_geometry_helps_out(box_room, camera_pose) -> None:  # type: ignore[no-untyped-def]
     room = box_room([camera_pose(0.1 * n, 0, -2, 0) for n in range(2)])
     service = Service(TorchEngine(small_network(), TorchConfig("cpu", "fp32"), "small"))
     with OpenInferenceServer({SERVED_AS: service}) as server:
         remote = connect(RemoteConfig(server.address, timeout=20.0))
         engine = FallbackEngine(remote, GeometricEngine())
-        engine.info = replace(engine.info, metric=metric)
         assert isinstance(engine, DistantEngine)
         a, b = engine.encode([room[0], room[1]])
         known = engine.decode([(a, b)], Outputs("ab", "", ""))
@@ -41,7 +38,7 @@ def test_geometry_helps_out(metric: bool, box_room, camera_pose) -> None:  # typ
     assert found.pixels_b_in_a is not None and engine.decodings == 1
     assert found.points_a.shape == known.points_a.shape
     assert "geometry helps out" in engine.trouble
-    assert not metric or bool((found.confidence_a == 1).all()), "no length is called metres"
+    assert bool((found.confidence_a == 1).all()), "geometry's depth is not taken for the network's"
     with pytest.raises(EngineAway):
         engine.decode([(a, a)], Outputs("ab", "", ""))
     with OpenInferenceServer({SERVED_AS: service}, int(server.port)):
