@@ -98,9 +98,12 @@ def _doubt(covariance: np.ndarray, S_looking_other: np.ndarray) -> PoseDoubt:
 def _clear_live(other: Keyframe, view: Looking, S: np.ndarray, doubt: PoseDoubt) -> None:
     base, canonical = other.base(), other.canonical
     through = seen_through(base.surface, base.camera, S, doubt, view)
-    if through is not None and through.any():
-        canonical.weight = _less(canonical.weight, through, canonical.folds)
-        other.revision += 1
+    if through is None or not (through.gone | through.same).any():
+        return
+    if other.confirming is not None:
+        other.confirming.found_again(through.same)
+    canonical.weight = _less(canonical.weight, through.gone, canonical.folds)
+    other.revision += 1
 
 
 def _cleared(stored: Stored, view: Looking, S: np.ndarray, doubt: PoseDoubt) -> Stored:
@@ -108,10 +111,10 @@ def _cleared(stored: Stored, view: Looking, S: np.ndarray, doubt: PoseDoubt) -> 
     weight = np.where(stored.depth > 0, stored.confidence.astype(np.float32) - 1, np.float32(0))
     surface = ViewedSurface(small_points(stored), weight)
     through = seen_through(surface, small_camera(stored), S, doubt, view)
-    if through is None or not through.any():
+    if through is None or not through.gone.any():
         return stored
-    left = _less(weight, through, 1)
-    depth = np.where(through & (left <= 0), np.float16(0), stored.depth)
+    left = _less(weight, through.gone, 1)
+    depth = np.where(through.gone & (left <= 0), np.float16(0), stored.depth)
     sure = (1 + left).astype(np.float16)
     return replace(stored, depth=depth, confidence=sure, revision=stored.revision + 1)
 

@@ -9,7 +9,7 @@ from dens3r_ros.engines.preprocess import resample
 from dens3r_ros.mapping.graph.graph import PoseGraph, rigid, scale_of
 from dens3r_ros.mapping.interfaces import Shown
 from dens3r_ros.mapping.maps import Maps
-from dens3r_ros.mapping.motion.weights import share_moving, standing
+from dens3r_ros.mapping.motion.weights import share_moving
 from dens3r_ros.mapping.step import Step
 from dens3r_ros.mapping.streams.odometry import Odometry, in_map
 from dens3r_ros.mapping.tracking.cameras import camera_rays
@@ -95,10 +95,9 @@ def keyframe_view(keyframe: Keyframe | Shown, keyframe_id: int, graph: PoseGraph
         unit = np.float32(scale_of(S))
         if not isinstance(keyframe, Keyframe):
             return keyframe.points * unit, keyframe.confidence, keyframe.colours
-        features, canonical = keyframe.features, keyframe.canonical
+        features = keyframe.features
         colours = resample(features.frame.image, features.placement)
-        sure = standing(canonical.confidence, keyframe.motion)
-        return canonical.points * unit, sure, colours
+        return keyframe.canonical.points * unit, keyframe.shown, colours
 
     return KeyframeView(
         id=keyframe_id,

@@ -117,9 +117,12 @@ def stored_bytes(image: tuple[int, int], maps: tuple[int, int]) -> int:
 
 
 def pack(keyframe: Keyframe, jpeg_quality: int) -> Stored:
-    """Make a keyframe small."""
+    """Make a keyframe small, without points that were not seen to stand still."""
     canonical, features = keyframe.canonical, keyframe.features
-    depth, confidence = _small(canonical.points[..., 2], canonical.weight / canonical.folds)
+    weight = canonical.weight / canonical.folds
+    if keyframe.confirming is not None:
+        weight = np.where(keyframe.confirming.confirmed(), weight, np.float32(0))
+    depth, confidence = _small(canonical.points[..., 2], weight)
     return Stored(
         keyframe.id,
         keyframe.stamp,

@@ -66,7 +66,8 @@ class Company:
     ) -> None:
         """Take what a frame with a place shows into its keyframe and into those beside it, as far
         as it is found where the graph expects it there."""
-        self._maker.fold(keyframe, seen, found, step.view, guided=True)
+        stamp = step.frame.stamp
+        self._maker.fold(keyframe, seen, found, step.view, stamp, guided=True)
         keyframe.tracked(found)
         placed = []
         for other in (one for one in step.beside if one.keyframe.id in window):
@@ -76,7 +77,7 @@ class Company:
                 other.seen, step.view, other.keyframe, expected, self._config.tracking, self._metric
             )
             if isinstance(there, Track) and _near(there, expected, other.keyframe):
-                self._maker.fold(other.keyframe, other.seen, there, step.view)
+                self._maker.fold(other.keyframe, other.seen, there, step.view, stamp)
                 other.keyframe.tracked(there)
                 placed.append(replace(other, found=there))
         step.beside = placed

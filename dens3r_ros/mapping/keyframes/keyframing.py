@@ -14,9 +14,10 @@ from dens3r_ros.mapping.graph.contradicting import contradiction
 from dens3r_ros.mapping.graph.graph import PoseGraph, ScalePrior
 from dens3r_ros.mapping.keyframes.covering import covering
 from dens3r_ros.mapping.keyframes.linking import Link, agree, link, relative_scale, view_of
+from dens3r_ros.mapping.motion.confirming import Confirming
 from dens3r_ros.mapping.motion.weights import joined, much_moves, stillness, stillness_at, weighed
 from dens3r_ros.mapping.tracking.cameras import camera_rays
-from dens3r_ros.mapping.tracking.depth.fusion import Canonical, canonical_from, carried
+from dens3r_ros.mapping.tracking.depth.fusion import CARRIED, Canonical, canonical_from, carried
 from dens3r_ros.mapping.tracking.depth.guided_depth import guided_depth
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.observation import Observation, observe, observe_together
@@ -52,9 +53,12 @@ class KeyframeMaker:
         corners = textured_pixels(grey)
         corners = corners[stillness_at(motion, corners) > 0]
         texture = Texture(grey, corners, view.texture.doubt)
-        return Keyframe(
+        made = Keyframe(
             keyframe_id, features, canonical, view.camera, view.calibrated, texture, motion=motion
         )
+        if self._config.motion.enabled:
+            made.confirming = Confirming(made.size, made.stamp)
+        return made
 
     def from_track(
         self,
@@ -76,6 +80,8 @@ class KeyframeMaker:
         points, weight = carried(keyframe.canonical, T_frame_keyframe, view.camera)
         if view.motion is not None:
             weight *= stillness(view.motion)
+        handed = weight / np.float32(CARRIED * keyframe.canonical.folds)
+        made.confirm(points[..., 2], 1 + handed, keyframe.stamp)
         made.canonical.inherit(keyframe.canonical, points, weight, self._config.fusion)
         return made
 
@@ -106,7 +112,7 @@ class KeyframeMaker:
         home = self._link(back, made, left, graph)
         if isinstance(home, str) or not self._agree(forth, home, left):
             return []
-        self.fold(made, back, home.track, view_of(left))
+        self.fold(made, back, home.track, view_of(left), left.stamp)
         return [home]
 
     def link_both(
@@ -126,8 +132,8 @@ class KeyframeMaker:
             return []
         if not self._possible(home, graph):
             return []
-        self.fold(made, back, home.track, view_of(other))
-        self.fold(other, there, forth.track, view_of(made))
+        self.fold(made, back, home.track, view_of(other), other.stamp)
+        self.fold(other, there, forth.track, view_of(made), made.stamp)
         return [forth, home]
 
     def _link(self, seen: Observation, i: Keyframe, j: Keyframe, graph: PoseGraph) -> Link | str:
@@ -149,23 +155,26 @@ class KeyframeMaker:
         seen: Observation,
         found: Track,
         view: View,
+        stamp: int,
         guided: bool = False,
     ) -> None:
         """Take the prediction (frame, keyframe) into the keyframe's pointmap, less of it where
-        what the frame, seen like `view`, shows there moves; where it tells no depth and may be
-        `guided`, what follows from the frame's place."""
+        what the frame of that stamp, seen like `view`, shows there moves; where it tells no depth
+        and may be `guided`, what follows from the frame's place."""
         T_frame_keyframe = np.linalg.inv(found.T_keyframe_frame)
         covered = covering(view, seen, keyframe.canonical, T_frame_keyframe)
         moving = joined(covered, keyframe.motion)
         if found.scale is not None:
-            self._mix(keyframe, seen, found, covered, moving)
+            self._mix(keyframe, seen, found, covered, moving, stamp)
         # What moves leaves a pair little to tell its motion by; the map's points know more of it.
         scarce = much_moves(view.motion, keyframe.motion)
         if guided and (found.scale is None or scarce):
             told = guided_depth(seen, found, view, keyframe)
             if told is not None:
                 depth, confidence = told
-                keyframe.canonical.fill(depth, weighed(confidence, moving), self._config.fusion)
+                confidence = weighed(confidence, moving)
+                keyframe.confirm(depth, confidence, stamp)
+                keyframe.canonical.fill(depth, confidence, self._config.fusion)
                 keyframe.revision += 1
 
     def _mix(
@@ -175,6 +184,7 @@ class KeyframeMaker:
         found: Track,
         covered: np.ndarray | None,
         moving: np.ndarray | None,
+        stamp: int,
     ) -> None:
         """Mix a prediction with depth into a keyframe's points, but for what was covered by
         something or moves."""
@@ -186,5 +196,6 @@ class KeyframeMaker:
         rows = S if keyframe.canonical.rays is None else S[2:]
         points = cv2.transform(seen.keyframe_points, rows)
         confidence = weighed(seen.keyframe_confidence, moving)
+        keyframe.confirm(points if points.ndim == 2 else points[..., 2], confidence, stamp)
         keyframe.canonical.fold(points, confidence, self._config.fusion)
         keyframe.revision += 1

@@ -25,6 +25,8 @@ poses err, and depth beside an edge belongs to either side."""
 _KNOWN = 0.7
 _BLURRED = 0.5
 """Size of a point's pixel in the view that looks, below which that may not see the point at all."""
+_SAME, _MOST_APART = 2.0, 0.15
+"""Standard deviations, and logarithm of the depth, by which the same point lies apart at most."""
 _SPECK = (5, 5)
 """What is narrower than so many pixels is noise of the depth, or too thin to be seen."""
 _SAME_SURFACE = 0.05
@@ -51,6 +53,15 @@ class PoseDoubt:
     shift: float = 0.0
     turn: float = 0.0
     unit: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Through:
+    """(h, w) bool each, of a view's points: those that another view clearly sees through, and those
+    that it sees where they are."""
+
+    gone: np.ndarray
+    same: np.ndarray
 
 
 def looking(surface: ViewedSurface, camera: Intrinsics) -> Looking:
@@ -84,9 +95,9 @@ def seen_through(
     S_looking_surface: np.ndarray,
     doubt: PoseDoubt,
     view: Looking,
-) -> np.ndarray | None:
-    """(h, w) bool on the surface's pixels: points that the view clearly sees through; None where
-    the two do not agree well enough for that to be told."""
+) -> Through | None:
+    """What the view tells of the surface's points, on its pixels; None where the two do not agree
+    well enough for that to be told."""
     thin = surface.thinned(_step(surface.weight.shape))
     S = S_looking_surface.astype(np.float32)
     x, y, z = cv2.split(cv2.transform(np.ascontiguousarray(thin.points), S[:3]))
@@ -104,7 +115,10 @@ def seen_through(
     if agree.sum() < max(_FEWEST, gone.sum()):
         return None
     beside = np.hypot(doubt.turn, doubt.shift / float(np.median(z[known]))) * view.camera.fx
-    return None if beside > _AROUND[0] // 2 else _whole(gone, surface, thin)
+    if beside > _AROUND[0] // 2:
+        return None
+    same = known & (np.abs(behind) < np.minimum(_SAME * error, _MOST_APART))
+    return Through(_whole(gone, surface, thin), _whole(same, surface, thin))
 
 
 def _there(

@@ -10,9 +10,10 @@ import numpy as np
 from dens3r_ros.engines.protocol import Features
 from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
+from dens3r_ros.mapping.motion.confirming import Confirming
 from dens3r_ros.mapping.motion.detector import Base
 from dens3r_ros.mapping.motion.look import ViewedSurface
-from dens3r_ros.mapping.motion.weights import stillness
+from dens3r_ros.mapping.motion.weights import standing, stillness
 from dens3r_ros.mapping.tracking.cameras import camera_rays
 from dens3r_ros.mapping.tracking.depth.fusion import Canonical
 from dens3r_ros.mapping.tracking.refinement import Texture
@@ -40,6 +41,24 @@ class Keyframe:
     """Frames tracked against it, those with the largest parallax."""
     motion: np.ndarray | None = None
     """(h, w) float32 what of it moves, 0 to 1; None where that is not told."""
+    confirming: Confirming | None = None
+    """Which of its points were seen to stand still; None where all count as that."""
+
+    def confirm(self, depth: np.ndarray, confidence: np.ndarray, stamp: int) -> None:
+        """An image of that stamp (ns) tells these depths and confidences (h, w) of its pixels."""
+        if self.confirming is not None:
+            canonical = self.canonical
+            known = canonical.points[..., 2], canonical.weight / np.float32(canonical.folds)
+            self.confirming.tell(known, (depth, confidence - 1), stamp)
+
+    @property
+    def shown(self) -> np.ndarray:
+        """(h, w) float32 confidence of what is in the map, 1 (none) of what is not: what moves, and
+        what was not yet seen to stand still."""
+        sure = standing(self.canonical.confidence, self.motion)
+        if self.confirming is None:
+            return sure
+        return np.where(self.confirming.confirmed(), sure, np.float32(1))
 
     def tracked(self, found: Track) -> None:
         """Remember how a frame saw it."""

@@ -16,8 +16,10 @@ from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.geometry.rays import pixel_rays
 from dens3r_ros.mapping.archive.archive import Archive, archive_bytes
+from dens3r_ros.mapping.archive.stored import pack
 from dens3r_ros.mapping.config import ArchiveConfig
 from dens3r_ros.mapping.graph.graph import PoseGraph
+from dens3r_ros.mapping.motion.confirming import Confirming
 from dens3r_ros.mapping.places.place import Places
 from dens3r_ros.mapping.tracking.depth.fusion import canonical_from
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
@@ -109,6 +111,20 @@ def test_archived_keyframes_can_be_shown_small() -> None:
     assert view.colours.shape == view.points.shape
     known = view.confidence > 1
     assert np.median(np.abs(view.points[..., 2] / slope(view.camera) - 1)[known]) < 2e-3
+
+
+def test_what_was_not_seen_to_stand_still_is_neither_shown_nor_kept() -> None:
+    one = keyframe(0, Encoder())
+    one.confirming = Confirming(one.size, one.stamp)
+    steady = np.zeros(one.size, bool)
+    steady[:, : one.size[1] // 2] = True
+    for _ in range(4):
+        one.confirming.found_again(steady)
+    known = one.canonical.weight > 0
+    assert (one.shown[known & steady] > 1).all() and (one.shown[~steady] == 1).all()
+    kept = pack(one, 90).depth > 0
+    half = kept.shape[1] // 2
+    assert kept[:, :half].all() and not kept[:, half + 1 :].any()
 
 
 def test_memory_is_what_is_stated() -> None:

@@ -40,7 +40,8 @@ def told(
     before: ViewedSurface, after: ViewedSurface, T: np.ndarray, doubt: PoseDoubt = SURE
 ) -> np.ndarray | None:
     """What of `before`, seen from the origin, a view at T sees through."""
-    return seen_through(before, LENS, np.linalg.inv(T), doubt, looking(after, LENS))
+    through = seen_through(before, LENS, np.linalg.inv(T), doubt, looking(after, LENS))
+    return None if through is None else through.gone
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.02])
@@ -87,3 +88,13 @@ def test_views_that_agree_nowhere_tell_nothing() -> None:
     before, after = surface(np.eye(4), False), surface(np.eye(4), False)
     S = np.diag([0.5, 0.5, 0.5, 1.0])
     assert seen_through(before, LENS, S, SURE, looking(after, LENS)) is None
+
+
+def test_what_is_seen_where_it_is_confirms_it() -> None:
+    """And somebody who left is not confirmed by the wall that is seen behind."""
+    T, before, after = shifted(0.2), surface(np.eye(4), True), surface(shifted(0.2), False)
+    through = seen_through(before, LENS, np.linalg.inv(T), SURE, looking(after, LENS))
+    assert through is not None
+    board = before.points[..., 2] < 3
+    assert not through.same[board].any()
+    assert through.same[~board].mean() > 0.5

@@ -11,7 +11,7 @@ import numpy as np
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.config import FusionConfig
 
-_CARRIED = 0.15
+CARRIED = 0.15
 """Share of its weight that a point keeps when it is carried into another keyframe."""
 _KEPT = 0.7
 """Share of its mean confidence that it keeps there where the prediction of that keyframe's own says
@@ -56,8 +56,8 @@ class Canonical:
         if config.mode == "weighted":
             alone = (self.weight <= 0) & (weight > 0)
             self.take(points, weight, config)
-            self.folds += _CARRIED * source.folds
-            kept = _KEPT * self.folds / (_CARRIED * source.folds) * weight
+            self.folds += CARRIED * source.folds
+            kept = _KEPT * self.folds / (CARRIED * source.folds) * weight
             self.weight = np.where(alone, np.minimum(kept, config.max_weight), self.weight)
 
     def fold(self, points: np.ndarray, confidence: np.ndarray, config: FusionConfig) -> None:
@@ -110,7 +110,7 @@ def carried(
     source: Canonical,
     T_target_source: np.ndarray,
     camera: Intrinsics,
-    share: float = _CARRIED,
+    share: float = CARRIED,
 ) -> tuple[np.ndarray, np.ndarray]:
     """What `camera` (the target's) sees of another pointmap: points (h, w, 3), and `share` of the
     weight (h, w).
