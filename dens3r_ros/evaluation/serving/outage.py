@@ -71,7 +71,7 @@ def measure_outage(
             f"{len(source)} images at {options.rate:g} a second end before the server is back:"
             " take a longer sequence, a lower --rate or an earlier --at"
         )
-    frames = [source[n] for n in range(len(source))]
+    frames, truth = _drawn(source)
     tell("undisturbed")
     undisturbed = _walk(frames, make_engine(), options.rate)
     engine, absence = make_engine(), _Absence()
@@ -79,9 +79,21 @@ def measure_outage(
         killing = beside.submit(_kill, server, absence, options, tell)
         disturbed = _walk(frames, engine, options.rate)
         killing.result()
-    index_of = {frame.stamp: number for number, frame in enumerate(frames)}
-    ates = [_ate(source, index_of, walked.placed) for walked in (undisturbed, disturbed)]
+    ates = [_ate(truth, walked.placed) for walked in (undisturbed, disturbed)]
     return _figures(ates, undisturbed, disturbed, absence)
+
+
+def _drawn(source: Source) -> tuple[list[Frame], dict[int, np.ndarray]]:
+    """All frames, and T_world_camera by stamp: sources may take long to tell either."""
+    frames, truth = [], {}
+    for number in range(len(source)):
+        frame, known = source[number], source.truth(number)
+        frames.append(frame)
+        if known is not None:
+            truth[frame.stamp] = known.T_world_camera
+    if not truth:
+        raise SourceError(f"{source.name} has no true poses to compare with.")
+    return frames, truth
 
 
 def _kill(
@@ -132,12 +144,9 @@ def _figures(
     }
 
 
-def _ate(source: Source, index_of: Mapping[int, int], placed: list[TimedPose]) -> float:
+def _ate(truth: Mapping[int, np.ndarray], placed: list[TimedPose]) -> float:
     """Metres after Sim(3), over the frames with a place."""
-    truths = [source.truth(index_of[pose.stamp]) for pose in placed]
-    both = [(pose, one) for pose, one in zip(placed, truths, strict=True) if one is not None]
-    if not both:
-        raise SourceError(f"{source.name} has no true poses to compare with.")
-    stamps = np.array([pose.stamp for pose, _ in both]) * 1e-9
-    found = np.array([pose.T_map_camera for pose, _ in both])
-    return compare(stamps, found, np.array([one.T_world_camera for _, one in both])).ate_sim3_m
+    known = [pose for pose in placed if pose.stamp in truth]
+    stamps = np.array([pose.stamp for pose in known]) * 1e-9
+    found = np.array([pose.T_map_camera for pose in known])
+    return compare(stamps, found, np.array([truth[pose.stamp] for pose in known])).ate_sim3_m
