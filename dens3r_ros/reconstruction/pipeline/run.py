@@ -169,7 +169,8 @@ class Reconstruction:
         began = time.monotonic()
         self.files = self.files.changing_in(self._folders.refined_maps)
         with self._following("refining", None) as tell:
-            refined = refine(mapped, self.files, tracks, tell, lambda: self._stop.refining)
+            ended, engine = lambda: self._stop.refining, self._engine
+            refined = refine(mapped, self.files, tracks, tell, ended, engine)
         mapped.tally.spend("refining", time.monotonic() - began)
         return refined
 

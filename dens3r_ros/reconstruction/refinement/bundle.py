@@ -21,7 +21,7 @@ _DENSE = 400
 """Keyframes up to which the reduced system is solved as a full matrix."""
 _FIXED = 1e12
 """Information that holds an unknown in place."""
-_ENOUGH = 1e-4
+_ENOUGH = 1e-5
 """Relative gain of a step below which it was the last one."""
 _FARTHEST = 1e-3
 """Inverse depth that is kept at least, as a share of the middle one."""
@@ -92,7 +92,7 @@ class Bundle:
     def solve(
         self,
         state: BundleState,
-        most_steps: int = 25,
+        most_steps: int = 40,
         ended: Callable[[int], bool] = lambda step: False,
     ) -> tuple[BundleState, BundleReport]:
         """Levenberg-Marquardt from `state`; `ended` hears of each step and may say it is enough."""
@@ -225,7 +225,8 @@ def _reduced(local: Local, is_shared: Sequence[bool], damping: float) -> _Reduce
         return _Reduced(local, shared, single, np.zeros((0, len(shared))), np.zeros(0), S, g)
     own = local.H[np.ix_(single, single)].copy()
     diagonal = own.diagonal()
-    own[np.diag_indices(len(single))] += damping * diagonal + 1e-6 * diagonal.max() + 1e-12
+    # Next to nothing: what holds many frames in place holds the keyframes that they hang on too.
+    own[np.diag_indices(len(single))] += damping * diagonal + 1e-10 * diagonal.max() + 1e-12
     cross = local.H[np.ix_(single, shared)]
     solved = np.linalg.solve(own, np.column_stack((cross, local.g[single])))
     back, start = solved[:, :-1], -solved[:, -1]
