@@ -104,6 +104,19 @@ def test_wrong_tracks_are_let_go() -> None:
     assert misses(found, true)[0] < 0.02
 
 
+def test_halves_of_a_path_that_hang_together_loosely_find_each_other() -> None:
+    anchors, true = problem()
+    late = {*KEYFRAMES[2:], *SINGLE[2:]}
+    for anchor in anchors:
+        across = [(anchor.key in late) != (frame in late) for frame in anchor.frames]
+        anchor.weights[across] *= 1e-6
+    shift = small_motion(np.array([0.15, 0, 0, 0, 0, 0]))
+    poses = {key: shift @ T if key in late else T for key, T in true.poses.items()}
+    start = BundleState(poses, list(true.inverse))
+    found, _ = Bundle(anchors, KEYFRAMES, 0.0).solve(start, most_steps=20)
+    assert misses(start, true)[0] > 0.05 and misses(found, true)[0] < 0.02
+
+
 def test_a_lens_that_was_guessed_is_found() -> None:
     anchors, true = problem(noise=0.05)
     for anchor in anchors:
