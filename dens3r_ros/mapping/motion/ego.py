@@ -13,7 +13,7 @@ from dens3r_ros.geometry.camera import Intrinsics
 
 _TURN, _SHIFT = 0.003, 0.01
 """Standard deviation of a pose against another: radians, and a share of the depth."""
-_FIT_STEP = 4
+_FIT_STEP = 6
 """Pixels between those by which a pose is corrected."""
 _FIT_ROUNDS = 3
 _FIT_SCALE = 0.5
@@ -79,7 +79,7 @@ def without_pose_error(
     some = (slice(_FIT_STEP // 2, None, _FIT_STEP),) * 2
     rows = _by_pose(depth, camera, some)
     wanted, trusted = off[some].reshape(-1), np.repeat(trust[some].ravel(), 2)
-    usual = float(np.median(depth))
+    usual = float(np.median(depth[some]))
     prior = np.diag(np.repeat([1 / (_SHIFT * usual) ** 2, 1 / _TURN**2], 3))
     motion = np.zeros(6)
     for _ in range(_FIT_ROUNDS):

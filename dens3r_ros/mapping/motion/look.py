@@ -16,6 +16,8 @@ _LEAST = 0.03
 _DEPTH_ERROR = 0.07
 """The same of a depth whose confidence is 2."""
 _MOST = 0.4
+_FEW = 8
+"""Points, one in so many, that tell the usual depth."""
 _CLOSED = (3, 3)
 """Pixels around a hole between points that lie apart."""
 
@@ -84,7 +86,7 @@ def seen_depth(
     points, weight = points[ahead], weight[ahead]
     depth, weight = _drawn(points, weight, camera)
     sigma, hidden = _sigma(weight), depth <= 0
-    usual = float(np.median(points[:, 2])) if len(points) else 1.0
+    usual = float(np.median(points[::_FEW, 2])) if len(points) else 1.0
     depth[hidden], sigma[hidden] = usual, _UNKNOWN
     return depth, sigma
 
@@ -97,7 +99,7 @@ def own_depth(surface: ViewedSurface, camera: Intrinsics) -> tuple[np.ndarray, n
     depth = cv2.resize(thin.points[..., 2], size, interpolation=cv2.INTER_NEAREST)
     weight = cv2.resize(thin.weight, size, interpolation=cv2.INTER_NEAREST)
     hidden = (weight <= 0) | (depth <= 1e-6)
-    usual = float(np.median(depth[~hidden])) if not hidden.all() else 1.0
+    usual = float(np.median(depth[~hidden][::_FEW])) if not hidden.all() else 1.0
     sigma = _sigma(weight)
     return np.where(hidden, np.float32(usual), depth), np.where(hidden, _UNKNOWN, sigma)
 
