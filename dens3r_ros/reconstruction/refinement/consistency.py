@@ -12,6 +12,8 @@ from dens3r_ros.geometry.camera import Intrinsics
 
 WITHIN = 0.02
 """Relative difference of depth up to which two keyframes see the same point."""
+_AVERAGED = 0.04
+"""The same, up to which their depths are averaged."""
 ENOUGH = 2
 """Other keyframes that must."""
 OTHERS = 8
@@ -38,6 +40,10 @@ class Remembering:
         self._kept.move_to_end(keyframe)
         return self._kept[keyframe]
 
+    def forget(self, keyframe: int) -> None:
+        """Read it again when it is asked for."""
+        self._kept.pop(keyframe, None)
+
 
 def agreement(
     points: np.ndarray,
@@ -53,6 +59,22 @@ def agreement(
         looking += hit
         agree += hit & (np.abs(z - seen) < WITHIN * seen)
     return agree, looking
+
+
+def averaged(
+    points: np.ndarray,
+    T_others_keyframe: Sequence[np.ndarray],
+    others: Sequence[tuple[np.ndarray, Intrinsics]],
+) -> np.ndarray:
+    """(h, w) factors on the depth of a keyframe's points (h, w, 3): the mean of its own and of what
+    others see of the same surface."""
+    total, count = np.ones(points.shape[:2], np.float32), np.ones(points.shape[:2], np.float32)
+    for T, (depth, camera) in zip(T_others_keyframe, others, strict=True):
+        seen, hit, z = _looked_up(points, T, depth, camera)
+        same = hit & (np.abs(z - seen) < _AVERAGED * seen)
+        total += np.where(same, seen / np.where(same, z, 1), 0)
+        count += same
+    return total / count
 
 
 def _looked_up(

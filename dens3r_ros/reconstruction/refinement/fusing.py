@@ -22,6 +22,7 @@ from dens3r_ros.reconstruction.refinement.bundle import scaled
 from dens3r_ros.reconstruction.refinement.consistency import (
     Remembering,
     agreement,
+    averaged,
     confirmed,
     nearest_keyframes,
 )
@@ -72,8 +73,8 @@ def keep_confirmed(
     files: KeyframeFiles,
     tell: Tell,
 ) -> float:
-    """Leave of every keyframe's depth what others confirm, as the files had it before; the share
-    that stayed."""
+    """Average every keyframe's depth with what others see of the same surface, and leave of it
+    what they then confirm; the share that stayed."""
 
     def read(number: int) -> tuple[np.ndarray, Intrinsics]:
         maps = files.read(keyframe_ids[number])
@@ -83,15 +84,28 @@ def keep_confirmed(
     some = [depths(n)[0] for n in range(0, len(keyframe_ids), max(1, len(keyframe_ids) // 20))]
     known = np.concatenate([depth[depth > 0][::50] for depth in some])
     middle = float(np.median(known)) if len(known) else 1.0
-    masks = []
-    for number in range(len(keyframe_ids)):
+
+    def seen_by(number: int) -> tuple[np.ndarray, list[np.ndarray], list[int]]:
         depth, camera = depths(number)
         others = nearest_keyframes(T_world_camera, middle, number)
         points = pixel_rays(camera).numpy().astype(np.float32) * depth[..., None]
         T = [np.linalg.inv(T_world_camera[n]) @ T_world_camera[number] for n in others]
+        return points, T, others
+
+    whole = 2 * len(keyframe_ids)
+    for number, keyframe_id in enumerate(keyframe_ids):
+        points, T, others = seen_by(number)
+        factors = averaged(points, T, [depths(n) for n in others])
+        maps = files.read(keyframe_id)
+        files.put(keyframe_id, replace(maps, depth=maps.depth * factors))
+        depths.forget(number)
+        tell(number + 1, whole)
+    masks = []
+    for number in range(len(keyframe_ids)):
+        points, T, others = seen_by(number)
         agree, looking = agreement(points, T, [depths(n) for n in others])
         masks.append(np.packbits(confirmed(agree, looking)))
-        tell(number + 1, len(keyframe_ids))
+        tell(len(keyframe_ids) + number + 1, whole)
     stayed = total = 0
     for keyframe_id, packed in zip(keyframe_ids, masks, strict=True):
         maps = files.read(keyframe_id)
