@@ -2,6 +2,7 @@
 """If these fail, a night of training cannot be trusted: resumed, spread over processes, or copied
 to a bare machine it would give something else, or nothing."""
 
+import math
 import os
 import subprocess
 import sys
@@ -64,6 +65,13 @@ def losses_of(trainer, steps=None):
     trainer._module.register_forward_hook(lambda *a: totals.append(float(a[2]["total"].detach())))
     trainer.run(stopped=lambda: steps is not None and len(totals) >= steps)
     return totals
+
+
+def test_pairs_in_which_something_moves_are_trained_on(config, tmp_path):
+    moving = losses_of(Trainer(read_config(config, ["motion=1"]), CPU, tmp_path / "moving"), 1)
+    still = losses_of(Trainer(read_config(config), CPU, tmp_path / "still"), 1)
+    assert len(moving) == 1 and all(map(math.isfinite, moving))
+    assert moving != still
 
 
 def test_a_resumed_run_is_the_uninterrupted_one_to_the_bit(config, tmp_path):
