@@ -13,6 +13,9 @@ from dens3r_ros.engines.hybrid.fitting import Fit
 
 _CONTRADICTION = 2.0
 """Standard deviations between the two from which on triangulation is doubted."""
+_REPEATED = 0.03
+"""Relative standard deviation of what every pair of two views repeats, whose lens is known badly or
+whose rows are read one after the other, so that no number of pairs averages it out."""
 _NEAREST = np.float32(1e-3)
 """Share of the network's inverse depth below which none falls."""
 
@@ -39,7 +42,8 @@ def join(triangulated: InverseDepth, alone: Alone, fitted: Fit, baseline: float)
     own = np.where(known, alone.error, 1) * network
     value = triangulated.value / np.float32(baseline)
     # Where the two differ by more than both promise, a motion that errs is the likelier reason.
-    variance = (triangulated.sigma / np.float32(baseline)) ** 2 + (fitted.excess * value) ** 2
+    beside = np.float32(np.hypot(fitted.excess, _REPEATED))
+    variance = (triangulated.sigma / np.float32(baseline)) ** 2 + (beside * value) ** 2
     off = (value - network) ** 2 / (own**2 + variance)
     # A wrong match errs by far more than its share of the flow's errors.
     variance = variance * np.where(known, np.maximum(1, off / _CONTRADICTION**2) ** 2, 1)

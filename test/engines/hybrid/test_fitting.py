@@ -67,7 +67,8 @@ def test_parallax_decides_where_there_is_some_and_the_network_where_there_is_non
     sharp = join(triangulated(0.3 * q, 0.005), alone(bent), found, found.scale)
     vague = join(triangulated(0.3 * q, 0.5), alone(bent), found, found.scale)
     unit = np.median(sharp.inverse / q)
-    assert np.abs(sharp.inverse / q / unit - 1).mean() < 0.3 * np.abs(bent / q - 1).mean()
+    # Of the network's error there stays its share, since no pair is surer than what all repeat.
+    assert np.abs(sharp.inverse / q / unit - 1).mean() < 0.4 * np.abs(bent / q - 1).mean()
     assert np.abs(vague.inverse / bent - 1).mean() < 0.01
     assert (sharp.error < vague.error).all()
 
