@@ -99,5 +99,8 @@ def _frame(
     key: ImageKey, files: KeyframeFiles, keyframe_id: int, lenses: Mapping[str, Intrinsics]
 ) -> Frame:
     stamp, camera = key
-    image = cv2.cvtColor(cv2.imread(str(files.image(keyframe_id))), cv2.COLOR_BGR2RGB)
-    return Frame(image, stamp, camera, lenses.get(camera))
+    path = files.image(keyframe_id)
+    image = cv2.imread(str(path))
+    if image is None:
+        raise OSError(f"{path}, the image of a keyframe, cannot be read any more")
+    return Frame(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), stamp, camera, lenses.get(camera))

@@ -155,12 +155,12 @@ def _fuse(
         maps, new_unit = fuse_again(anchor, state.poses, state.focal, maps, unit)
         files.put(anchor.keyframe_id, maps)
         new_units[anchor.keyframe_id] = new_unit
-        tell(number + 1, 2 * len(anchors), "depth")
+        tell(number + 1, 3 * len(anchors), "depth")
     by_id = {i: key for key, i in around.keyframes.items()}
     ids = sorted(by_id)
     T = np.stack([state.poses.get(by_id[i], rigid(mapped.poses[i])) for i in ids])
     share = keep_confirmed(
-        ids, T, new_units, files, lambda done, whole: tell(len(ids) + done, 2 * whole, "agreement")
+        ids, T, new_units, files, lambda done, _: tell(len(ids) + done, 3 * len(ids), "agreement")
     )
     return new_units, share
 
