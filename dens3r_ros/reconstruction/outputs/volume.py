@@ -34,7 +34,7 @@ class Volume:
         self._open3d: Any = open3d
         self._voxel = voxel
         float32 = open3d.core.float32
-        self._grid = open3d.t.geometry.VoxelBlockGrid(
+        self._grid = self._open3d.t.geometry.VoxelBlockGrid(
             attr_names=("tsdf", "weight", "color"),
             attr_dtypes=(float32, float32, float32),
             attr_channels=(1, 1, 3),

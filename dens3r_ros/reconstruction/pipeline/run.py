@@ -169,8 +169,7 @@ class Reconstruction:
         began = time.monotonic()
         self.files = self.files.changing_in(self._folders.refined_maps)
         with self._following("refining", None) as tell:
-            ended, engine = lambda: self._stop.refining, self._engine
-            refined = refine(mapped, self.files, tracks, tell, ended, engine)
+            refined = refine(mapped, self.files, tracks, tell, lambda: self._stop.refining)
         mapped.tally.spend("refining", time.monotonic() - began)
         return refined
 

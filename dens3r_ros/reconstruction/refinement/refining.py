@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.geometry.registration import register_similarity
 from dens3r_ros.mapping.archive.stored import Stored
 from dens3r_ros.mapping.files.map_file import SavedKeyframe
@@ -21,7 +20,6 @@ from dens3r_ros.reconstruction.kept.pair_tracks import ImageKey, TrackStore, sam
 from dens3r_ros.reconstruction.outputs.scene import ScenePoints
 from dens3r_ros.reconstruction.refinement.bundle import Bundle, BundleReport, BundleState, scaled
 from dens3r_ros.reconstruction.refinement.fusing import fuse_again, keep_confirmed
-from dens3r_ros.reconstruction.refinement.more_pairs import compare, unmet_pairs
 from dens3r_ros.reconstruction.refinement.sightings import (
     Anchor,
     Neighbourhood,
@@ -59,10 +57,8 @@ def refine(
     store: TrackStore,
     tell: Tell,
     ended: Callable[[], bool] = lambda: False,
-    engine: Engine | None = None,
 ) -> Refined:
-    """Better poses, lens and depth; `ended` may say that it is enough. With the `engine`, keyframes
-    are compared that mapping did not know to see the same."""
+    """Better poses, lens and depth; `ended` may say that it is enough."""
     units = {i: scale_of(S) for i, S in mapped.poses.items()}
     around = Neighbourhood.among(mapped)
     anchors = gather(store, around, files, units, mapped.intrinsics)
@@ -83,14 +79,6 @@ def refine(
         return ended()
 
     state, first = bundle.solve(start, _ROUGH_STEPS, each)
-    if engine is not None:
-        pairs = unmet_pairs(bundle.anchors, state, set(store.places()))
-
-        def going(done: int, whole: int) -> bool:
-            tell(done, whole, "comparing")
-            return not ended()
-
-        compare(pairs, engine, store, files, around.keyframes, mapped.intrinsics, going)
     around = agreeing(store, around, bundle.anchors, state.inverse, state.poses)
     bundle = Bundle(gather(store, around, files, units, mapped.intrinsics), keyframes, sigma)
     again = replace(_start(mapped, around, bundle.anchors), focal=state.focal)
@@ -155,12 +143,12 @@ def _fuse(
         maps, new_unit = fuse_again(anchor, state.poses, state.focal, maps, unit)
         files.put(anchor.keyframe_id, maps)
         new_units[anchor.keyframe_id] = new_unit
-        tell(number + 1, 2 * len(anchors), "depth")
+        tell(number + 1, 3 * len(anchors), "depth")
     by_id = {i: key for key, i in around.keyframes.items()}
     ids = sorted(by_id)
     T = np.stack([state.poses.get(by_id[i], rigid(mapped.poses[i])) for i in ids])
     share = keep_confirmed(
-        ids, T, new_units, files, lambda done, whole: tell(len(ids) + done, 2 * whole, "agreement")
+        ids, T, new_units, files, lambda done, _: tell(len(ids) + done, 3 * len(ids), "agreement")
     )
     return new_units, share
 
