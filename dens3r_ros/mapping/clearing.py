@@ -98,10 +98,14 @@ def _doubt(covariance: np.ndarray, S_looking_other: np.ndarray) -> PoseDoubt:
 def _clear_live(other: Keyframe, view: Looking, S: np.ndarray, doubt: PoseDoubt) -> None:
     base, canonical = other.base(), other.canonical
     through = seen_through(base.surface, base.camera, S, doubt, view)
-    if through is None or not (through.gone | through.same).any():
+    if through is None:
         return
-    if other.confirming is not None:
+    found_again = other.confirming is not None and bool(through.same.any())
+    if other.confirming is not None and found_again:
         other.confirming.found_again(through.same)
+    # Whatever draws the map takes a keyframe of another revision anew.
+    if not found_again and not through.gone.any():
+        return
     canonical.weight = _less(canonical.weight, through.gone, canonical.folds)
     other.revision += 1
 
