@@ -7,6 +7,10 @@ import socket
 import threading
 import time
 
+import pytest
+
+from dens3r_ros.engines.protocol import Engine, EngineAway, Features, Outputs
+
 
 class Proxy:
     """Listens on a port of its own and passes everything on to 127.0.0.1:`port`.
@@ -73,3 +77,13 @@ class Proxy:
             pass
         for end in (source, sink):
             end.close()
+
+
+def silence_is_told(proxy: Proxy, client: Engine, view: Features, outputs: Outputs) -> None:
+    """A radio shadow: the connection stands, nothing comes; the call ends by its time-out."""
+    proxy.swallows = True
+    began = time.monotonic()
+    with pytest.raises(EngineAway, match="did not answer within"):
+        client.decode([(view, view)], outputs)
+    assert time.monotonic() - began < 10
+    proxy.swallows = False

@@ -13,23 +13,16 @@ import pytest
 
 pytest.importorskip("grpc", reason="grpcio is not installed: pip install 'dens3r_ros[remote]'")
 
-from proxy import Proxy
+from proxy import Proxy, silence_is_told
+from real_triton import NEEDS_TRITON
 
 from dens3r_ros.engines.protocol import EngineAway, Features, Outputs
 from dens3r_ros.engines.remote.config import RemoteConfig
 from dens3r_ros.engines.remote.engine import RemoteEngine, connect
-from dens3r_ros.engines.serving.environment import server_python
 from dens3r_ros.engines.serving.own_server import OwnServer
 from dens3r_ros.frame import Frame
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        server_python() is None,
-        reason="Triton is not installed: run make server, or name its"
-        " environment by DENS3R_SERVER_VENV",
-    ),
-]
+pytestmark = NEEDS_TRITON
 TRACKING = Outputs("ab", "a", "")
 ROBOTS = 6
 
@@ -66,12 +59,7 @@ def test_a_late_radio_and_a_lost_connection_are_got_over(server: OwnServer) -> N
         proxy.delay = 0.0
         proxy.drop()
         assert answered(client, view)
-        proxy.swallows = True
-        began = time.monotonic()
-        with pytest.raises(EngineAway, match="did not answer within"):
-            client.decode([(view, view)], TRACKING)
-        assert time.monotonic() - began < 10
-        proxy.swallows = False
+        silence_is_told(proxy, client, view, TRACKING)
         assert answered(client, view)
 
 

@@ -18,6 +18,8 @@ from typer.testing import CliRunner
 
 pytest.importorskip("grpc", reason="grpcio is not installed: pip install 'dens3r_ros[remote]'")
 
+from real_triton import NEEDS_TRITON
+
 from dens3r_ros.cli.main import app
 from dens3r_ros.engines.loading import load_engine
 from dens3r_ros.engines.protocol import Engine, EngineAway, Outputs
@@ -29,14 +31,7 @@ from dens3r_ros.engines.serving.own_server import OwnServer, free_port
 from dens3r_ros.frame import Frame
 from dens3r_ros.network import save_network
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        server_python() is None,
-        reason="Triton is not installed: run make server, or name its"
-        " environment by DENS3R_SERVER_VENV",
-    ),
-]
+pytestmark = NEEDS_TRITON
 ARGUMENTS = ["--device", "cpu", "--precision", "fp32"]
 TRACKING = Outputs("ab", "a", "")
 
