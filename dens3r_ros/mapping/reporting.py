@@ -54,6 +54,8 @@ def report(
         piece=None if keyframe_id is None else graph.pieces[keyframe_id],
         epoch=odometry.epoch,
         scale=scale,
+        T_keyframe_camera=stream.T_keyframe_frame.copy() if tracked else None,
+        keyframe_unit=unit,
         metric=world.parts.metric and world.parts.engine.info.metric,
         maps=_maps(step, unit) if tracked else None,
         intrinsics=stream.intrinsics,

@@ -14,6 +14,7 @@ import numpy as np
 
 from dens3r_ros.engines.protocol import EngineAway
 from dens3r_ros.frame import Frame
+from dens3r_ros.mapping.graph.felt import FeltWay
 from dens3r_ros.mapping.graph.graph import rigid
 from dens3r_ros.mapping.history.record import Record
 from dens3r_ros.mapping.reference import Reference, reference_of
@@ -45,6 +46,8 @@ class DecodingRequest:
     held: frozenset[int]
     leaving: bool = False
     moving: np.ndarray | None = None
+    felt: FeltWay | None = None
+    """What was felt of keyframes so far."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +140,7 @@ class DecodingThread:
         failed, self._failed = self._failed, None
         if failed is not None:
             raise failed
+        session.world.hear(request.felt)
         update = self._taken(request)
         references = self._references()
         graph, seconds = session.world.graph, time.perf_counter() - began

@@ -21,7 +21,7 @@ from dens3r_ros.mapping.front_end.need import leaving, vanishing
 from dens3r_ros.mapping.front_end.schedule import DecodingSchedule
 from dens3r_ros.mapping.graph.graph import rigid
 from dens3r_ros.mapping.history.record import Record
-from dens3r_ros.mapping.inertial.gyroscope import Gyroscope
+from dens3r_ros.mapping.inertial.gyroscope import Gyroscope, felt_by
 from dens3r_ros.mapping.motion.watch import MotionWatch
 from dens3r_ros.mapping.reference import Reference
 from dens3r_ros.mapping.session import MappingSession
@@ -182,7 +182,9 @@ class FrontEnd:
         if frame in course.unplaced:
             course.unplaced.remove(frame)
         moving = found.moving if isinstance(found, Placed) else None
-        request = DecodingRequest(frame, record, earlier, records, held, leaving(found), moving)
+        request = DecodingRequest(
+            frame, record, earlier, records, held, leaving(found), moving, felt_by(self._gyroscope)
+        )
         self._decoder.ask(request)
         self._asked = _Asked(frame, record, self._ledger.told)
         self._schedule.asked(course)
