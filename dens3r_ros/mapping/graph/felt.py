@@ -13,9 +13,9 @@ from dens3r_ros.mapping.graph.graph import Edge, PoseGraph, ScalePrior, scale_of
 
 _PLACE_M, _PLACE_SHARE = 0.005, 0.005
 """Metres, and share of the way, that a motion between two keyframes errs by."""
-_TURN = 2e-3
+_TURN = 5e-4
 """Radians, the same."""
-_UNIT = 0.01
+_UNIT = 0.005
 """Logarithm of the ratio of two keyframes' units, the same."""
 
 
