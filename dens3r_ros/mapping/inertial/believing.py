@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dens3r_ros.imu import ImuNoise
 from dens3r_ros.mapping.inertial.alignment import InertialAlignment
 from dens3r_ros.mapping.inertial.moments import FeltMoments
 
@@ -18,6 +19,8 @@ _ASTRAY = 3.0
 """Standard deviations by which another must be off to do so too."""
 FITS = 3.5
 """Mean square of what does not fit beyond which camera and sensor tell different stories."""
+_UNUSUAL = 2.5
+"""Times the standard deviation that a preset tells of a bias, from which on that is told."""
 _LIVELY = 0.25
 """m/s^2: root mean square of accelerations without which a scale takes long."""
 
@@ -44,6 +47,21 @@ def missing(tried: InertialAlignment | None, moments: FeltMoments) -> str:
             f"stop (scale known to {tried.sigma:.0%})"
         )
     return f"the scale is known to {tried.sigma:.1%}; move on"
+
+
+def unusual(found: InertialAlignment, noise: ImuNoise) -> str:
+    """Of biases that are far larger than the sensor's preset expects; nothing where none is."""
+    times = max(
+        float(np.linalg.norm(found.turn_bias)) / (noise.turn_bias * 3**0.5),
+        float(np.linalg.norm(found.force_bias)) / (noise.force_bias * 3**0.5),
+    )
+    if times < _UNUSUAL:
+        return ""
+    return (
+        f"its bias ({np.linalg.norm(found.turn_bias):.2g} rad/s, "
+        f"{np.linalg.norm(found.force_bias):.2g} m/s^2) is {times:.1f} times what imu.preset "
+        "expects; it is taken off, but let the sensor be calibrated, or set the preset"
+    )
 
 
 def _apart(one: InertialAlignment, other: InertialAlignment) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from dens3r_ros.imu import ImuNoise, ImuReadings
 from dens3r_ros.mapping.graph.felt import FeltWay
 from dens3r_ros.mapping.inertial.alignment import InertialAlignment, align
-from dens3r_ros.mapping.inertial.believing import FITS, LEAST_S, SURE, believable, missing
+from dens3r_ros.mapping.inertial.believing import FITS, LEAST_S, SURE, believable, missing, unusual
 from dens3r_ros.mapping.inertial.buffer import ImuBuffer, turned
 from dens3r_ros.mapping.inertial.moments import FeltMoments, Sighted
 from dens3r_ros.mapping.inertial.preintegration import Preintegrator
@@ -21,7 +21,7 @@ from dens3r_ros.mapping.update import Update
 _EVERY_S = 2.5
 """Seconds between two attempts at least."""
 _EVERY_SHARE = 0.25
-"""The same as a share of what is aligned, which takes the longer the more that is."""
+"""The same as a share of what is aligned, once the scale is believed."""
 _LONGEST_NS = 1_500_000_000
 """Nanoseconds without a frame that the sensor bridges."""
 _AHEAD_NS = 40_000_000
@@ -95,6 +95,11 @@ class Inertial:
         """Standard deviation of its logarithm."""
         return 0.0 if self.alignment is None else self.alignment.sigma
 
+    @property
+    def notice(self) -> str:
+        """What is amiss with a sensor that serves nevertheless, in a sentence."""
+        return "" if self.alignment is None else unusual(self.alignment, self.noise)
+
     def turn(self, begin: int, end: int) -> np.ndarray | None:
         """(3, 3) R_begin_end of the camera between two stamps of images (ns), as it was felt; None
         where that is not known."""
@@ -143,7 +148,8 @@ class Inertial:
         if self.fault:
             return f"imu: {self.fault}"
         if self.alignment is not None:
-            return f"from imu: {self.scale:.4g} m for a unit of the mapper's odom"
+            told = f"from imu: {self.scale:.4g} m for a unit of the mapper's odom"
+            return f"{told}; {self.notice}" if self.notice else told
         if not self.present:
             return "waiting for imu: no reading has come yet"
         if self.T_camera_imu is None:
@@ -276,9 +282,11 @@ class Inertial:
         last = self._moments.last
         if last is None or self._moments.seconds < LEAST_S or last.stamp < self._next_attempt:
             return False
-        pause = max(_EVERY_S, _EVERY_SHARE * self._moments.seconds)
+        share = 0.0 if self.alignment is None else _EVERY_SHARE
+        pause = max(_EVERY_S, share * self._moments.seconds)
         self._next_attempt = last.stamp + round(pause * _NS)
-        before, found = self._tried, self._aligned()
+        assert self.T_camera_imu is not None
+        before, found = self._tried, align(self._moments.passage(), self.T_camera_imu, self.noise)
         self._tried = found
         if found is None or found.misfit > FITS:
             return False
@@ -289,7 +297,3 @@ class Inertial:
         if believed:
             self.alignment = found
         return believed
-
-    def _aligned(self) -> InertialAlignment | None:
-        assert self.T_camera_imu is not None
-        return align(self._moments.passage(), self.T_camera_imu, self.noise)
