@@ -25,7 +25,7 @@ _STILL = 5e-3
 """Change of any logarithm of scale by a round from which on another one is not worth while."""
 _LONGEST = 0.5
 """The same that one round may make."""
-_MODEST = 1.5
+_MODEST = 1.25
 """By how much larger the deviations are than the equations say, which know nothing of errors that
 last for long."""
 _LEAST_SIGMA = 0.01

@@ -49,18 +49,21 @@ def missing(tried: InertialAlignment | None, moments: FeltMoments) -> str:
     return f"the scale is known to {tried.sigma:.1%}; move on"
 
 
-def unusual(found: InertialAlignment, noise: ImuNoise) -> str:
-    """Of biases that are far larger than the sensor's preset expects; nothing where none is."""
-    times = max(
-        float(np.linalg.norm(found.turn_bias)) / (noise.turn_bias * 3**0.5),
-        float(np.linalg.norm(found.force_bias)) / (noise.force_bias * 3**0.5),
-    )
-    if times < _UNUSUAL:
+def unusual(turn_bias: np.ndarray, force_bias: np.ndarray | None, noise: ImuNoise) -> str:
+    """Of biases (rad/s and m/s^2) that are far larger than the sensor's preset expects; nothing
+    where none is."""
+    told = [(turn_bias, noise.turn_bias, "rad/s")]
+    told += [] if force_bias is None else [(force_bias, noise.force_bias, "m/s^2")]
+    found = [
+        f"{size:.2g} {unit}, {size / usual:.1f} times"
+        for size, usual, unit in ((np.linalg.norm(b) / 3**0.5, s, unit) for b, s, unit in told)
+        if size > _UNUSUAL * usual
+    ]
+    if not found:
         return ""
     return (
-        f"its bias ({np.linalg.norm(found.turn_bias):.2g} rad/s, "
-        f"{np.linalg.norm(found.force_bias):.2g} m/s^2) is {times:.1f} times what imu.preset "
-        "expects; it is taken off, but let the sensor be calibrated, or set the preset"
+        f"its bias is {' and '.join(found)} what imu.preset expects of an axis; it is taken off, "
+        "but the sensor should be calibrated, or the preset another"
     )
 
 

@@ -7,7 +7,7 @@ from collections import deque
 
 import numpy as np
 
-from dens3r_ros.imu import ImuNoise, ImuReadings
+from dens3r_ros.imu import ImuNoise
 from dens3r_ros.mapping.graph.felt import FeltWay
 from dens3r_ros.mapping.inertial.alignment import InertialAlignment, align
 from dens3r_ros.mapping.inertial.believing import FITS, LEAST_S, SURE, believable, missing, unusual
@@ -98,7 +98,8 @@ class Inertial:
     @property
     def notice(self) -> str:
         """What is amiss with a sensor that serves nevertheless, in a sentence."""
-        return "" if self.alignment is None else unusual(self.alignment, self.noise)
+        force = None if self.alignment is None else self.alignment.force_bias
+        return unusual(self._turn_bias, force, self.noise)
 
     def turn(self, begin: int, end: int) -> np.ndarray | None:
         """(3, 3) R_begin_end of the camera between two stamps of images (ns), as it was felt; None
@@ -149,14 +150,19 @@ class Inertial:
             return f"imu: {self.fault}"
         if self.alignment is not None:
             told = f"from imu: {self.scale:.4g} m for a unit of the mapper's odom"
-            return f"{told}; {self.notice}" if self.notice else told
+        else:
+            told = f"waiting for imu: {self._lacks()}"
+        return f"{told}; {self.notice}" if self.notice else told
+
+    def _lacks(self) -> str:
+        """What is missing for metres to be known."""
         if not self.present:
-            return "waiting for imu: no reading has come yet"
+            return "no reading has come yet"
         if self.T_camera_imu is None:
-            return "waiting for imu: its place beside the camera is not known yet"
+            return "its place beside the camera is not known yet"
         if self.offset_s is None:
-            return "waiting for imu: turn the camera left and right, to compare its clock"
-        return f"waiting for imu: {missing(self._tried, self._moments)}"
+            return "turn the camera left and right, to compare its clock"
+        return missing(self._tried, self._moments)
 
     def _go_on_in(self, update: Update) -> None:
         """Another epoch: its length unit may be another, though what was felt of the camera's way
@@ -231,7 +237,7 @@ class Inertial:
             return
         offset = round((self.offset_s or 0.0) * _NS)
         readings = self.buffer.between(before.stamp + offset, sight.stamp + offset)
-        saturated = readings is not None and self._saturated(readings)
+        saturated = readings is not None and self.noise.at_range(readings)
         self._watch_range(saturated, sight.stamp)
         if readings is None or saturated or sight.stamp - before.stamp > _LONGEST_NS:
             self._break()
@@ -246,13 +252,6 @@ class Inertial:
             self.fault = self.fault or f"{_AT_RANGE}: set imu.preset or its range, or move less"
         elif self.fault.startswith(_AT_RANGE) and stamp - self._saturated_at > _CALM_NS:
             self.fault = ""
-
-    def _saturated(self, readings: ImuReadings) -> bool:
-        noise = self.noise
-        return bool(
-            np.abs(readings.turn).max() > 0.99 * noise.turn_range
-            or np.abs(readings.force).max() > 0.99 * noise.force_range
-        )
 
     def _compare(self) -> None:
         """Find the offset, and whether the readings are of this camera at all."""
