@@ -21,7 +21,7 @@ from dens3r_ros.mapping.inertial.passage import Gained, Passage, first_guess
 from dens3r_ros.mapping.inertial.turns import Chain, chained
 
 _ROUNDS = 8
-_STILL = 5e-3
+_STILL = 0.01
 """Change of any logarithm of scale by a round from which on another one is not worth while."""
 _LONGEST = 0.5
 """The same that one round may make."""

@@ -20,7 +20,7 @@ from dens3r_ros.mapping.update import Update
 
 _EVERY_S = 2.5
 """Seconds between two attempts at least."""
-_EVERY_SHARE = 0.4
+_EVERY_SHARE = 0.3
 """The same as a share of what is aligned, once the scale is believed."""
 _LONGEST_NS = 1_500_000_000
 """Nanoseconds without a frame that the sensor bridges."""

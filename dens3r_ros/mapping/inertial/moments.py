@@ -12,7 +12,7 @@ from dens3r_ros.mapping.inertial.passage import Passage
 from dens3r_ros.mapping.inertial.preintegration import FeltMotion
 from dens3r_ros.mapping.update import Update
 
-SPAN_S = 40.0
+SPAN_S = 25.0
 """Seconds that are kept; a longer span tells little more, and costs more."""
 _APART_NS = 30_000_000
 """Nanoseconds between two, at least."""
