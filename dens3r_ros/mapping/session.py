@@ -280,7 +280,7 @@ class MappingSession:
         S_older_keyframe = self.world.graph.relative(older.id, keyframe.id)
         start = S_older_keyframe @ T_keyframe_frame
         start[:3, :3] /= np.cbrt(np.linalg.det(start[:3, :3]))
-        step.lead_to(older, start)
+        step.lead_to(older, self._config.tracking, start)
         seen = observe(self._engine, [(step.features, older.features)])[0]
         found = self._tracked(seen, step.view, older, start)
         if isinstance(found, str) or left(found, self._config.keyframes):

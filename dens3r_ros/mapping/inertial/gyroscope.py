@@ -35,6 +35,8 @@ def turned_on(
 
 def start_of(step: Step, last: Step | None, gyroscope: Gyroscope | None) -> np.ndarray | None:
     """T_keyframe_frame from which a frame is looked for; None where the camera was lost."""
+    if step.foreseen is not None:
+        return step.foreseen
     if step.stream.lost:
         return None
     T = step.stream.T_keyframe_frame

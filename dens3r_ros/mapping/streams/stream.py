@@ -51,6 +51,8 @@ class Stream:
     consistency: ConsistencyCheck = field(default_factory=ConsistencyCheck)
     sight: Sight | None = None
     """How the last frame was seen."""
+    before: View | None = None
+    """How the last frame that has a place was seen."""
     watch: MotionWatch | None = None
     """Tells what moves in its frames, where that is asked for."""
 
