@@ -66,6 +66,11 @@ class FrontEnd:
     def step(self, frame: Frame) -> Update:
         """Place one frame."""
         self._schedule.came(frame.stamp)
+        update = self._placed(frame)
+        self._schedule.answered()
+        return update
+
+    def _placed(self, frame: Frame) -> Update:
         course, watch = self._course(frame.camera), Stopwatch()
         with watch.stage("await decoding"):
             decoded = self._taken() if self._schedule.due else None

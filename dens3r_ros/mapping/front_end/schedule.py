@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from time import monotonic
 
 from dens3r_ros.mapping.config import DecodingConfig, KeyframeConfig
 from dens3r_ros.mapping.front_end.course import Course
@@ -30,11 +31,17 @@ class DecodingSchedule:
         self.pace = DecodingPace()
         self._decoding, self._limits, self._decoder = decoding, limits, decoder
         self._asked: int | None = None
+        self._came = 0.0
 
     def came(self, stamp: int) -> None:
         """One more frame."""
         self.number += 1
+        self._came = monotonic()
         self.pace.came(stamp)
+
+    def answered(self) -> None:
+        """Its answer is there."""
+        self.pace.answered(monotonic() - self._came)
 
     def asked(self, course: Course) -> None:
         """This frame is being decoded."""
