@@ -12,6 +12,7 @@ import numpy as np
 from dens3r_ros.engines.preprocess import resample
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.config import TrackingConfig
+from dens3r_ros.mapping.front_end.corner_tracks import CornerTracks, FollowedCorners
 from dens3r_ros.mapping.front_end.fast_tracker import Placed, place
 from dens3r_ros.mapping.front_end.motion import Motion
 from dens3r_ros.mapping.front_end.turning import turned
@@ -47,6 +48,7 @@ class Course:
     """Tells what moves in its frames, where that is asked for."""
     reference: Reference | None = None
     motion: Motion = field(default_factory=Motion)
+    corners: CornerTracks = field(default_factory=CornerTracks)
     lost: int = 0
     """Frames since it was placed last."""
     unsure: bool = False
@@ -67,6 +69,8 @@ class Course:
     """Whether the last frame was worth decoding."""
     _changed: tuple[int, int, np.ndarray] | None = None
     """Keyframes new and old, and S_new_old, since motion was looked for last."""
+    _seen: FollowedCorners | None = None
+    """What the latest frame shows of the corners."""
     unplaced: deque[Frame] = field(default_factory=lambda: deque(maxlen=_KEPT))
 
     def place(self, frame: Frame) -> Placed | str:
@@ -104,6 +108,9 @@ class Course:
         self.motion.halt()
 
     def _stand(self, frame: Frame, found: Placed) -> None:
+        if self.reference is not None and self._seen is not None:
+            camera, T = self.reference.sight.camera, found.T_keyframe_frame
+            self.corners.stand(self._seen, camera, T, sure=not found.bridged)
         self.motion.place(frame.stamp, found.T_keyframe_frame, found.found, found.beside)
 
     def _tried(self, frame: Frame) -> Placed | str:
@@ -115,19 +122,28 @@ class Course:
         grey = grey_of(frame, reference)
         expected, felt = self._expected(frame.stamp)
         moving = None if self.watch is None else self.watch.expected(frame.stamp, grey)
-        found = place(grey, reference, self.motion, expected, self.config, moving)
+        found = self._placed(grey, reference, expected, moving)
         if self.unsure:
             return self._believed(found)
         if isinstance(found, Placed) or self.motion.before is None:
             return found
         turn = turned_view(grey, reference, self.motion, expected)
         if turn is not None:
-            again = place(grey, reference, self.motion, turn, self.config, moving)
+            again = self._placed(grey, reference, turn, moving)
             if isinstance(again, Placed):
                 return again
         if felt:
             return self._bridged(grey, reference, expected, frame.stamp) or found
         return found if turn is None else self._bridged(grey, reference, turn) or found
+
+    def _placed(
+        self, grey: np.ndarray, reference: Reference, T: np.ndarray, moving: np.ndarray | None
+    ) -> Placed | str:
+        """A place by points, from where the frame is expected."""
+        camera = reference.sight.camera
+        self._seen = self.corners.follow(grey, camera, T)
+        own = self.corners.sights(self._seen, camera)
+        return place(grey, reference, self.motion, T, self.config, moving, own)
 
     def _expected(self, stamp: int) -> tuple[np.ndarray, bool]:
         """T_keyframe_frame where the camera should be, and whether its turn was felt."""
@@ -169,6 +185,7 @@ class Course:
         """Be tracked against something newer; S_new_old (4, 4) takes the old keyframe's points to
         its frame and unit."""
         self.motion.rebase(S_new_old)
+        self.corners.rebase(S_new_old)
         if self.reference is not None:
             self._note_change(reference.keyframe_id, self.reference.keyframe_id, S_new_old)
         self.reference = reference
@@ -190,15 +207,19 @@ class Course:
         if self.bridged or off > _APART:
             since = np.linalg.inv(T_keyframe_then) @ self.motion.T_keyframe_frame
             self.motion.T_keyframe_frame = found @ since
+            self.corners.rebase(found @ np.linalg.inv(T_keyframe_then))
 
     def stand_there(self, frame: Frame) -> None:
         """The frame was decoded, and is where the reference says."""
         assert self.reference is not None
-        seen = self.reference.landmarks.emptied(grey_of(frame, self.reference))
+        grey, T = grey_of(frame, self.reference), self.reference.T_keyframe_frame
+        seen = self.reference.landmarks.emptied(grey)
+        camera = self.reference.sight.camera
+        self.corners.stand(self.corners.follow(grey, camera, T), camera, T, sure=True)
         self.lost = self.bridged = 0
         self.seen = frame.stamp
         self.unsure = False
-        self.motion.place(frame.stamp, self.reference.T_keyframe_frame, seen)
+        self.motion.place(frame.stamp, T, seen)
         self.unplaced.clear()
 
     def resume(self, reference: Reference, frame: Frame) -> list[tuple[Frame, Placed]]:
@@ -213,7 +234,7 @@ class Course:
     def _along(self, start: Frame, frames: list[Frame]) -> list[tuple[Frame, Placed]]:
         """Frames placed one from the other, beginning with the neighbour of a known one."""
         assert self.reference is not None
-        self.motion = Motion()
+        self.motion, self.corners = Motion(), CornerTracks()
         self.stand_there(start)
         placed = []
         for frame in frames:
