@@ -33,6 +33,17 @@ class Companion:
     found: Track | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class ByTracking:
+    """What tracking knows of a frame that sees little of its keyframe: how sure its place is,
+    covariance (6, 6), and another frame, taken shortly before from where parallax shows depth, with
+    its T_keyframe_frame."""
+
+    covariance: np.ndarray
+    elsewhere: Frame
+    T_keyframe_elsewhere: np.ndarray
+
+
 @dataclass(eq=False)
 class Step:
     """What one step has found so far."""
@@ -52,6 +63,7 @@ class Step:
     beside: Sequence[Companion] = ()
     held: bool = False
     """Whether tracking knows its place already, so that it is not lost if nothing more is found."""
+    by_tracking: ByTracking | None = None
     leaving: bool = False
     """Whether its camera would be tracked better against another keyframe."""
     motion: np.ndarray | None = None

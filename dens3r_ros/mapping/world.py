@@ -111,9 +111,19 @@ class World:
         """Take in a keyframe that was tracked against another one, by the link `forth`, and against
         others `beside` it; what else it sees is found out by the background work that follows,
         which ends in a solve."""
-        graph, settings = self.graph, self.parts.config.graph
-        graph.add_keyframe(made.id, self.pose(keyframe.id) @ rigid(forth.edge.S_i_j))
+        self.graph.add_keyframe(made.id, self.pose(keyframe.id) @ rigid(forth.edge.S_i_j))
         self._tie([forth, *beside])
+        self._grown(made, keyframe)
+
+    def grow_by_place(self, made: Keyframe, keyframe: Keyframe, edge: Edge) -> None:
+        """The same by an edge alone, which nothing can measure again."""
+        self.graph.add_keyframe(made.id, self.pose(keyframe.id) @ rigid(edge.S_i_j))
+        self.graph.add_edges([edge])
+        self._grown(made, keyframe)
+
+    def _grown(self, made: Keyframe, keyframe: Keyframe) -> None:
+        """A keyframe is in the graph, tied to another one; all else follows by and by."""
+        graph, settings = self.graph, self.parts.config.graph
         around = self.window.overlapping(
             made,
             self.pose(made.id),

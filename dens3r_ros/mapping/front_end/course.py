@@ -15,6 +15,7 @@ from dens3r_ros.mapping.config import TrackingConfig
 from dens3r_ros.mapping.front_end.corner_tracks import CornerTracks, FollowedCorners
 from dens3r_ros.mapping.front_end.fast_tracker import Placed, place
 from dens3r_ros.mapping.front_end.motion import Motion
+from dens3r_ros.mapping.front_end.recent import RecentFrames
 from dens3r_ros.mapping.front_end.turning import turned
 from dens3r_ros.mapping.inertial.gyroscope import Gyroscope, turned_on
 from dens3r_ros.mapping.motion.watch import MotionWatch
@@ -27,6 +28,8 @@ _FELT_NS = 1_000_000_000
 """Nanoseconds for which they may where a gyroscope tells how they turned."""
 _SHIFT, _TURN = 0.02, 0.03
 """Standard deviation of such a place: a share of the depth, beside the way itself, and radians."""
+_LITTLE = 0.5
+"""Share of its keyframe's landmarks below which a frame sees little of it."""
 _APART = 0.05
 """Radians by which tracking and decoding may differ about a view before tracking is corrected."""
 _NEAR = 0.1
@@ -49,6 +52,7 @@ class Course:
     reference: Reference | None = None
     motion: Motion = field(default_factory=Motion)
     corners: CornerTracks = field(default_factory=CornerTracks)
+    recent: RecentFrames = field(default_factory=RecentFrames)
     lost: int = 0
     """Frames since it was placed last."""
     unsure: bool = False
@@ -87,6 +91,13 @@ class Course:
             self.unplaced.append(frame)
         return found
 
+    def beside(self, frame: Frame, found: Placed) -> tuple[Frame, np.ndarray] | None:
+        """An image taken shortly before, and its T_keyframe_frame, that shows the depth of a frame
+        which sees little of its keyframe."""
+        if found.bridged or found.matched > _LITTLE or not len(found.found):
+            return None
+        return self.recent.beside(frame, found.T_keyframe_frame, found.found.depth)
+
     def with_motion(self, frame: Frame, found: Placed) -> Placed:
         """A frame's place, and what moves in the frame."""
         reference = self.reference
@@ -101,6 +112,11 @@ class Course:
         known, self._changed = self._changed, None
         return None if known is None or known[:2] != (new, old) else known[2]
 
+    def forget(self, frame: Frame) -> None:
+        """A frame is decoded, and need not wait any more."""
+        if frame in self.unplaced:
+            self.unplaced.remove(frame)
+
     def lose(self) -> None:
         """The camera has no place."""
         self.lost += 1
@@ -111,6 +127,8 @@ class Course:
         if self.reference is not None and self._seen is not None:
             camera, T = self.reference.sight.camera, found.T_keyframe_frame
             self.corners.stand(self._seen, camera, T, sure=not found.bridged)
+            if not found.bridged:
+                self.recent.note(frame, T)
         self.motion.place(frame.stamp, found.T_keyframe_frame, found.found, found.beside)
 
     def _tried(self, frame: Frame) -> Placed | str:
@@ -186,6 +204,7 @@ class Course:
         its frame and unit."""
         self.motion.rebase(S_new_old)
         self.corners.rebase(S_new_old)
+        self.recent.rebase(S_new_old)
         if self.reference is not None:
             self._note_change(reference.keyframe_id, self.reference.keyframe_id, S_new_old)
         self.reference = reference
@@ -208,6 +227,7 @@ class Course:
             since = np.linalg.inv(T_keyframe_then) @ self.motion.T_keyframe_frame
             self.motion.T_keyframe_frame = found @ since
             self.corners.rebase(found @ np.linalg.inv(T_keyframe_then))
+            self.recent.rebase(found @ np.linalg.inv(T_keyframe_then))
 
     def stand_there(self, frame: Frame) -> None:
         """The frame was decoded, and is where the reference says."""
@@ -234,7 +254,7 @@ class Course:
     def _along(self, start: Frame, frames: list[Frame]) -> list[tuple[Frame, Placed]]:
         """Frames placed one from the other, beginning with the neighbour of a known one."""
         assert self.reference is not None
-        self.motion, self.corners = Motion(), CornerTracks()
+        self.motion, self.corners, self.recent = Motion(), CornerTracks(), RecentFrames()
         self.stand_there(start)
         placed = []
         for frame in frames:

@@ -18,6 +18,7 @@ from dens3r_ros.mapping.graph.graph import rigid
 from dens3r_ros.mapping.history.record import Record
 from dens3r_ros.mapping.reference import Reference, reference_of
 from dens3r_ros.mapping.session import MappingSession
+from dens3r_ros.mapping.step import ByTracking
 from dens3r_ros.mapping.update import Update
 
 R = TypeVar("R")
@@ -32,11 +33,20 @@ class Earlier:
 
 
 @dataclass(frozen=True, eq=False)
+class Beside(Earlier):
+    """A frame that shows the depth of another one which sees little of its keyframe, and how sure
+    tracking is of that one's place, covariance (6, 6)."""
+
+    covariance: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class DecodingRequest:
     """A frame to decode, and its record if it was tracked; `earlier`: the last frame that was
     placed well, if this one was not; the frames that were placed since the last decoding; keyframes
     that cameras are tracked against meanwhile; whether too little of the camera's own is seen; what
-    moves in the frame (h, w), where that is known."""
+    moves in the frame (h, w), where that is known; one beside it that shows its
+    depth, where it sees little of its keyframe."""
 
     frame: Frame
     record: Record | None
@@ -45,6 +55,7 @@ class DecodingRequest:
     held: frozenset[int]
     leaving: bool = False
     moving: np.ndarray | None = None
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +166,8 @@ class DecodingThread:
         take, earlier = self._session.take, request.earlier
         try:
             expected = self._expected(request.record)
-            update = take(request.frame, expected, request.leaving, request.moving)
+            known = self._by_tracking(request)
+            update = take(request.frame, expected, request.leaving, request.moving, known)
         except EngineAway:
             if earlier is not None:
                 self._session.world.records.append(earlier.record)
@@ -169,6 +181,14 @@ class DecodingThread:
             self._session.world.records.append(earlier.record)
             return update
         return take(request.frame, self._expected(request.record), motion=request.moving)
+
+    def _by_tracking(self, request: DecodingRequest) -> ByTracking | None:
+        """What tracking knows, relative to the keyframe that the frame's camera stands by now."""
+        beside = request.beside
+        T = None if beside is None else self._expected(beside.record)
+        if beside is None or T is None:
+            return None
+        return ByTracking(beside.covariance, beside.frame, T)
 
     def _expected(self, record: Record | None) -> np.ndarray | None:
         """A frame's pose, if known, relative to the keyframe that its camera stands by now."""

@@ -13,6 +13,7 @@ import numpy as np
 from dens3r_ros.engines.protocol import DistantEngine, EngineAway
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.front_end.answer import LastAnswer, placed_update, unplaced_update
+from dens3r_ros.mapping.front_end.asking import beside_of
 from dens3r_ros.mapping.front_end.course import Course
 from dens3r_ros.mapping.front_end.decoder import Decoded, DecodingRequest, DecodingThread
 from dens3r_ros.mapping.front_end.fast_tracker import Placed
@@ -133,8 +134,9 @@ class FrontEnd:
 
     def _waits_for(self, course: Course, found: Placed | str) -> bool:
         """Whether a frame should not be answered before it is decoded."""
+        lag = self._schedule.lag + self._decoder.waiting
         known = course.reference is not None and not self._distant
-        return known and vanishing(course, found, self._schedule.lag)
+        return known and vanishing(course, found, lag)
 
     def _at_once(self, course: Course, frame: Frame, found: Placed | str) -> Update | None:
         """Decode a frame and wait for it."""
@@ -145,8 +147,7 @@ class FrontEnd:
         if under_way is not None:
             self._take_over(under_way)
         self._ask(course, frame, found, record)
-        decoded = self._taken()
-        if decoded is None:
+        if (decoded := self._taken()) is None:
             return None
         self._take_over(decoded)
         update, reference = decoded.update, course.reference
@@ -184,10 +185,11 @@ class FrontEnd:
         courses = self._courses.values()
         held = frozenset(c.reference.keyframe_id for c in courses if c.reference is not None)
         records, earlier = self._ledger.along(frame, found)
-        if frame in course.unplaced:
-            course.unplaced.remove(frame)
-        moving = found.moving if isinstance(found, Placed) else None
-        request = DecodingRequest(frame, record, earlier, records, held, leaving(found), moving)
+        course.forget(frame)
+        request = DecodingRequest(frame, record, earlier, records, held, leaving(found))
+        if isinstance(found, Placed) and record is not None:
+            beside = beside_of(course, frame, found, record)
+            request = replace(request, moving=found.moving, beside=beside)
         self._decoder.ask(request)
         self._asked = _Asked(frame, record, self._ledger.told)
         self._schedule.asked(course)

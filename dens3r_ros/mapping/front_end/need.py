@@ -35,7 +35,7 @@ _SUPPORT = 60
 """Points of any kind that place a frame well enough to go on without its keyframe."""
 _INSISTENT = 3
 """Frames in a row without a place that are waited for."""
-_PATIENCE = 4.0
+_PATIENCE = 2.0
 """Frames that may pass while one is waited for."""
 _LONGEST = 30
 """Frames after which one is decoded whatever it would tell."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 _MIXED = 0.2
 """Share of a running mean that one more makes up."""
-_RESERVE = 0.85
+_RESERVE = 0.5
 """Share of the time between images that a decoding may take to count as quick enough."""
 _ENOUGH = 5
 """Decodings that must have been timed."""

@@ -37,16 +37,16 @@ def test_one_without_a_place_is_not_for_there_is_nothing_to_tie_it_to() -> None:
 
 def test_a_view_that_turns_away_within_one_decoding_is_waited_for() -> None:
     course = Course(True, TrackingConfig())
-    course.faded = 0.15
-    assert vanishing(course, replace(FOUND, matched=0.4), 3.0)
-    assert not vanishing(course, replace(FOUND, matched=0.6), 3.0)
+    course.faded = 0.2
+    assert vanishing(course, replace(FOUND, matched=0.4), 2.0)
+    assert not vanishing(course, replace(FOUND, matched=0.6), 2.0)
     assert not vanishing(course, replace(FOUND, matched=0.4), 1.0)
 
 
 def test_one_that_is_placed_by_many_corners_of_its_own_is_not_waited_for() -> None:
     course = Course(True, TrackingConfig())
-    course.faded = 0.15
-    assert not vanishing(course, replace(FOUND, matched=0.1, found=points(100)), 3.0)
+    course.faded = 0.2
+    assert not vanishing(course, replace(FOUND, matched=0.1, found=points(100)), 2.0)
 
 
 def test_nothing_is_waited_for_on_a_slow_machine() -> None:
