@@ -52,7 +52,8 @@ class MappingSession:
         self._beginner = SubmapBeginner(parts)
         self._number = self._worked = self._lost = 0
         self.held: frozenset[int] = frozenset()
-        """Keyframes that frames are tracked against between decodings."""
+        self.begin_with: Frame | None = None
+        """Keyframes that frames are tracked against between decodings; see `Step`."""
         self.gyroscope: Gyroscope | None = None
         self.levelled_by = ""
         """What made z point up: "base", "floor" or "camera"; empty before it is known."""
@@ -80,7 +81,7 @@ class MappingSession:
             view = stream.view(features, motion)
         step = Step(frame, features, stream, watch, view, frame.camera == self._owner)
         step.motion, step.by_tracking, step.leaving = motion, by_tracking, leaving
-        step.held = stream.expect(expected)
+        step.held, step.begin_with = stream.expect(expected), self.begin_with
         with watch.stage("solve"):
             if self.world.moved_lately() | self.world.backend.apply(self._number):
                 self._correct()
@@ -108,18 +109,18 @@ class MappingSession:
 
     def _in_use(self) -> set[int]:
         """Keyframes by which cameras stand."""
-        standing = {stream.keyframe_id for stream in self.streams.values()}
-        return {i for i in (*standing, *self.held, self.odometry.keyframe_id) if i is not None}
+        used = {*self.held, self.odometry.keyframe_id}
+        used |= {stream.keyframe_id for stream in self.streams.values()}
+        return {i for i in used if i is not None}
 
     def _start(self, step: Step) -> None:
         """The first keyframe."""
         step.state = Tracking.INITIALISING
         with step.watch.stage("decode"):
-            first = self._initialiser.offer(step.features, step.view, self.world.next_id)
-        if isinstance(first, str):
-            step.reason = first
-        else:
-            self._begin(step, first, self._level(first.keyframe))
+            first = self._initialiser.offer(step, self.world.next_id)
+        if not isinstance(first, str):
+            return self._begin(step, first, self._level(first.keyframe))
+        step.reason = first
 
     def _begin(self, step: Step, first: First, S_map_keyframe: np.ndarray) -> None:
         """Begin a piece of the map."""
@@ -226,8 +227,7 @@ class MappingSession:
             searching = place is None and step.owner
             first = self._beginner.offer(step, world.next_id) if searching else reason
         if place is not None:
-            keyframe, found, seen = place
-            return self._found(step, world.bring_back(keyframe), seen, found)
+            return self._found(step, world.bring_back(place[0]), place[2], place[1])
         if not isinstance(first, str):
             S = believed_place(first.keyframe, stream, world)
             return self._begin(step, first, self._level(first.keyframe) if S is None else S)

@@ -64,6 +64,8 @@ class Step:
     held: bool = False
     """Whether tracking knows its place already, so that it is not lost if nothing more is found."""
     by_tracking: ByTracking | None = None
+    begin_with: Frame | None = None
+    """An earlier frame to which it shows parallax: a map could begin with the two."""
     leaving: bool = False
     """Whether its camera would be tracked better against another keyframe."""
     motion: np.ndarray | None = None

@@ -12,7 +12,8 @@ import numpy as np
 from dens3r_ros.engines.preprocess import resample
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.config import TrackingConfig
-from dens3r_ros.mapping.front_end.corner_tracks import CornerTracks, FollowedCorners
+from dens3r_ros.mapping.front_end.corners.corner_tracks import CornerTracks, FollowedCorners
+from dens3r_ros.mapping.front_end.corners.first_pair import FirstPair
 from dens3r_ros.mapping.front_end.fast_tracker import Placed, place
 from dens3r_ros.mapping.front_end.motion import Motion
 from dens3r_ros.mapping.front_end.recent import RecentFrames
@@ -49,6 +50,10 @@ class Course:
     gyroscope: Gyroscope | None = None
     watch: MotionWatch | None = None
     """Tells what moves in its frames, where that is asked for."""
+    pair: FirstPair | None = None
+    """Tells with which frames a map could begin, for engines that need two."""
+    first: Frame | None = None
+    """An earlier frame with which the latest could begin one."""
     reference: Reference | None = None
     motion: Motion = field(default_factory=Motion)
     corners: CornerTracks = field(default_factory=CornerTracks)
@@ -86,9 +91,13 @@ class Course:
             self.faded, self.matched = self.matched - found.matched, found.matched
             self._stand(frame, found)
             self.unplaced.clear()
+            self.first = None
+            if self.pair is not None:
+                self.pair.forget()
         else:
             self.lose()
             self.unplaced.append(frame)
+            self.first = None if self.pair is None else self.pair.take(frame)
         return found
 
     def beside(self, frame: Frame, found: Placed) -> tuple[Frame, np.ndarray] | None:

@@ -46,7 +46,7 @@ class DecodingRequest:
     placed well, if this one was not; the frames that were placed since the last decoding; keyframes
     that cameras are tracked against meanwhile; whether too little of the camera's own is seen; what
     moves in the frame (h, w), where that is known; one beside it that shows its
-    depth, where it sees little of its keyframe."""
+    depth, where it sees little of its keyframe; an earlier one with which a map could begin."""
 
     frame: Frame
     record: Record | None
@@ -56,6 +56,7 @@ class DecodingRequest:
     leaving: bool = False
     moving: np.ndarray | None = None
     beside: Beside | None = None
+    first: Frame | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +144,7 @@ class DecodingThread:
 
     def _decode(self, request: DecodingRequest) -> Decoded:
         began, session = time.perf_counter(), self._session
-        session.held = request.held
+        session.held, session.begin_with = request.held, request.first
         session.world.records.extend(request.placed)
         failed, self._failed = self._failed, None
         if failed is not None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.config import TrackingConfig
-from dens3r_ros.mapping.front_end.corner_tracks import OwnSights
+from dens3r_ros.mapping.front_end.corners.corner_tracks import OwnSights
 from dens3r_ros.mapping.front_end.motion import Motion
 from dens3r_ros.mapping.motion.weights import share_moving, stillness_at
 from dens3r_ros.mapping.reference import Neighbour, Reference

@@ -13,12 +13,13 @@ import numpy as np
 from dens3r_ros.engines.protocol import DistantEngine, EngineAway
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.front_end.answer import LastAnswer, placed_update, unplaced_update
-from dens3r_ros.mapping.front_end.asking import beside_of
+from dens3r_ros.mapping.front_end.asking import request_of
+from dens3r_ros.mapping.front_end.corners.first_pair import FirstPair
 from dens3r_ros.mapping.front_end.course import Course
-from dens3r_ros.mapping.front_end.decoder import Decoded, DecodingRequest, DecodingThread
+from dens3r_ros.mapping.front_end.decoder import Decoded, DecodingThread
 from dens3r_ros.mapping.front_end.fast_tracker import Placed
 from dens3r_ros.mapping.front_end.ledger import Ledger
-from dens3r_ros.mapping.front_end.need import leaving, vanishing
+from dens3r_ros.mapping.front_end.need import vanishing
 from dens3r_ros.mapping.front_end.schedule import DecodingSchedule
 from dens3r_ros.mapping.graph.graph import rigid
 from dens3r_ros.mapping.history.record import Record
@@ -129,7 +130,9 @@ class FrontEnd:
             gyroscope = self._gyroscope if owner else None
             motion = self._config.motion
             watch = MotionWatch(motion) if motion.enabled else None
-            self._courses[camera] = Course(owner, self._config.tracking, gyroscope, watch=watch)
+            pair = None if self._session.parts.engine.info.monocular else FirstPair()
+            settings = self._config.tracking
+            self._courses[camera] = Course(owner, settings, gyroscope, watch=watch, pair=pair)
         return self._courses[camera]
 
     def _waits_for(self, course: Course, found: Placed | str) -> bool:
@@ -183,13 +186,8 @@ class FrontEnd:
         self, course: Course, frame: Frame, found: Placed | str, record: Record | None
     ) -> None:
         courses = self._courses.values()
-        held = frozenset(c.reference.keyframe_id for c in courses if c.reference is not None)
-        records, earlier = self._ledger.along(frame, found)
+        request = request_of(course, frame, found, record, self._ledger, courses)
         course.forget(frame)
-        request = DecodingRequest(frame, record, earlier, records, held, leaving(found))
-        if isinstance(found, Placed) and record is not None:
-            beside = beside_of(course, frame, found, record)
-            request = replace(request, moving=found.moving, beside=beside)
         self._decoder.ask(request)
         self._asked = _Asked(frame, record, self._ledger.told)
         self._schedule.asked(course)

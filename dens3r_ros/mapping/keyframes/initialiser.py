@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dens3r_ros.engines.protocol import Engine, Features
+from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.config import MapperConfig, TrackingConfig
 from dens3r_ros.mapping.history.record import Record
 from dens3r_ros.mapping.keyframes.first_motion import Glimpse, first_motion
 from dens3r_ros.mapping.keyframes.keyframing import KeyframeMaker
+from dens3r_ros.mapping.step import Step
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.observation import Observation, observe
 from dens3r_ros.mapping.tracking.track import Track
@@ -80,11 +82,14 @@ class Initialiser:
         self._waiting.append(Waiting(features, view))
         del self._waiting[:-_MOST_WAITING]
 
-    def offer(self, features: Features, view: View, keyframe_id: int) -> First | str:
-        """Try to begin with a frame, and a keyframe of this id; a reason where that is not yet
-        possible."""
+    def offer(self, step: Step, keyframe_id: int) -> First | str:
+        """Try to begin with a step's frame, and a keyframe of this id; a reason where that is not
+        yet possible."""
+        features, view = step.features, step.view
         if self._engine.info.monocular:
             return self._alone(features, view, keyframe_id)
+        if step.begin_with is not None:
+            self._waiting = [self._earlier(step, step.begin_with)]
         reason = "waiting for a second frame"
         if self._waiting:
             now = Waiting(features, view)
@@ -97,6 +102,12 @@ class Initialiser:
             reason = first
         self.wait(features, view)
         return reason
+
+    def _earlier(self, step: Step, frame: Frame) -> Waiting:
+        """A frame of the same camera, as if it had been offered when it came."""
+        frame = replace(frame, intrinsics=step.frame.intrinsics)
+        features = self._engine.encode([step.stream.lens.apply(frame)])[0]
+        return Waiting(features, step.stream.earlier_view(features))
 
     def _alone(self, features: Features, view: View, keyframe_id: int) -> First | str:
         seen = observe(self._engine, [(features, features)], normals=True)[0]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dens3r_ros.geometry import tangents
-from dens3r_ros.mapping.front_end.corner_tracks import CornerTracks, OwnSights
+from dens3r_ros.mapping.front_end.corners.corner_tracks import CornerTracks, OwnSights
 from dens3r_ros.mapping.tracking.cameras import rays_at
 
 
