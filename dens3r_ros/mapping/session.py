@@ -85,7 +85,7 @@ class MappingSession:
         with watch.stage("solve"):
             if self.world.moved_lately() | self.world.backend.apply(self._number):
                 self._correct()
-        if stream.keyframe_id is not None:
+        if stream.keyframe_id is not None and not (stream.lost and step.begin_with):
             self._follow(step, self.world.live(stream.keyframe_id))
         elif step.owner and self.world.next_id:
             self._look_for(step, [], "nothing in the loaded map looks like this yet")
@@ -144,10 +144,9 @@ class MappingSession:
         last = None if owner is None else self._last.get(owner.name)
         with step.watch.stage("join"):
             joined = join(step, self._owner, owner, last, self.world, self._number)
-        if isinstance(joined, str):
-            step.reason = joined
-        else:
-            self._found(step, *joined)
+        if not isinstance(joined, str):
+            return self._found(step, *joined)
+        step.reason = joined
 
     def _follow(self, step: Step, keyframe: Keyframe) -> None:
         """Track against the current keyframe, or find out where else the frame is."""
@@ -221,9 +220,10 @@ class MappingSession:
         """Look for a frame among all keyframes; where it is nowhere, another piece may begin."""
         stream, world = step.stream, self.world
         stream.lost += 1
-        near = {} if step.owner else {"among": world.beside(stream.keyframe_id or 0)}
+        among = (lambda _: True) if step.owner else world.beside(stream.keyframe_id or 0)
         with step.watch.stage("relocalise"):
-            place = world.loops.relocalise(step.features, step.view, recent, **near)
+            known = step.features, step.view, recent, among
+            place = world.loops.relocalise(*known, hurried=step.begin_with is not None)
             searching = place is None and step.owner
             first = self._beginner.offer(step, world.next_id) if searching else reason
         if place is not None:
@@ -232,8 +232,8 @@ class MappingSession:
             S = believed_place(first.keyframe, stream, world)
             return self._begin(step, first, self._level(first.keyframe) if S is None else S)
         self._lost += 1
-        at_once = stream.lost == 1 and stream.keyframe_id is not None
-        step.state, step.reason = Tracking.LOST if at_once else Tracking.RELOCALISING, reason
+        just = stream.lost == 1 and stream.keyframe_id is not None
+        step.state, step.reason = Tracking.LOST if just else Tracking.RELOCALISING, reason
 
     def _found(
         self, step: Step, keyframe: Keyframe, seen: Observation, found: Track | None

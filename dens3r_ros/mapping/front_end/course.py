@@ -6,18 +6,16 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-import cv2
 import numpy as np
 
-from dens3r_ros.engines.preprocess import resample
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.config import TrackingConfig
 from dens3r_ros.mapping.front_end.corners.corner_tracks import CornerTracks, FollowedCorners
 from dens3r_ros.mapping.front_end.corners.first_pair import FirstPair
-from dens3r_ros.mapping.front_end.fast_tracker import Placed, place
-from dens3r_ros.mapping.front_end.motion import Motion
+from dens3r_ros.mapping.front_end.fast_tracker import Placed, by_turn, place
+from dens3r_ros.mapping.front_end.late import CATCHING_UP, LateFrames, placed_late
+from dens3r_ros.mapping.front_end.motion import Motion, turned_view
 from dens3r_ros.mapping.front_end.recent import RecentFrames
-from dens3r_ros.mapping.front_end.turning import turned
 from dens3r_ros.mapping.inertial.gyroscope import Gyroscope, turned_on
 from dens3r_ros.mapping.motion.watch import MotionWatch
 from dens3r_ros.mapping.reference import Reference
@@ -27,8 +25,6 @@ _BRIDGED = 8
 """Frames in a row that may be placed by their turn alone."""
 _FELT_NS = 1_000_000_000
 """Nanoseconds for which they may where a gyroscope tells how they turned."""
-_SHIFT, _TURN = 0.02, 0.03
-"""Standard deviation of such a place: a share of the depth, beside the way itself, and radians."""
 _LITTLE = 0.5
 """Share of its keyframe's landmarks below which a frame sees little of it."""
 _APART = 0.05
@@ -81,10 +77,13 @@ class Course:
     _seen: FollowedCorners | None = None
     """What the latest frame shows of the corners."""
     unplaced: deque[Frame] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    late: LateFrames = field(default_factory=LateFrames)
 
     def place(self, frame: Frame) -> Placed | str:
         """Find the frame's place; a reason where that cannot be done."""
-        found = self._tried(frame)
+        self.late.look_back()
+        known = 0 if self.reference is None else self.reference.keyframe_id
+        found = self.late.in_turn(frame, known, self._tried, self._stand)
         if isinstance(found, Placed):
             self.lost, self.bridged = 0, found.bridged
             self.seen = self.seen if found.bridged else frame.stamp
@@ -94,11 +93,19 @@ class Course:
             self.first = None
             if self.pair is not None:
                 self.pair.forget()
-        else:
+        elif not self.late.waiting or found != CATCHING_UP:
             self.lose()
+            self.unplaced.extend(one for one in self.late.drop() if one is not frame)
             self.unplaced.append(frame)
             self.first = None if self.pair is None else self.pair.take(frame)
         return found
+
+    def finish(self) -> None:
+        """Place all that wait."""
+        if self.late.waiting:
+            self.place(self.late.drop()[-1])
+        while self.late.look_back():
+            pass
 
     def beside(self, frame: Frame, found: Placed) -> tuple[Frame, np.ndarray] | None:
         """An image taken shortly before, and its T_keyframe_frame, that shows the depth of a frame
@@ -146,7 +153,7 @@ class Course:
             return "there is no keyframe yet"
         if frame.size != reference.sight.placement.original:
             return "the size of the images has changed"
-        grey = grey_of(frame, reference)
+        grey = reference.grey(frame)
         expected, felt = self._expected(frame.stamp)
         moving = None if self.watch is None else self.watch.expected(frame.stamp, grey)
         found = self._placed(grey, reference, expected, moving)
@@ -203,10 +210,8 @@ class Course:
         late = bridged > _BRIDGED if felt is None else felt - self.seen > _FELT_NS
         if self.lost or late:
             return None
-        moved = np.linalg.norm(T[:3, 3] - self.motion.T_keyframe_frame[:3, 3])
-        shift = moved + _SHIFT * reference.landmarks.depth
-        doubt = np.diag([shift**2] * 3 + [_TURN**2] * 3)
-        return Placed(T, bridged * doubt, 0.0, 0.0, 0.0, before.emptied(grey), bridged=bridged)
+        last = self.motion.T_keyframe_frame
+        return by_turn(before.emptied(grey), last, T, reference.landmarks.depth, bridged)
 
     def go_on(self, reference: Reference, S_new_old: np.ndarray) -> None:
         """Be tracked against something newer; S_new_old (4, 4) takes the old keyframe's points to
@@ -241,7 +246,7 @@ class Course:
     def stand_there(self, frame: Frame) -> None:
         """The frame was decoded, and is where the reference says."""
         assert self.reference is not None
-        grey, T = grey_of(frame, self.reference), self.reference.T_keyframe_frame
+        grey, T = self.reference.grey(frame), self.reference.T_keyframe_frame
         seen = self.reference.landmarks.emptied(grey)
         camera = self.reference.sight.camera
         self.corners.stand(self.corners.follow(grey, camera, T), camera, T, sure=True)
@@ -250,46 +255,17 @@ class Course:
         self.unsure = False
         self.motion.place(frame.stamp, T, seen)
         self.unplaced.clear()
+        self.late.drop()
 
-    def resume(self, reference: Reference, frame: Frame) -> list[tuple[Frame, Placed]]:
+    def resume(self, reference: Reference, frame: Frame) -> None:
         """Go on after a loss from a frame that was found again; the frames that lay waiting before
-        and after it are placed from there, as far as they can be."""
+        and after it are placed from there with the next ones, as far as they can be."""
         waiting = sorted(self.unplaced, key=lambda one: one.stamp)
         self.reference = reference
-        back = self._along(frame, [one for one in waiting[::-1] if one.stamp < frame.stamp])
-        forth = self._along(frame, [one for one in waiting if one.stamp > frame.stamp])
-        return back + forth
-
-    def _along(self, start: Frame, frames: list[Frame]) -> list[tuple[Frame, Placed]]:
-        """Frames placed one from the other, beginning with the neighbour of a known one."""
-        assert self.reference is not None
         self.motion, self.corners, self.recent = Motion(), CornerTracks(), RecentFrames()
-        self.stand_there(start)
-        placed = []
-        for frame in frames:
-            found = self._tried(frame)
-            if isinstance(found, str):
-                break
-            self._stand(frame, found)
-            placed.append((frame, found))
-        return placed
-
-
-def grey_of(frame: Frame, reference: Reference) -> np.ndarray:
-    """(h, w) uint8: the frame on the engine's pixels."""
-    return cv2.cvtColor(resample(frame.image, reference.sight.placement), cv2.COLOR_RGB2GRAY)
-
-
-def turned_view(
-    grey: np.ndarray, reference: Reference, motion: Motion, expected: np.ndarray
-) -> np.ndarray | None:
-    """T_keyframe_frame of a frame that has gone on as `expected`, but turned as its image tells."""
-    before = motion.before
-    if before is None:
-        return None
-    step = np.linalg.inv(motion.T_keyframe_frame) @ expected
-    turn = turned(before.grey, grey, reference.sight.camera, step[:3, :3])
-    if turn is None:
-        return None
-    step[:3, :3] = turn
-    return motion.T_keyframe_frame @ step
+        self.stand_there(frame)
+        past = Course(self.owner, self.config, reference=reference)
+        past.stand_there(frame)
+        earlier = [one for one in waiting[::-1] if one.stamp < frame.stamp]
+        before = placed_late(past.place, reference.keyframe_id, earlier)
+        self.late.begin((one for one in waiting if one.stamp > frame.stamp), before)

@@ -39,6 +39,9 @@ believed."""
 _RAW_DEPTH = 0.15
 """Relative error of the depths of a keyframe that one prediction made, beside that of any."""
 
+_SHIFT, _TURN = 0.02, 0.03
+"""Standard deviation of such a place: a share of the depth, beside the way itself, and radians."""
+
 
 @dataclass(frozen=True, eq=False)
 class Placed:
@@ -94,6 +97,15 @@ def place(
     if swing(solved.T_frame_keyframe, expected, depth) > _WILD:
         return "the points followed ask for a leap"
     return _placed(grey, reference, sights, solved.with_floor(config.image_error, depth))
+
+
+def by_turn(
+    seen: Landmarks, T_last: np.ndarray, T: np.ndarray, depth: float, bridged: int
+) -> Placed:
+    """A place `T` (T_keyframe_frame) by the turn since the last one alone."""
+    shift = np.linalg.norm(T[:3, 3] - T_last[:3, 3]) + _SHIFT * depth
+    doubt = np.diag([shift**2] * 3 + [_TURN**2] * 3)
+    return Placed(T, bridged * doubt, 0.0, 0.0, 0.0, seen, bridged=bridged)
 
 
 @dataclass(frozen=True, eq=False)

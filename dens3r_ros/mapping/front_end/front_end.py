@@ -85,6 +85,7 @@ class FrontEnd:
                 return update
         with watch.stage("follow"):
             found = course.place(frame)
+        self._ledger.add_all(course.late.take_records(self.odometry.epoch))
         if course.watch is not None and isinstance(found, Placed):
             with watch.stage("motion"):
                 found = course.with_motion(frame, found)
@@ -101,9 +102,11 @@ class FrontEnd:
 
     def finish(self) -> None:
         """Take over what is under way, and do all work that waits."""
-        decoded = self._taken() if self._decoder.waiting else None
-        if decoded is not None:
+        if self._decoder.waiting and (decoded := self._taken()) is not None:
             self._take_over(decoded)
+        for course in self._courses.values():
+            course.finish()
+            self._ledger.add_all(course.late.take_records(self.odometry.epoch))
         self._ledger.settle()
         self.aside(self._session.finish).result()
 
@@ -241,8 +244,7 @@ class FrontEnd:
             course.lose()
         begins = S_new_old is None or course.unsure or apart
         if asked is not None and sure and begins:
-            for frame, found in course.resume(reference, asked.frame):
-                self._ledger.add(self._record(reference, frame, found))
+            course.resume(reference, asked.frame)
         elif S_new_old is not None:
             course.go_on(reference, S_new_old)
             if asked is not None and sure and asked.record is not None:

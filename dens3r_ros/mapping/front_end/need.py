@@ -59,7 +59,7 @@ def vanishing(course: Course, found: Placed | str, lag: float) -> bool:
     if lag > _PATIENCE:
         return False
     if isinstance(found, str):
-        return course.lost <= _INSISTENT
+        return 0 < course.lost <= _INSISTENT
     fading = max(course.faded, 0.0)
     gone = found.matched - lag * fading < _GONE and len(found.found) < _SUPPORT
     return found.bridged == 1 or gone
