@@ -51,6 +51,11 @@ class ImuNoise:
     force_range: float = 78.0
     """m/s^2."""
 
+    def at_range(self, readings: ImuReadings) -> bool:
+        """Whether any reading is at the end of what the sensor can read."""
+        turn, force = np.abs(readings.turn).max(), np.abs(readings.force).max()
+        return bool(turn > 0.99 * self.turn_range or force > 0.99 * self.force_range)
+
 
 PRESETS: Mapping[str, ImuNoise] = MappingProxyType(
     {

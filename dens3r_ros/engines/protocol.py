@@ -68,11 +68,14 @@ class Placement:
 @dataclass(frozen=True, eq=False)
 class Lead:
     """Where pixels `there` (N, 2) of another frame are expected to lie in this one, `here` (N, 2),
-    at the engine's resolution: where to begin to look, and nothing to be believed."""
+    at the engine's resolution: where to begin to look, and nothing to be believed. T_there_here
+    (4, 4), where it is known, takes points that stand still from this camera to that one, in any
+    unit: what contradicts it by far is taken to move by itself."""
 
     other: Frame
     there: np.ndarray
     here: np.ndarray
+    T_there_here: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

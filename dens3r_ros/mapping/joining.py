@@ -22,15 +22,21 @@ _MOUNTING = np.diag([0.02**2] * 3 + [0.01**2] * 3 + [0.02**2])
 
 
 def join(
-    step: Step, owner: Stream, last: Step | None, world: World, frame_number: int
+    step: Step,
+    name: str | None,
+    owner: Stream | None,
+    last: Step | None,
+    world: World,
+    frame_number: int,
 ) -> tuple[Keyframe, Observation, Track] | str:
     """The frame's place: by what it sees of the map, else by the camera's mounting beside the
-    owner, whose `last` frame has a place; or a reason.
+    owner of this `name`, whose `last` frame has a place; or a reason.
 
     The mounting alone serves where lengths are metres; otherwise the unit of the map is not known
     in metres, and the camera waits until it sees something of the map.
     """
-    assert owner.keyframe_id is not None
+    if owner is None or owner.keyframe_id is None:
+        return f"waiting for camera {name}, which owns odom"
     recent = [keyframe.id for keyframe in world.window][::-1]
     among = world.beside(owner.keyframe_id)
     placed = world.loops.relocalise(step.features, step.view, recent[:3], among)

@@ -19,7 +19,7 @@ from dens3r_ros.mapping.files.map_target import check_target
 from dens3r_ros.mapping.files.saving import restored, to_save
 from dens3r_ros.mapping.front_end.front_end import FrontEnd
 from dens3r_ros.mapping.graph.graph import Edge
-from dens3r_ros.mapping.inertial.gyroscope import Gyroscope
+from dens3r_ros.mapping.inertial.gyroscope import FeelsMetres, Gyroscope, felt_by
 from dens3r_ros.mapping.localising.opinions import Located
 from dens3r_ros.mapping.localising.placer import Placer
 from dens3r_ros.mapping.parts import usual_parts
@@ -58,7 +58,10 @@ class Mapper:
 
     def step(self, frame: Frame) -> Update:
         """Take one frame in; frames of one camera come in the order of their stamps."""
-        return self._session.take(frame) if self._front is None else self._front.step(frame)
+        if self._front is not None:
+            return self._front.step(frame)
+        self._session.world.hear(felt_by(self._gyroscope))
+        return self._session.take(frame)
 
     def catch_up(self) -> None:
         """Do now what the latest frame left for the next `step` to begin with: keyframes are tied
@@ -135,6 +138,8 @@ class Mapper:
             self.engine.forget()
         self._session = session
         session.gyroscope = self._gyroscope
+        if isinstance(self._gyroscope, FeelsMetres):
+            self._gyroscope.steers = not session.parts.rigid
         every = self.config.decoding.every
         self._front = None if every == 1 else FrontEnd(session, self._gyroscope)
         self._begun = session.odometry.epoch, why

@@ -7,8 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
+from dens3r_ros.engines.preprocess import resample
+from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.keyframes.linking import expected_overlap
 from dens3r_ros.mapping.motion.detector import Base
@@ -62,6 +65,10 @@ class Reference:
     def keyframe_id(self) -> int:
         """Of the keyframe."""
         return self.landmarks.keyframe_id
+
+    def grey(self, frame: Frame) -> np.ndarray:
+        """(h, w) uint8: a frame on the engine's pixels."""
+        return cv2.cvtColor(resample(frame.image, self.sight.placement), cv2.COLOR_RGB2GRAY)
 
 
 def reference_of(stream: Stream, world: World, min_confidence: float) -> Reference | None:

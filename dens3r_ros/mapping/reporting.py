@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 
 from dens3r_ros.engines.preprocess import resample
@@ -13,7 +16,9 @@ from dens3r_ros.mapping.motion.weights import share_moving
 from dens3r_ros.mapping.step import Step
 from dens3r_ros.mapping.streams.odometry import Odometry, in_map
 from dens3r_ros.mapping.tracking.cameras import camera_rays
+from dens3r_ros.mapping.tracking.depth.fusion import carried
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
+from dens3r_ros.mapping.tracking.observation import ViewMaps
 from dens3r_ros.mapping.update import Counters, KeyframeView, Tracking, Update, place_reason
 from dens3r_ros.mapping.world import World
 
@@ -54,8 +59,10 @@ def report(
         piece=None if keyframe_id is None else graph.pieces[keyframe_id],
         epoch=odometry.epoch,
         scale=scale,
+        T_keyframe_camera=stream.T_keyframe_frame.copy() if tracked else None,
+        keyframe_unit=unit,
         metric=world.parts.metric and world.parts.engine.info.metric,
-        maps=_maps(step, unit) if tracked else None,
+        maps=_maps(step, unit, world) if tracked else None,
         intrinsics=stream.intrinsics,
         intrinsics_estimated=step.frame.intrinsics is None,
         matched=step.found.matched if step.found else float(tracked),
@@ -120,17 +127,38 @@ def _covariance(step: Step, unit: float) -> np.ndarray:
     return step.found.covariance * units[:, None] * units
 
 
-def _maps(step: Step, unit: float) -> Maps | None:
+def _maps(step: Step, unit: float, world: World) -> Maps | None:
+    """What the pair tells; where that is no depth and something is known of what moves, what the
+    keyframe knows, as the frame sees it, so that each image has its mask."""
     seen = step.seen
     if seen is None:
         return None
     scale = step.found.scale if step.found else 1.0
-    if scale is None:
+    made = _known(step, world) if scale is None else lambda: seen.frame
+    if made is None:
         return None
     return Maps(
-        lambda: seen.frame,
-        scale * unit,
+        made,
+        (scale or 1.0) * unit,
         step.features.placement,
         camera_rays(step.view.camera) if step.view.calibrated else None,
         motion=step.motion,
     )
+
+
+def _known(step: Step, world: World) -> Callable[[], ViewMaps] | None:
+    """Makes what the keyframe knows as the frame sees it; None where nobody asks what moves."""
+    keyframe_id = step.stream.keyframe_id
+    if step.motion is None or keyframe_id is None or keyframe_id not in world.window:
+        return None
+    canonical = world.window[keyframe_id].canonical
+    # A later frame moves its points where they are.
+    canonical = replace(canonical, points=canonical.points.copy())
+    T_frame_keyframe = np.linalg.inv(step.stream.T_keyframe_frame)
+
+    def make() -> ViewMaps:
+        share = 1 / canonical.folds
+        points, weight = carried(canonical, T_frame_keyframe, step.view.camera, share)
+        return ViewMaps(points, 1 + weight)
+
+    return make

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from dens3r_ros.frame import Frame
-from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.going_on import go_on
 from dens3r_ros.mapping.history.history import History
 from dens3r_ros.mapping.inertial.gyroscope import Gyroscope, start_of
@@ -16,13 +15,15 @@ from dens3r_ros.mapping.joining import join
 from dens3r_ros.mapping.keyframes.company import Company
 from dens3r_ros.mapping.keyframes.initialiser import First, Initialiser, placed_waiting
 from dens3r_ros.mapping.keyframes.linking import tracked_link
+from dens3r_ros.mapping.keyframes.taking_up import placed_at_older
 from dens3r_ros.mapping.keyframes.window import left
 from dens3r_ros.mapping.reporting import counters, report
-from dens3r_ros.mapping.step import Step
+from dens3r_ros.mapping.step import ByTracking, Step
 from dens3r_ros.mapping.stopwatch import Stopwatch
 from dens3r_ros.mapping.streams.odometry import Odometry
 from dens3r_ros.mapping.streams.stream import Streams
 from dens3r_ros.mapping.submaps.beginning import SubmapBeginner, believed_place, leave_behind
+from dens3r_ros.mapping.submaps.by_tracking import fill, own_maps, standing_by_tracking
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.lens import WIDE, learn_from_last_pair, learn_from_pair
 from dens3r_ros.mapping.tracking.observation import Observation, observe
@@ -51,7 +52,8 @@ class MappingSession:
         self._beginner = SubmapBeginner(parts)
         self._number = self._worked = self._lost = 0
         self.held: frozenset[int] = frozenset()
-        """Keyframes that frames are tracked against between decodings."""
+        self.begin_with: Frame | None = None
+        """Keyframes that frames are tracked against between decodings; see `Step`."""
         self.gyroscope: Gyroscope | None = None
         self.levelled_by = ""
         """What made z point up: "base", "floor" or "camera"; empty before it is known."""
@@ -62,6 +64,7 @@ class MappingSession:
         expected: np.ndarray | None = None,
         leaving: bool = False,
         motion: np.ndarray | None = None,
+        by_tracking: ByTracking | None = None,
     ) -> Update:
         """Place one frame, at T_keyframe_frame `expected` and with this `motion` where tracking
         knows it already; `leaving`: another keyframe would serve better."""
@@ -77,12 +80,12 @@ class MappingSession:
         with watch.stage("image"):
             view = stream.view(features, motion)
         step = Step(frame, features, stream, watch, view, frame.camera == self._owner)
-        step.motion = motion
-        step.held, step.leaving = stream.expect(expected), leaving
+        step.motion, step.by_tracking, step.leaving = motion, by_tracking, leaving
+        step.held, step.begin_with = stream.expect(expected), self.begin_with
         with watch.stage("solve"):
             if self.world.moved_lately() | self.world.backend.apply(self._number):
                 self._correct()
-        if stream.keyframe_id is not None:
+        if stream.keyframe_id is not None and not (stream.lost and step.begin_with):
             self._follow(step, self.world.live(stream.keyframe_id))
         elif step.owner and self.world.next_id:
             self._look_for(step, [], "nothing in the loaded map looks like this yet")
@@ -106,23 +109,18 @@ class MappingSession:
 
     def _in_use(self) -> set[int]:
         """Keyframes by which cameras stand."""
-        standing = {stream.keyframe_id for stream in self.streams.values()}
-        used = (*standing, *self.held, self.odometry.keyframe_id)
+        used = {*self.held, self.odometry.keyframe_id}
+        used |= {stream.keyframe_id for stream in self.streams.values()}
         return {i for i in used if i is not None}
-
-    def expect_lens(self, name: str, camera: Intrinsics, whole: Intrinsics | None) -> None:
-        """What lens a camera had: of the engine's pixels, and of the image's if surely known."""
-        self.streams[name].expect_lens(camera, whole if self._engine.info.guided else None)
 
     def _start(self, step: Step) -> None:
         """The first keyframe."""
         step.state = Tracking.INITIALISING
         with step.watch.stage("decode"):
-            first = self._initialiser.offer(step.features, step.view, self.world.next_id)
-        if isinstance(first, str):
-            step.reason = first
-        else:
-            self._begin(step, first, self._level(first.keyframe))
+            first = self._initialiser.offer(step, self.world.next_id)
+        if not isinstance(first, str):
+            return self._begin(step, first, self._level(first.keyframe))
+        step.reason = first
 
     def _begin(self, step: Step, first: First, S_map_keyframe: np.ndarray) -> None:
         """Begin a piece of the map."""
@@ -142,17 +140,13 @@ class MappingSession:
 
     def _join(self, step: Step) -> None:
         """A further camera enters the map of the first one."""
-        step.state = Tracking.INITIALISING
-        owner = self.streams.get(self._owner or "")
-        if owner is None or owner.keyframe_id is None:
-            step.reason = f"waiting for camera {self._owner}, which owns odom"
-            return
+        step.state, owner = Tracking.INITIALISING, self.streams.get(self._owner or "")
+        last = None if owner is None else self._last.get(owner.name)
         with step.watch.stage("join"):
-            joined = join(step, owner, self._last.get(owner.name), self.world, self._number)
-        if isinstance(joined, str):
-            step.reason = joined
-        else:
-            self._found(step, *joined)
+            joined = join(step, self._owner, owner, last, self.world, self._number)
+        if not isinstance(joined, str):
+            return self._found(step, *joined)
+        step.reason = joined
 
     def _follow(self, step: Step, keyframe: Keyframe) -> None:
         """Track against the current keyframe, or find out where else the frame is."""
@@ -164,7 +158,7 @@ class MappingSession:
             found = self._tracked(seen, step.view, keyframe, start)
         if isinstance(found, Track):
             self._advance(step, keyframe, seen, found)
-        elif not self._rescue(step, keyframe) and step.held:
+        elif not (self._stand(step, keyframe) or self._rescue(step, keyframe)) and step.held:
             step.reason = found
         elif step.state is not Tracking.TRACKING:
             recent = [keyframe.id for keyframe in self.world.window][-_RECENT:][::-1]
@@ -188,12 +182,22 @@ class MappingSession:
         if step.leaving or left(found, self._config.keyframes, step.motion):
             with step.watch.stage("keyframe"):
                 self._change_keyframe(step, keyframe, seen, found)
-        if (
-            step.learns_from(keyframe, self._engine)
-            and not step.view.calibrated
-            and found.parallax > WIDE
-        ):
+        learns = step.learns_from(keyframe, self._engine) and not step.view.calibrated
+        if learns and found.parallax > WIDE:
             learn_from_pair(step.stream.lens, step.features, keyframe, seen, self.world.window)
+
+    def _stand(self, step: Step, keyframe: Keyframe) -> bool:
+        """Let a frame be a keyframe whose place only tracking knows."""
+        with step.watch.stage("stand"):
+            made = standing_by_tracking(step, keyframe, self.world)
+        if made is not None:
+            if step.owner:
+                T = step.stream.T_keyframe_frame
+                self.odometry.hand_over(made.id, np.eye(4), T, np.eye(4))
+            step.made_keyframe(made.id)
+            self._last.pop(step.stream.name, None)
+            self._found(step, made, own_maps(made), None)
+        return made is not None
 
     def _rescue(self, step: Step, keyframe: Keyframe) -> bool:
         """Where the frame before could still be placed, let it be the keyframe, after the fact."""
@@ -216,21 +220,20 @@ class MappingSession:
         """Look for a frame among all keyframes; where it is nowhere, another piece may begin."""
         stream, world = step.stream, self.world
         stream.lost += 1
-        near = {} if step.owner else {"among": world.beside(stream.keyframe_id or 0)}
+        among = (lambda _: True) if step.owner else world.beside(stream.keyframe_id or 0)
         with step.watch.stage("relocalise"):
-            place = world.loops.relocalise(step.features, step.view, recent, **near)
+            known = step.features, step.view, recent, among
+            place = world.loops.relocalise(*known, hurried=step.begin_with is not None)
             searching = place is None and step.owner
             first = self._beginner.offer(step, world.next_id) if searching else reason
         if place is not None:
-            keyframe, found, seen = place
-            self._found(step, world.bring_back(keyframe), seen, found)
-            return
+            return self._found(step, world.bring_back(place[0]), place[2], place[1])
         if not isinstance(first, str):
             S = believed_place(first.keyframe, stream, world)
             return self._begin(step, first, self._level(first.keyframe) if S is None else S)
         self._lost += 1
-        at_once = stream.lost == 1 and stream.keyframe_id is not None
-        step.state, step.reason = Tracking.LOST if at_once else Tracking.RELOCALISING, reason
+        just = stream.lost == 1 and stream.keyframe_id is not None
+        step.state, step.reason = Tracking.LOST if just else Tracking.RELOCALISING, reason
 
     def _found(
         self, step: Step, keyframe: Keyframe, seen: Observation, found: Track | None
@@ -260,6 +263,7 @@ class MappingSession:
         made = self.parts.maker.from_track(
             world.next_id, step.features, step.view, seen, found, keyframe
         )
+        fill(step, made, np.linalg.inv(T), self._engine, self.parts.maker)
         older = world.older(made, world.pose(keyframe.id) @ T, but=keyframe)
         if older is None or not self._take_up(step, keyframe, older, T):
             forth = tracked_link(found, seen.pixels is not None, keyframe, made, self.parts.rigid)
@@ -279,13 +283,9 @@ class MappingSession:
         """Go on from an older keyframe if the frame can be placed there with some reserve."""
         S_older_keyframe = self.world.graph.relative(older.id, keyframe.id)
         start = S_older_keyframe @ T_keyframe_frame
-        start[:3, :3] /= np.cbrt(np.linalg.det(start[:3, :3]))
-        step.lead_to(older, start)
-        seen = observe(self._engine, [(step.features, older.features)])[0]
-        found = self._tracked(seen, step.view, older, start)
-        if isinstance(found, str) or left(found, self._config.keyframes):
+        T = placed_at_older(step, older, start, self._engine, self._tracked, self._config)
+        if T is None:
             return False
-        T = found.T_keyframe_frame
         if step.owner:
             S = np.linalg.inv(S_older_keyframe)
             self.odometry.hand_over(older.id, S, T_keyframe_frame, T)

@@ -110,6 +110,10 @@ class Update:
     """The piece of the map that the keyframe is of, named by the oldest of its keyframes."""
     decoded: bool = True
     """Whether a decoding, of this frame or an earlier one, was taken over with it."""
+    T_keyframe_camera: np.ndarray | None = None
+    """The camera's place against its keyframe, in the keyframe's unit."""
+    keyframe_unit: float = 1.0
+    """Length of the keyframe's unit in units of `odom`."""
     dynamic: float = 0.0
     """Share of the view that moves by itself; 0 where that is not told."""
 

@@ -14,6 +14,7 @@ from dens3r_ros.mapping.archive.merging import merge_nodes, thin_edges
 from dens3r_ros.mapping.clearing import Clearing
 from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.graph.backend import Backend
+from dens3r_ros.mapping.graph.felt import FeltEdges, FeltWay
 from dens3r_ros.mapping.graph.graph import Edge, PoseGraph, rigid
 from dens3r_ros.mapping.history.records import Records
 from dens3r_ros.mapping.interfaces import KeyframeArchive, Leveller
@@ -68,6 +69,7 @@ class World:
         self.records = Records()
         self._in_use = in_use
         self.backend = Backend(parts.rigid, parts.config.graph)
+        self._felt = FeltEdges()
         self.window = Window(parts.config.window.keyframes, self._let_go)
         self.next_id = 0
         self.loops = LoopCloser(
@@ -111,9 +113,19 @@ class World:
         """Take in a keyframe that was tracked against another one, by the link `forth`, and against
         others `beside` it; what else it sees is found out by the background work that follows,
         which ends in a solve."""
-        graph, settings = self.graph, self.parts.config.graph
-        graph.add_keyframe(made.id, self.pose(keyframe.id) @ rigid(forth.edge.S_i_j))
+        self.graph.add_keyframe(made.id, self.pose(keyframe.id) @ rigid(forth.edge.S_i_j))
         self._tie([forth, *beside])
+        self._grown(made, keyframe)
+
+    def grow_by_place(self, made: Keyframe, keyframe: Keyframe, edge: Edge) -> None:
+        """The same by an edge alone, which nothing can measure again."""
+        self.graph.add_keyframe(made.id, self.pose(keyframe.id) @ rigid(edge.S_i_j))
+        self.graph.add_edges([edge])
+        self._grown(made, keyframe)
+
+    def _grown(self, made: Keyframe, keyframe: Keyframe) -> None:
+        """A keyframe is in the graph, tied to another one; all else follows by and by."""
+        graph, settings = self.graph, self.parts.config.graph
         around = self.window.overlapping(
             made,
             self.pose(made.id),
@@ -213,6 +225,11 @@ class World:
         piece = self.graph.pieces[but.id]
         alike = self.window.overlapping(made, S_map_made, self.graph, 2, least, piece)
         return next((keyframe for keyframe in alike if keyframe.id != but.id), None)
+
+    def hear(self, way: FeltWay | None) -> None:
+        """Take in what was felt of keyframes, and solve with it."""
+        if self._felt.tell(way, self.graph):
+            self.backend.ask(self._frame_number)
 
     def beside(self, keyframe_id: int) -> Callable[[int], bool]:
         """Tells whether another keyframe is of this one's piece of the map."""

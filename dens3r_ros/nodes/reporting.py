@@ -102,6 +102,8 @@ class Reporting:
         inertial = self._session.scale.gyroscope
         if inertial is not None and inertial.fault:
             return DiagnosticStatus.WARN, f"tracking; imu left out: {inertial.fault}"
+        if inertial is not None and inertial.notice:
+            return DiagnosticStatus.WARN, f"tracking; imu: {inertial.notice}"
         if metric:
             return DiagnosticStatus.OK, "tracking"
         required, metres = self._session.config.output.require_metric, self._session.metres

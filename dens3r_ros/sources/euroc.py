@@ -43,8 +43,9 @@ class EurocSequence:
         self._folder = mav / "cam0"
         self._sensor = _read_yaml(self._folder / "sensor.yaml")
         rows = _rows(self._folder / "data.csv", 2)
-        self._stamps = [_whole(self._folder / "data.csv", row[0]) for row in rows]
-        self._files = [row[1].strip() for row in rows]
+        told = [(_whole(self._folder / "data.csv", row[0]), row[1].strip()) for row in rows]
+        self._stamps = [stamp for stamp, _ in sorted(told)]
+        self._files = [file for _, file in sorted(told)]
         self._lens = _lens(self._folder / "sensor.yaml", self._sensor)
         self._T_body_camera = _placed(self._folder / "sensor.yaml", self._sensor)
         self._poses = _poses(mav)
@@ -56,6 +57,12 @@ class EurocSequence:
     def __getitem__(self, index: int) -> Frame:
         index = range(len(self))[index]
         image = read_image(self._folder / "data" / self._files[index])
+        wanted = self._lens.intrinsics
+        if image.shape[:2] != (wanted.height, wanted.width):
+            raise SourceError(
+                f"{self._files[index]} has {image.shape[1]}x{image.shape[0]} pixels, but "
+                f"{self._folder / 'sensor.yaml'} says {wanted.width}x{wanted.height}."
+            )
         return Frame(
             self._lens.undistorted(image),
             self._stamps[index],
@@ -113,16 +120,33 @@ def is_euroc(folder: Path) -> bool:
 def _recording(folder: Path, T_body_camera: np.ndarray) -> ImuRecording | None:
     if not (folder / "data.csv").exists():
         return None
-    values = _numbers(folder / "data.csv", 7)
-    stamps = np.array([_whole(folder / "data.csv", r[0]) for r in _rows(folder / "data.csv", 7)])
+    table = folder / "data.csv"
+    values = _numbers(table, 7)
+    stamps = np.array([_whole(table, row[0]) for row in _rows(table, 7)])
+    if not np.isfinite(values).all():
+        raise SourceError(
+            f"{table}: the reading at {stamps[~np.isfinite(values).all(1)][0]} is none."
+        )
+    order = np.argsort(stamps, kind="stable")
+    stamps, values = stamps[order], values[order]
     T_body_imu, noise = np.eye(4), ImuNoise()
     path = folder / "sensor.yaml"
     if path.exists():
         sensor = _read_yaml(path)
         T_body_imu = _placed(path, sensor)
-        noise = ImuNoise(**{k: float(sensor[v]) for k, v in _NOISE.items() if v in sensor})
+        noise = _noise(path, sensor)
     T_camera_imu = np.linalg.inv(T_body_camera) @ T_body_imu
     return ImuRecording(ImuReadings(stamps, values[:, 1:4], values[:, 4:7]), T_camera_imu, noise)
+
+
+def _noise(path: Path, sensor: dict[str, Any]) -> ImuNoise:
+    told = {field: sensor[name] for field, name in _NOISE.items() if name in sensor}
+    try:
+        return ImuNoise(**{field: float(value) for field, value in told.items()})
+    except (TypeError, ValueError):
+        raise SourceError(
+            f"{path}: {', '.join(_NOISE.values())} have to be numbers, not {told}."
+        ) from None
 
 
 def _poses(mav: Path) -> _Poses:
@@ -165,9 +189,15 @@ def _lens(path: Path, sensor: dict[str, Any]) -> _Lens:
 def _placed(path: Path, sensor: dict[str, Any]) -> np.ndarray:
     """(4, 4) T_body_sensor."""
     try:
-        return np.array(sensor["T_BS"]["data"], np.float64).reshape(4, 4)
+        T = np.array(sensor["T_BS"]["data"], np.float64).reshape(4, 4)
     except (KeyError, TypeError, ValueError):
         raise SourceError(f"{path} needs T_BS with data of 16 numbers.") from None
+    R = T[:3, :3]
+    if not np.allclose(R @ R.T, np.eye(3), atol=0.01) or np.linalg.det(R) < 0:
+        raise SourceError(
+            f"{path}: T_BS is no place of a sensor, its axes are not at right angles."
+        )
+    return T
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -118,3 +118,43 @@ def _calibrated(folder: Path) -> Path:
         matrix(np.eye(4)) + "intrinsics: [9, 9, 4, 3]\nresolution: [8, 6]\n"
     )
     return folder
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        ("imu0/data.csv", "0.1", "nan", "is none"),
+        ("imu0/data.csv", "0.1", "left", "could not convert"),
+        (
+            "imu0/sensor.yaml",
+            "gyroscope_noise_density: ",
+            "gyroscope_noise_density: very ",
+            "number",
+        ),
+        ("cam0/sensor.yaml", "resolution: [160, 120]", "resolution: [80, 60]", "pixels"),
+        (
+            "cam0/sensor.yaml",
+            f"data: {T_BODY_CAMERA.ravel().tolist()[:1]}"[:-1],
+            "data: [7.0",
+            "axes",
+        ),
+    ],
+)
+def test_a_wrong_table_or_calibration_is_told(
+    tmp_path: Path, file: str, old: str, new: str, told: str
+) -> None:
+    """A recording would be mapped by nonsense, or end in a stack of calls."""
+    mav = euroc(tmp_path / "seq") / "mav0"
+    text = (mav / file).read_text()
+    assert old in text
+    (mav / file).write_text(text.replace(old, new, 1))
+    with pytest.raises(SourceError, match=told):
+        EurocSequence(tmp_path / "seq")[0]
+
+
+def test_lines_that_are_out_of_order_are_put_in_order(tmp_path: Path) -> None:
+    mav = euroc(tmp_path / "seq") / "mav0"
+    lines = (mav / "imu0/data.csv").read_text().splitlines()
+    (mav / "imu0/data.csv").write_text("\n".join((lines[0], lines[2], lines[1])))
+    imu = EurocSequence(tmp_path / "seq").imu
+    assert imu is not None and (np.diff(imu.readings.stamps) > 0).all()

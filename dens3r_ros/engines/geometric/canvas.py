@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 
 from dens3r_ros.engines.geometric.correspondence import Expected
+from dens3r_ros.engines.geometric.expected_pose import near_pose
 from dens3r_ros.engines.geometric.features import ImageFeatures, image_features
 from dens3r_ros.engines.geometric.moving import grown, moving_of
 from dens3r_ros.engines.geometric.pair import PairMaps, pair_maps
 from dens3r_ros.engines.protocol import Features, Outputs
-from dens3r_ros.geometry.two_views.two_view import Cameras
+from dens3r_ros.geometry.two_views.two_view import Cameras, Pose
 
 _MAPS = ("points_a", "points_b", "confidence_a", "confidence_b", "normals_a", "normals_b")
 
@@ -20,11 +21,11 @@ def pair_of_shapes(a: Features, b: Features, cameras: Cameras | None, outputs: O
     """Maps of two images of any shapes, each of its own image's."""
     sizes = a.placement.size, b.placement.size
     if sizes[0] == sizes[1]:
-        return pair_maps(a.data, b.data, cameras, outputs, moving_of(a, b), _expected(a, b))
+        return pair_maps(a.data, b.data, cameras, outputs, moving_of(a, b), *_expected(a, b))
     canvas = max(sizes[0][0], sizes[1][0]), max(sizes[0][1], sizes[1][1])
     moving = grown(moving_of(a, b), canvas)
-    images, expected = (_grown(a, canvas), _grown(b, canvas)), _expected(a, b)
-    found = pair_maps(*images, cameras, outputs, moving, expected)
+    images = _grown(a, canvas), _grown(b, canvas)
+    found = pair_maps(*images, cameras, outputs, moving, *_expected(a, b))
     cut = {name: _cut(found, name, sizes) for name in _MAPS}
     (height, width), landed = sizes[0], found.pixels_b_in_a[: sizes[1][0], : sizes[1][1]]
     there = (landed[..., 0] < width - 0.5) & (landed[..., 1] < height - 0.5)
@@ -36,10 +37,13 @@ def pair_of_shapes(a: Features, b: Features, cameras: Cameras | None, outputs: O
     )
 
 
-def _expected(a: Features, b: Features) -> Expected | None:
-    """Of a pair, where it is this one of which somebody expects something."""
+def _expected(a: Features, b: Features) -> tuple[Expected | None, Pose | None]:
+    """Of a pair, where it is this one of which somebody expects something: what corresponds, and
+    the pose of a in b."""
     lead = a.lead
-    return None if lead is None or lead.other is not b.frame else (lead.here, lead.there)
+    if lead is None or lead.other is not b.frame:
+        return None, None
+    return (lead.here, lead.there), near_pose(lead.T_there_here)
 
 
 def _cut(found: PairMaps, name: str, sizes: tuple[tuple[int, int], ...]) -> np.ndarray | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dens3r_ros.engines.geometric.expected_pose import near_tracks
 from dens3r_ros.engines.geometric.features import ImageFeatures
 from dens3r_ros.engines.geometric.keypoints import Keypoints, matched
 from dens3r_ros.engines.geometric.moving import NOTHING, Moving
@@ -57,27 +58,29 @@ def correspond(
     moving: Moving = NOTHING,
     expected: Expected | None = None,
     shifts: bool = False,
+    near: Pose | None = None,
 ) -> Correspondence:
     """Flow from matched keypoints on, quick ones if they do, and from what is `expected` besides;
     from rest where all are too few or mislead. No track lies on what is known to move.
 
     `shifts`: then also from the shift of the whole image, for those who can tell whether that led
-    to another tile of a wall.
+    to another tile of a wall. `near`: the pose that is expected, with which tracks must agree.
     """
     if expected is not None:
         still = moving.still(*expected)
         expected = expected[0][still], expected[1][still]
-    quick = _tracks(a.quick, b.quick, cameras, moving)
+    quick = _tracks(a.quick, b.quick, cameras, moving, near)
     flow = _flow_from(quick, a, b, moving, expected, _MANY_TRACKS)
     if flow is not None and flow.agreement >= _GOOD_AGREEMENT:
-        return _correspondence(flow, a, b, _followed(quick, flow, moving), moving)
-    sturdy = _tracks(a.sturdy, b.sturdy, cameras, moving)
+        followed = _followed(quick, flow, moving)
+        return _only_near(_correspondence(flow, a, b, followed, moving), near, cameras)
+    sturdy = _tracks(a.sturdy, b.sturdy, cameras, moving, near)
     flow = _flow_from(sturdy, a, b, moving, expected, _LEAST_TRACKS)
     if flow is None or flow.agreement < _POOR_AGREEMENT:
         from_rest = two_way_flow(a.grey, b.grey, None, _finest(a), (moving.a, moving.b))
         shifted = flow_from_shift(a.grey, b.grey, _finest(a)) if shifts else None
         flow = max(filter(None, (flow, from_rest, shifted)), key=lambda found: found.agreement)
-    return _correspondence(flow, a, b, sturdy, moving)
+    return _only_near(_correspondence(flow, a, b, sturdy, moving), near, cameras)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,11 +95,25 @@ class _Tracks:
         return len(self.pixels_a)
 
 
-def _tracks(a: Keypoints, b: Keypoints, cameras: Cameras | None, moving: Moving) -> _Tracks:
+def _only_near(found: Correspondence, near: Pose | None, cameras: Cameras | None) -> Correspondence:
+    """Without the tracks that contradict the pose that is expected."""
+    agree = near_tracks(found.pixels_a, found.pixels_b, near, cameras)
+    if agree is None:
+        return found
+    keypoints = int(agree[len(agree) - found.keypoints :].sum())
+    return Correspondence(found.flow, found.pixels_a[agree], found.pixels_b[agree], keypoints, near)
+
+
+def _tracks(
+    a: Keypoints, b: Keypoints, cameras: Cameras | None, moving: Moving, near: Pose | None
+) -> _Tracks:
     pixels_a, pixels_b = matched(a, b)
     if moving.known:
         still = moving.still(pixels_a, pixels_b)
         pixels_a, pixels_b = pixels_a[still], pixels_b[still]
+    agree = near_tracks(pixels_a, pixels_b, near, cameras)
+    if agree is not None:
+        return _Tracks(pixels_a[agree], pixels_b[agree], near)
     agreed, pose = consistent_tracks(pixels_a, pixels_b, cameras)
     return _Tracks(pixels_a[agreed], pixels_b[agreed], pose)
 

@@ -18,7 +18,7 @@ from dens3r_ros.engines.geometric.moving import NOTHING, Moving
 from dens3r_ros.engines.geometric.view import view_normals, view_points
 from dens3r_ros.engines.protocol import Outputs
 from dens3r_ros.geometry.two_views.flow import TwoWayFlow, landing
-from dens3r_ros.geometry.two_views.two_view import Cameras, TwoView
+from dens3r_ros.geometry.two_views.two_view import Cameras, Pose, TwoView
 from dens3r_ros.geometry.two_views.two_view_focal import assumed_cameras
 from dens3r_ros.geometry.two_views.two_view_search import Likeliest
 
@@ -46,11 +46,13 @@ def pair_maps(
     outputs: Outputs,
     moving: Moving = NOTHING,
     expected: Expected | None = None,
+    near: Pose | None = None,
 ) -> PairMaps:
     """Everything that is asked for of a pair, and its correspondences; what is known to move has no
-    part in it, and what is `expected` to correspond is where they are begun to be looked for."""
+    part in it, and what is `expected` to correspond is where they are begun to be looked for, what
+    contradicts an expected pose of a in b, `near`, has no say in the motion."""
     size = a.grey.shape
-    found = correspond(a, b, cameras, moving, expected)
+    found = correspond(a, b, cameras, moving, expected, near=near)
     likeliest = motion_between(found, cameras, size)
     motion = likeliest.view if likeliest else None
     K_a, K_b = (motion.K_a, motion.K_b) if motion else cameras or assumed_cameras(size)

@@ -71,6 +71,7 @@ class MetricScores:
         if self.inertial is not None and self.inertial.up_map is not None:
             up = free.S_world_map[:3, :3] @ self.inertial.up_map
             figures["gravity_deg"] = float(np.degrees(np.arccos(up[2] / np.linalg.norm(up))))
+            figures["level_deg"] = _level(found, wanted, self.inertial.up_map)
         return figures
 
     def _scale(self) -> float | None:
@@ -84,3 +85,11 @@ class MetricScores:
         if self.inertial is not None:
             return self.inertial.progress()
         return self._by_height.progress()
+
+
+def _level(found: np.ndarray, wanted: np.ndarray, up_map: np.ndarray) -> float:
+    """Degrees, a mean over frames (N, 4, 4): how far off what is up is for a camera with a place in
+    the map. The path's own error does not tilt it, unlike that of the whole map's gravity."""
+    here, there = found[:, :3, :3].transpose(0, 2, 1) @ up_map, wanted[:, 2, :3]
+    cosine = (here * there).sum(1) / np.linalg.norm(here, axis=1)
+    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean())

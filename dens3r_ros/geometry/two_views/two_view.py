@@ -106,6 +106,13 @@ def unit_baseline(pose: poselib.CameraPose) -> Pose | None:
     return R, t / baseline
 
 
+def epipolar_misses(
+    pixels_a: np.ndarray, pixels_b: np.ndarray, pose: Pose, cameras: Cameras
+) -> np.ndarray:
+    """(N,) pixels by which tracks (N, 2) miss the epipolar lines that a pose gives them."""
+    return _epipolar_error(pixels_a, pixels_b, _fundamental(pose, cameras))
+
+
 def _camera(K: np.ndarray) -> dict:
     """The estimator's words for a pinhole camera."""
     parameters = [K[0, 0], K[1, 1], K[0, 2], K[1, 2]]

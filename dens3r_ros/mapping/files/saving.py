@@ -63,5 +63,6 @@ def restored(loaded: LoadedMap, parts: Parts, epoch: int) -> MappingSession:
     session.levelled_by = loaded.info.levelled_by
     for keyframe in loaded.keyframes:
         stored = keyframe.stored
-        session.expect_lens(stored.camera_name, stored.camera, stored.intrinsics)
+        whole = stored.intrinsics if parts.engine.info.guided else None
+        session.streams[stored.camera_name].expect_lens(stored.camera, whole)
     return session

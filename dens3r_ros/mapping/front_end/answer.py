@@ -60,6 +60,8 @@ def placed_update(
         keyframe_id=reference.keyframe_id,
         piece=reference.piece,
         scale=scale,
+        T_keyframe_camera=T,
+        keyframe_unit=unit,
         maps=carried_maps(reference, T, frame.stamp, unit, found.moving),
         dynamic=dynamic,
         intrinsics=at_input(reference.sight.camera, reference.sight.placement),

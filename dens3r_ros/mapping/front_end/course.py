@@ -6,15 +6,16 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-import cv2
 import numpy as np
 
-from dens3r_ros.engines.preprocess import resample
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.config import TrackingConfig
-from dens3r_ros.mapping.front_end.fast_tracker import Placed, place
-from dens3r_ros.mapping.front_end.motion import Motion
-from dens3r_ros.mapping.front_end.turning import turned
+from dens3r_ros.mapping.front_end.corners.corner_tracks import CornerTracks, FollowedCorners
+from dens3r_ros.mapping.front_end.corners.first_pair import FirstPair
+from dens3r_ros.mapping.front_end.fast_tracker import Placed, by_turn, place
+from dens3r_ros.mapping.front_end.late import CATCHING_UP, LateFrames, placed_late
+from dens3r_ros.mapping.front_end.motion import Motion, turned_view
+from dens3r_ros.mapping.front_end.recent import RecentFrames
 from dens3r_ros.mapping.inertial.gyroscope import Gyroscope, turned_on
 from dens3r_ros.mapping.motion.watch import MotionWatch
 from dens3r_ros.mapping.reference import Reference
@@ -24,8 +25,8 @@ _BRIDGED = 8
 """Frames in a row that may be placed by their turn alone."""
 _FELT_NS = 1_000_000_000
 """Nanoseconds for which they may where a gyroscope tells how they turned."""
-_SHIFT, _TURN = 0.02, 0.03
-"""Standard deviation of such a place: a share of the depth, beside the way itself, and radians."""
+_LITTLE = 0.5
+"""Share of its keyframe's landmarks below which a frame sees little of it."""
 _APART = 0.05
 """Radians by which tracking and decoding may differ about a view before tracking is corrected."""
 _NEAR = 0.1
@@ -45,8 +46,14 @@ class Course:
     gyroscope: Gyroscope | None = None
     watch: MotionWatch | None = None
     """Tells what moves in its frames, where that is asked for."""
+    pair: FirstPair | None = None
+    """Tells with which frames a map could begin, for engines that need two."""
+    first: Frame | None = None
+    """An earlier frame with which the latest could begin one."""
     reference: Reference | None = None
     motion: Motion = field(default_factory=Motion)
+    corners: CornerTracks = field(default_factory=CornerTracks)
+    recent: RecentFrames = field(default_factory=RecentFrames)
     lost: int = 0
     """Frames since it was placed last."""
     unsure: bool = False
@@ -67,21 +74,45 @@ class Course:
     """Whether the last frame was worth decoding."""
     _changed: tuple[int, int, np.ndarray] | None = None
     """Keyframes new and old, and S_new_old, since motion was looked for last."""
+    _seen: FollowedCorners | None = None
+    """What the latest frame shows of the corners."""
     unplaced: deque[Frame] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    late: LateFrames = field(default_factory=LateFrames)
 
     def place(self, frame: Frame) -> Placed | str:
         """Find the frame's place; a reason where that cannot be done."""
-        found = self._tried(frame)
+        self.late.look_back()
+        known = 0 if self.reference is None else self.reference.keyframe_id
+        found = self.late.in_turn(frame, known, self._tried, self._stand)
         if isinstance(found, Placed):
             self.lost, self.bridged = 0, found.bridged
             self.seen = self.seen if found.bridged else frame.stamp
             self.faded, self.matched = self.matched - found.matched, found.matched
             self._stand(frame, found)
             self.unplaced.clear()
-        else:
+            self.first = None
+            if self.pair is not None:
+                self.pair.forget()
+        elif not self.late.waiting or found != CATCHING_UP:
             self.lose()
+            self.unplaced.extend(one for one in self.late.drop() if one is not frame)
             self.unplaced.append(frame)
+            self.first = None if self.pair is None else self.pair.take(frame)
         return found
+
+    def finish(self) -> None:
+        """Place all that wait."""
+        if self.late.waiting:
+            self.place(self.late.drop()[-1])
+        while self.late.look_back():
+            pass
+
+    def beside(self, frame: Frame, found: Placed) -> tuple[Frame, np.ndarray] | None:
+        """An image taken shortly before, and its T_keyframe_frame, that shows the depth of a frame
+        which sees little of its keyframe."""
+        if found.bridged or found.matched > _LITTLE or not len(found.found):
+            return None
+        return self.recent.beside(frame, found.T_keyframe_frame, found.found.depth)
 
     def with_motion(self, frame: Frame, found: Placed) -> Placed:
         """A frame's place, and what moves in the frame."""
@@ -97,6 +128,11 @@ class Course:
         known, self._changed = self._changed, None
         return None if known is None or known[:2] != (new, old) else known[2]
 
+    def forget(self, frame: Frame) -> None:
+        """A frame is decoded, and need not wait any more."""
+        if frame in self.unplaced:
+            self.unplaced.remove(frame)
+
     def lose(self) -> None:
         """The camera has no place."""
         self.lost += 1
@@ -104,6 +140,11 @@ class Course:
         self.motion.halt()
 
     def _stand(self, frame: Frame, found: Placed) -> None:
+        if self.reference is not None and self._seen is not None:
+            camera, T = self.reference.sight.camera, found.T_keyframe_frame
+            self.corners.stand(self._seen, camera, T, sure=not found.bridged)
+            if not found.bridged:
+                self.recent.note(frame, T)
         self.motion.place(frame.stamp, found.T_keyframe_frame, found.found, found.beside)
 
     def _tried(self, frame: Frame) -> Placed | str:
@@ -112,22 +153,31 @@ class Course:
             return "there is no keyframe yet"
         if frame.size != reference.sight.placement.original:
             return "the size of the images has changed"
-        grey = grey_of(frame, reference)
+        grey = reference.grey(frame)
         expected, felt = self._expected(frame.stamp)
         moving = None if self.watch is None else self.watch.expected(frame.stamp, grey)
-        found = place(grey, reference, self.motion, expected, self.config, moving)
+        found = self._placed(grey, reference, expected, moving)
         if self.unsure:
             return self._believed(found)
         if isinstance(found, Placed) or self.motion.before is None:
             return found
         turn = turned_view(grey, reference, self.motion, expected)
         if turn is not None:
-            again = place(grey, reference, self.motion, turn, self.config, moving)
+            again = self._placed(grey, reference, turn, moving)
             if isinstance(again, Placed):
                 return again
         if felt:
             return self._bridged(grey, reference, expected, frame.stamp) or found
         return found if turn is None else self._bridged(grey, reference, turn) or found
+
+    def _placed(
+        self, grey: np.ndarray, reference: Reference, T: np.ndarray, moving: np.ndarray | None
+    ) -> Placed | str:
+        """A place by points, from where the frame is expected."""
+        camera = reference.sight.camera
+        self._seen = self.corners.follow(grey, camera, T)
+        own = self.corners.sights(self._seen, camera)
+        return place(grey, reference, self.motion, T, self.config, moving, own)
 
     def _expected(self, stamp: int) -> tuple[np.ndarray, bool]:
         """T_keyframe_frame where the camera should be, and whether its turn was felt."""
@@ -160,15 +210,15 @@ class Course:
         late = bridged > _BRIDGED if felt is None else felt - self.seen > _FELT_NS
         if self.lost or late:
             return None
-        moved = np.linalg.norm(T[:3, 3] - self.motion.T_keyframe_frame[:3, 3])
-        shift = moved + _SHIFT * reference.landmarks.depth
-        doubt = np.diag([shift**2] * 3 + [_TURN**2] * 3)
-        return Placed(T, bridged * doubt, 0.0, 0.0, 0.0, before.emptied(grey), bridged=bridged)
+        last = self.motion.T_keyframe_frame
+        return by_turn(before.emptied(grey), last, T, reference.landmarks.depth, bridged)
 
     def go_on(self, reference: Reference, S_new_old: np.ndarray) -> None:
         """Be tracked against something newer; S_new_old (4, 4) takes the old keyframe's points to
         its frame and unit."""
         self.motion.rebase(S_new_old)
+        self.corners.rebase(S_new_old)
+        self.recent.rebase(S_new_old)
         if self.reference is not None:
             self._note_change(reference.keyframe_id, self.reference.keyframe_id, S_new_old)
         self.reference = reference
@@ -190,56 +240,32 @@ class Course:
         if self.bridged or off > _APART:
             since = np.linalg.inv(T_keyframe_then) @ self.motion.T_keyframe_frame
             self.motion.T_keyframe_frame = found @ since
+            self.corners.rebase(found @ np.linalg.inv(T_keyframe_then))
+            self.recent.rebase(found @ np.linalg.inv(T_keyframe_then))
 
     def stand_there(self, frame: Frame) -> None:
         """The frame was decoded, and is where the reference says."""
         assert self.reference is not None
-        seen = self.reference.landmarks.emptied(grey_of(frame, self.reference))
+        grey, T = self.reference.grey(frame), self.reference.T_keyframe_frame
+        seen = self.reference.landmarks.emptied(grey)
+        camera = self.reference.sight.camera
+        self.corners.stand(self.corners.follow(grey, camera, T), camera, T, sure=True)
         self.lost = self.bridged = 0
         self.seen = frame.stamp
         self.unsure = False
-        self.motion.place(frame.stamp, self.reference.T_keyframe_frame, seen)
+        self.motion.place(frame.stamp, T, seen)
         self.unplaced.clear()
+        self.late.drop()
 
-    def resume(self, reference: Reference, frame: Frame) -> list[tuple[Frame, Placed]]:
+    def resume(self, reference: Reference, frame: Frame) -> None:
         """Go on after a loss from a frame that was found again; the frames that lay waiting before
-        and after it are placed from there, as far as they can be."""
+        and after it are placed from there with the next ones, as far as they can be."""
         waiting = sorted(self.unplaced, key=lambda one: one.stamp)
         self.reference = reference
-        back = self._along(frame, [one for one in waiting[::-1] if one.stamp < frame.stamp])
-        forth = self._along(frame, [one for one in waiting if one.stamp > frame.stamp])
-        return back + forth
-
-    def _along(self, start: Frame, frames: list[Frame]) -> list[tuple[Frame, Placed]]:
-        """Frames placed one from the other, beginning with the neighbour of a known one."""
-        assert self.reference is not None
-        self.motion = Motion()
-        self.stand_there(start)
-        placed = []
-        for frame in frames:
-            found = self._tried(frame)
-            if isinstance(found, str):
-                break
-            self._stand(frame, found)
-            placed.append((frame, found))
-        return placed
-
-
-def grey_of(frame: Frame, reference: Reference) -> np.ndarray:
-    """(h, w) uint8: the frame on the engine's pixels."""
-    return cv2.cvtColor(resample(frame.image, reference.sight.placement), cv2.COLOR_RGB2GRAY)
-
-
-def turned_view(
-    grey: np.ndarray, reference: Reference, motion: Motion, expected: np.ndarray
-) -> np.ndarray | None:
-    """T_keyframe_frame of a frame that has gone on as `expected`, but turned as its image tells."""
-    before = motion.before
-    if before is None:
-        return None
-    step = np.linalg.inv(motion.T_keyframe_frame) @ expected
-    turn = turned(before.grey, grey, reference.sight.camera, step[:3, :3])
-    if turn is None:
-        return None
-    step[:3, :3] = turn
-    return motion.T_keyframe_frame @ step
+        self.motion, self.corners, self.recent = Motion(), CornerTracks(), RecentFrames()
+        self.stand_there(frame)
+        past = Course(self.owner, self.config, reference=reference)
+        past.stand_there(frame)
+        earlier = [one for one in waiting[::-1] if one.stamp < frame.stamp]
+        before = placed_late(past.place, reference.keyframe_id, earlier)
+        self.late.begin((one for one in waiting if one.stamp > frame.stamp), before)

@@ -14,10 +14,12 @@ import numpy as np
 
 from dens3r_ros.engines.protocol import EngineAway
 from dens3r_ros.frame import Frame
+from dens3r_ros.mapping.graph.felt import FeltWay
 from dens3r_ros.mapping.graph.graph import rigid
 from dens3r_ros.mapping.history.record import Record
 from dens3r_ros.mapping.reference import Reference, reference_of
 from dens3r_ros.mapping.session import MappingSession
+from dens3r_ros.mapping.step import ByTracking
 from dens3r_ros.mapping.update import Update
 
 R = TypeVar("R")
@@ -32,11 +34,20 @@ class Earlier:
 
 
 @dataclass(frozen=True, eq=False)
+class Beside(Earlier):
+    """A frame that shows the depth of another one which sees little of its keyframe, and how sure
+    tracking is of that one's place, covariance (6, 6)."""
+
+    covariance: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class DecodingRequest:
     """A frame to decode, and its record if it was tracked; `earlier`: the last frame that was
     placed well, if this one was not; the frames that were placed since the last decoding; keyframes
     that cameras are tracked against meanwhile; whether too little of the camera's own is seen; what
-    moves in the frame (h, w), where that is known."""
+    moves in the frame (h, w), where that is known; one beside it that shows its
+    depth, where it sees little of its keyframe; an earlier one with which a map could begin."""
 
     frame: Frame
     record: Record | None
@@ -45,6 +56,10 @@ class DecodingRequest:
     held: frozenset[int]
     leaving: bool = False
     moving: np.ndarray | None = None
+    felt: FeltWay | None = None
+    """What was felt of keyframes so far."""
+    beside: Beside | None = None
+    first: Frame | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,11 +147,12 @@ class DecodingThread:
 
     def _decode(self, request: DecodingRequest) -> Decoded:
         began, session = time.perf_counter(), self._session
-        session.held = request.held
+        session.held, session.begin_with = request.held, request.first
         session.world.records.extend(request.placed)
         failed, self._failed = self._failed, None
         if failed is not None:
             raise failed
+        session.world.hear(request.felt)
         update = self._taken(request)
         references = self._references()
         graph, seconds = session.world.graph, time.perf_counter() - began
@@ -155,7 +171,8 @@ class DecodingThread:
         take, earlier = self._session.take, request.earlier
         try:
             expected = self._expected(request.record)
-            update = take(request.frame, expected, request.leaving, request.moving)
+            known = self._by_tracking(request)
+            update = take(request.frame, expected, request.leaving, request.moving, known)
         except EngineAway:
             if earlier is not None:
                 self._session.world.records.append(earlier.record)
@@ -169,6 +186,14 @@ class DecodingThread:
             self._session.world.records.append(earlier.record)
             return update
         return take(request.frame, self._expected(request.record), motion=request.moving)
+
+    def _by_tracking(self, request: DecodingRequest) -> ByTracking | None:
+        """What tracking knows, relative to the keyframe that the frame's camera stands by now."""
+        beside = request.beside
+        T = None if beside is None else self._expected(beside.record)
+        if beside is None or T is None:
+            return None
+        return ByTracking(beside.covariance, beside.frame, T)
 
     def _expected(self, record: Record | None) -> np.ndarray | None:
         """A frame's pose, if known, relative to the keyframe that its camera stands by now."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.config import TrackingConfig
+from dens3r_ros.mapping.front_end.corners.corner_tracks import OwnSights
 from dens3r_ros.mapping.front_end.motion import Motion
 from dens3r_ros.mapping.motion.weights import share_moving, stillness_at
 from dens3r_ros.mapping.reference import Neighbour, Reference
@@ -37,6 +38,9 @@ _UNSURE = 0.05
 believed."""
 _RAW_DEPTH = 0.15
 """Relative error of the depths of a keyframe that one prediction made, beside that of any."""
+
+_SHIFT, _TURN = 0.02, 0.03
+"""Standard deviation of such a place: a share of the depth, beside the way itself, and radians."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,16 +73,20 @@ def place(
     T_keyframe_frame: np.ndarray,
     config: TrackingConfig,
     moving: np.ndarray | None = None,
+    own: OwnSights | None = None,
 ) -> Placed | str:
     """Place a frame, (h, w) uint8 as the engine would see it, that is expected at
     `T_keyframe_frame`; a reason in words where that cannot be done. What is found where something
-    moved in the frame before, `moving` (h, w), counts less."""
+    moved in the frame before, `moving` (h, w), counts less; corners that were found already, `own`,
+    count where keyframes have few."""
     raw = _RAW_DEPTH / max(reference.folds, 1.0)
     config = replace(config, sigma_depth=config.sigma_depth + raw)
     expected = np.linalg.inv(T_keyframe_frame)
     camera, depth = reference.sight.camera, reference.landmarks.depth
     T = _coarse(grey, reference, motion, expected, config, moving)
     sights = _sights(grey, reference, motion, T, moving)
+    if own is not None and len(own.points) and len(sights[-1]) < _PLENTY:
+        sights.append(_Sights.own(own, reference, moving))
     count = sum(map(len, sights))
     if count < _FEW:
         return f"only {count} points of keyframe {reference.keyframe_id} found again"
@@ -89,6 +97,15 @@ def place(
     if swing(solved.T_frame_keyframe, expected, depth) > _WILD:
         return "the points followed ask for a leap"
     return _placed(grey, reference, sights, solved.with_floor(config.image_error, depth))
+
+
+def by_turn(
+    seen: Landmarks, T_last: np.ndarray, T: np.ndarray, depth: float, bridged: int
+) -> Placed:
+    """A place `T` (T_keyframe_frame) by the turn since the last one alone."""
+    shift = np.linalg.norm(T[:3, 3] - T_last[:3, 3]) + _SHIFT * depth
+    doubt = np.diag([shift**2] * 3 + [_TURN**2] * 3)
+    return Placed(T, bridged * doubt, 0.0, 0.0, 0.0, seen, bridged=bridged)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +138,21 @@ class _Sights:
         )
         hidden = round(followed.seen * share_moving(moving))
         return _Sights(landmarks, shown, S, still[kept], hidden)
+
+    @staticmethod
+    def own(own: OwnSights, reference: Reference, moving: np.ndarray | None) -> _Sights:
+        """Corners that were found already."""
+        numbers = np.arange(len(own.points))
+        landmarks = replace(
+            reference.landmarks,
+            keyframe_id=-1,
+            pixels=own.pixels.astype(np.float32),
+            points=own.points,
+            numbers=numbers,
+        )
+        followed = Followed(numbers, own.pixels, own.pixels, len(numbers))
+        sights = _Sights.of(landmarks, followed, np.eye(4), moving)
+        return replace(sights, weights=sights.weights * own.weights[sights.followed.which])
 
     @property
     def sought(self) -> int:

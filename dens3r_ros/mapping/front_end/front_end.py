@@ -13,15 +13,17 @@ import numpy as np
 from dens3r_ros.engines.protocol import DistantEngine, EngineAway
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.front_end.answer import LastAnswer, placed_update, unplaced_update
+from dens3r_ros.mapping.front_end.asking import request_of
+from dens3r_ros.mapping.front_end.corners.first_pair import FirstPair
 from dens3r_ros.mapping.front_end.course import Course
-from dens3r_ros.mapping.front_end.decoder import Decoded, DecodingRequest, DecodingThread
+from dens3r_ros.mapping.front_end.decoder import Decoded, DecodingThread
 from dens3r_ros.mapping.front_end.fast_tracker import Placed
 from dens3r_ros.mapping.front_end.ledger import Ledger
-from dens3r_ros.mapping.front_end.need import leaving, vanishing
+from dens3r_ros.mapping.front_end.need import vanishing
 from dens3r_ros.mapping.front_end.schedule import DecodingSchedule
 from dens3r_ros.mapping.graph.graph import rigid
 from dens3r_ros.mapping.history.record import Record
-from dens3r_ros.mapping.inertial.gyroscope import Gyroscope
+from dens3r_ros.mapping.inertial.gyroscope import Gyroscope, felt_by
 from dens3r_ros.mapping.motion.watch import MotionWatch
 from dens3r_ros.mapping.reference import Reference
 from dens3r_ros.mapping.session import MappingSession
@@ -66,6 +68,11 @@ class FrontEnd:
     def step(self, frame: Frame) -> Update:
         """Place one frame."""
         self._schedule.came(frame.stamp)
+        update = self._placed(frame)
+        self._schedule.answered()
+        return update
+
+    def _placed(self, frame: Frame) -> Update:
         course, watch = self._course(frame.camera), Stopwatch()
         with watch.stage("await decoding"):
             decoded = self._taken() if self._schedule.due else None
@@ -78,6 +85,7 @@ class FrontEnd:
                 return update
         with watch.stage("follow"):
             found = course.place(frame)
+        self._ledger.add_all(course.late.take_records(self.odometry.epoch))
         if course.watch is not None and isinstance(found, Placed):
             with watch.stage("motion"):
                 found = course.with_motion(frame, found)
@@ -94,9 +102,11 @@ class FrontEnd:
 
     def finish(self) -> None:
         """Take over what is under way, and do all work that waits."""
-        decoded = self._taken() if self._decoder.waiting else None
-        if decoded is not None:
+        if self._decoder.waiting and (decoded := self._taken()) is not None:
             self._take_over(decoded)
+        for course in self._courses.values():
+            course.finish()
+            self._ledger.add_all(course.late.take_records(self.odometry.epoch))
         self._ledger.settle()
         self.aside(self._session.finish).result()
 
@@ -123,13 +133,16 @@ class FrontEnd:
             gyroscope = self._gyroscope if owner else None
             motion = self._config.motion
             watch = MotionWatch(motion) if motion.enabled else None
-            self._courses[camera] = Course(owner, self._config.tracking, gyroscope, watch=watch)
+            pair = None if self._session.parts.engine.info.monocular else FirstPair()
+            settings = self._config.tracking
+            self._courses[camera] = Course(owner, settings, gyroscope, watch=watch, pair=pair)
         return self._courses[camera]
 
     def _waits_for(self, course: Course, found: Placed | str) -> bool:
         """Whether a frame should not be answered before it is decoded."""
+        lag = self._schedule.lag + self._decoder.waiting
         known = course.reference is not None and not self._distant
-        return known and vanishing(course, found, self._schedule.lag)
+        return known and vanishing(course, found, lag)
 
     def _at_once(self, course: Course, frame: Frame, found: Placed | str) -> Update | None:
         """Decode a frame and wait for it."""
@@ -140,8 +153,7 @@ class FrontEnd:
         if under_way is not None:
             self._take_over(under_way)
         self._ask(course, frame, found, record)
-        decoded = self._taken()
-        if decoded is None:
+        if (decoded := self._taken()) is None:
             return None
         self._take_over(decoded)
         update, reference = decoded.update, course.reference
@@ -176,13 +188,9 @@ class FrontEnd:
     def _ask(
         self, course: Course, frame: Frame, found: Placed | str, record: Record | None
     ) -> None:
-        courses = self._courses.values()
-        held = frozenset(c.reference.keyframe_id for c in courses if c.reference is not None)
-        records, earlier = self._ledger.along(frame, found)
-        if frame in course.unplaced:
-            course.unplaced.remove(frame)
-        moving = found.moving if isinstance(found, Placed) else None
-        request = DecodingRequest(frame, record, earlier, records, held, leaving(found), moving)
+        courses, felt = self._courses.values(), felt_by(self._gyroscope)
+        request = request_of(course, frame, found, record, self._ledger, courses, felt)
+        course.forget(frame)
         self._decoder.ask(request)
         self._asked = _Asked(frame, record, self._ledger.told)
         self._schedule.asked(course)
@@ -236,8 +244,7 @@ class FrontEnd:
             course.lose()
         begins = S_new_old is None or course.unsure or apart
         if asked is not None and sure and begins:
-            for frame, found in course.resume(reference, asked.frame):
-                self._ledger.add(self._record(reference, frame, found))
+            course.resume(reference, asked.frame)
         elif S_new_old is not None:
             course.go_on(reference, S_new_old)
             if asked is not None and sure and asked.record is not None:

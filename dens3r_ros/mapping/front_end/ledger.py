@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.front_end.decoder import Earlier
 from dens3r_ros.mapping.front_end.fast_tracker import Placed
@@ -34,6 +36,10 @@ class Ledger:
     def add(self, record: Record) -> None:
         """A frame that has found its place late."""
         self._records.append(record)
+
+    def add_all(self, records: Iterable[Record]) -> None:
+        """Likewise."""
+        self._records += records
 
     def along(self, frame: Frame, found: Placed | str) -> tuple[list[Record], Earlier | None]:
         """What goes along with a frame that is decoded: all records, and the last good frame before

@@ -9,7 +9,9 @@ import numpy as np
 
 from dens3r_ros.geometry import tangents
 from dens3r_ros.geometry.rotation import turn
+from dens3r_ros.mapping.front_end.turning import turned
 from dens3r_ros.mapping.graph.graph import rigid, scale_of
+from dens3r_ros.mapping.reference import Reference
 from dens3r_ros.mapping.tracking.landmarks import Landmarks
 
 _LONGEST_S = 0.5
@@ -82,3 +84,18 @@ class Motion:
     def halt(self) -> None:
         """Forget the pace; the place stays."""
         self._pace, self._stamp = np.zeros(6), None
+
+
+def turned_view(
+    grey: np.ndarray, reference: Reference, motion: Motion, expected: np.ndarray
+) -> np.ndarray | None:
+    """T_keyframe_frame of a frame that has gone on as `expected`, but turned as its image tells."""
+    before = motion.before
+    if before is None:
+        return None
+    step = np.linalg.inv(motion.T_keyframe_frame) @ expected
+    R = turned(before.grey, grey, reference.sight.camera, step[:3, :3])
+    if R is None:
+        return None
+    step[:3, :3] = R
+    return motion.T_keyframe_frame @ step

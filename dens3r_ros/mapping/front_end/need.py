@@ -31,9 +31,11 @@ _LEFT = 0.4
 to one side."""
 _GONE = 0.05
 """Share of the keyframe's landmarks at which tracking ends."""
+_SUPPORT = 60
+"""Points of any kind that place a frame well enough to go on without its keyframe."""
 _INSISTENT = 3
 """Frames in a row without a place that are waited for."""
-_PATIENCE = 4.0
+_PATIENCE = 2.0
 """Frames that may pass while one is waited for."""
 _LONGEST = 30
 """Frames after which one is decoded whatever it would tell."""
@@ -57,9 +59,10 @@ def vanishing(course: Course, found: Placed | str, lag: float) -> bool:
     if lag > _PATIENCE:
         return False
     if isinstance(found, str):
-        return course.lost <= _INSISTENT
+        return 0 < course.lost <= _INSISTENT
     fading = max(course.faded, 0.0)
-    return found.bridged == 1 or found.matched - lag * fading < _GONE
+    gone = found.matched - lag * fading < _GONE and len(found.found) < _SUPPORT
+    return found.bridged == 1 or gone
 
 
 def worth_decoding(

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 _MIXED = 0.2
 """Share of a running mean that one more makes up."""
-_RESERVE = 0.85
+_RESERVE = 0.5
 """Share of the time between images that a decoding may take to count as quick enough."""
 _ENOUGH = 5
 """Decodings that must have been timed."""
+_FREE = 0.5
+"""Share of the time since the image before that its answer may have taken, for none to have been
+dropped between."""
 
 
 class DecodingPace:
@@ -19,12 +22,21 @@ class DecodingPace:
         self._decoding: float | None = None
         self._timed = 0
         self._stamp: int | None = None
+        self._answering = 0.0
 
     def came(self, stamp: int) -> None:
-        """An image of any camera with this stamp (ns)."""
+        """An image of any camera with this stamp (ns). Whoever is slow to answer sees few of a
+        camera's images; that must not look like a slow camera."""
         if self._stamp is not None:
-            self._between = _mixed(self._between, max(stamp - self._stamp, 0) * 1e-9)
+            between = max(stamp - self._stamp, 0) * 1e-9
+            whole = self._answering < _FREE * between
+            if whole or self._between is None or between < self._between:
+                self._between = _mixed(self._between, between)
         self._stamp = stamp
+
+    def answered(self, seconds: float) -> None:
+        """So long did the answer to the latest image take."""
+        self._answering = seconds
 
     def took(self, seconds: float) -> None:
         """So long did a decoding and what it brought take."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from time import monotonic
 
 from dens3r_ros.mapping.config import DecodingConfig, KeyframeConfig
 from dens3r_ros.mapping.front_end.course import Course
@@ -12,6 +13,8 @@ from dens3r_ros.mapping.front_end.fast_tracker import Placed
 from dens3r_ros.mapping.front_end.need import worth_decoding
 from dens3r_ros.mapping.front_end.pace import DecodingPace
 
+_SELDOM = 10
+"""Frames after which one is decoded though no map seems to be able to begin with it."""
 _STALE = 4
 """Frames of each camera that may pass until one that sends none is not waited for."""
 
@@ -30,11 +33,17 @@ class DecodingSchedule:
         self.pace = DecodingPace()
         self._decoding, self._limits, self._decoder = decoding, limits, decoder
         self._asked: int | None = None
+        self._came = 0.0
 
     def came(self, stamp: int) -> None:
         """One more frame."""
         self.number += 1
+        self._came = monotonic()
         self.pace.came(stamp)
+
+    def answered(self) -> None:
+        """Its answer is there."""
+        self.pace.answered(monotonic() - self._came)
 
     def asked(self, course: Course) -> None:
         """This frame is being decoded."""
@@ -63,11 +72,11 @@ class DecodingSchedule:
         """Whether a frame of one of the courses should be decoded beside what follows."""
         since = self.number - course.decoded
         course.number = self.number
-        course.wants = (
-            course.reference is None
-            or isinstance(found, str)
-            or worth_decoding(found, course.reference, since, self._limits)
-        )
+        if isinstance(found, str) or course.reference is None:
+            seldom = course.reference is None and course.pair is not None
+            course.wants = not seldom or course.first is not None or since >= _SELDOM
+        else:
+            course.wants = worth_decoding(found, course.reference, since, self._limits)
         return course.wants and self._possible() and not self._others_first(course, courses)
 
     def _possible(self) -> bool:

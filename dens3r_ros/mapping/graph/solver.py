@@ -35,6 +35,7 @@ class Solver:
         """Where every edge's factor lies, by its number, every scale prior's, by (node,), and what
         holds a piece in place, by (node, 0)."""
         self._anchors: frozenset[int] = frozenset()
+        self._rescaled = False
         self._free: list[int] = []
 
     def add(self, news: GraphChanges) -> None:
@@ -49,19 +50,27 @@ class Solver:
             self._values.insert(keyframe_id, self._value(S))
         for keyframe_id in set(news.moved).difference(news.poses):
             self._values.update(keyframe_id, self._value(news.moved[keyframe_id]))
+        self._rescale(bool(news.priors))
         if news.anchors is not None or not self._anchors:
-            self._hold(frozenset(news.anchors or list(news.poses)[:1]), bool(news.priors))
+            self._hold(frozenset(news.anchors or list(news.poses)[:1]))
         for number, edge in news.edges.items():
             self._put(number, self._factor(edge))
         for keyframe_id, prior in ({} if self._metric else news.priors).items():
             self._put((keyframe_id,), self._scale_prior(keyframe_id, prior))
 
-    def _hold(self, anchors: frozenset[int], rescaled: bool) -> None:
+    def _rescale(self, told: bool) -> None:
+        """From the first scale prior on, what holds pieces in place leaves their scale open."""
+        if told and not self._rescaled:
+            self._rescaled = True
+            held, self._anchors = self._anchors, frozenset()
+            self._hold(held)
+
+    def _hold(self, anchors: frozenset[int]) -> None:
         """Let these nodes hold their pieces in place, where they are now, and no others."""
         for keyframe_id in sorted(self._anchors - anchors):
             self._let_go((keyframe_id, 0))
         for keyframe_id in sorted(anchors - self._anchors):
-            self._put((keyframe_id, 0), self._prior(keyframe_id, rescaled))
+            self._put((keyframe_id, 0), self._prior(keyframe_id))
         self._anchors = anchors
 
     def _let_go(self, name: _Name) -> None:
@@ -93,13 +102,13 @@ class Solver:
     def _value(self, S: np.ndarray) -> gtsam.Pose3 | gtsam.Similarity3:
         return gtsam.Pose3(S) if self._metric else to_gtsam(S)
 
-    def _prior(self, keyframe_id: int, rescaled: bool) -> gtsam.NonlinearFactor:
+    def _prior(self, keyframe_id: int) -> gtsam.NonlinearFactor:
         """What holds a piece's first keyframe in place, but for its scale where others tell
         that."""
         if self._metric:
             fixed = gtsam.noiseModel.Isotropic.Sigma(6, _FIXED)
             return gtsam.PriorFactorPose3(keyframe_id, self._values.atPose3(keyframe_id), fixed)
-        sigmas = np.array([_FIXED] * 6 + [_OPEN if rescaled else _FIXED])
+        sigmas = np.array([_FIXED] * 6 + [_OPEN if self._rescaled else _FIXED])
         noise = gtsam.noiseModel.Diagonal.Sigmas(sigmas)
         believed = self._values.atSimilarity3(keyframe_id)
         return gtsam.PriorFactorSimilarity3(keyframe_id, believed, noise)

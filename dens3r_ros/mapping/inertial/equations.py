@@ -1,266 +1,224 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The linear equations of a visual-inertial alignment: a band for what each moment has of its own,
-and what all moments share."""
+"""One estimate of all that a camera saw and its inertial sensor felt: the normal equations, a band
+for what each moment has of its own beside what all moments share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solveh_banded
 
 from dens3r_ros.imu import ImuNoise
-from dens3r_ros.mapping.inertial.preintegration import GRAVITY, FeltMotion
+from dens3r_ros.mapping.inertial.banded import OWN, SCALE, SHARED, Normal, Solved
+from dens3r_ros.mapping.inertial.coupling import coupled
+from dens3r_ros.mapping.inertial.passage import Gained, Passage
+from dens3r_ros.mapping.inertial.preintegration import GRAVITY
 from dens3r_ros.mapping.inertial.turns import Chain
 
-_SHARED = 6
-"""rho, gravity's tilt (2), and the gyroscope's bias (3)."""
-_OWN = 16
-_P, _V, _B, _Q, _F, _L = (
-    slice(0, 3),
-    slice(3, 6),
-    slice(6, 9),
-    slice(9, 12),
-    slice(12, 15),
-    slice(15, 16),
-)
-"""Of every moment: where the sensor is, how fast it moves, its force's bias, where the camera
-believes to be but for what it errs by freely, how its axes are turned, and how much longer its
-unit is, as a logarithm."""
-_LEAST_BIAS = 1e-4
-"""rad/s: standard deviation of the gyroscope's bias within the time looked at."""
-_UNIT_SIGMA = 0.03
-"""Standard deviation of the logarithm of a keyframe's unit."""
-_UNIT_SECONDS = 1.0
-"""Over which it changes anyway."""
-_GROWTH = 1.0
-"""What the camera's error grows by within a second at one keyframe, in its free errors."""
-_HAND_OVER = 1.0
+PLACE, SPEED, FORCE_BIAS, _Q, _F = (slice(k, k + 3) for k in range(0, 15, 3))
+"""Of every moment: where the sensor is and how fast it moves (metres), its force's bias, where the
+camera believes to be but for what it errs by freely (in its unit), and how its axes are turned;
+after these comes the logarithm of its units of a metre."""
+_UNIT_WANDERS = 0.05
+"""By which that logarithm changes within a second."""
+_UNIT_CHANGES = 0.03
 """The same at a change of the keyframe."""
+_RESCALED = 1.0
+"""The same where another unit begins."""
+_TAILS = 4.0
+"""Degrees of freedom of such a change's distribution: some are much larger."""
+_GROWTH = 0.005
+"""Share of a second's way by which the camera's error grows within a second, and at a change of the
+keyframe."""
 _TURN_GROWTH = 5e-3
-"""Radians by which its axes turn wrongly within a second."""
-_TURN_OVER = 3e-3
-"""The same at a change of the keyframe."""
+"""Radians by which its axes turn wrongly within a second, and at a change of the keyframe."""
 _AXES_SIGMA = 0.03
 """Radians by which the camera's axes may be off at first."""
-_UNSEEN = 1e3
-"""What nobody saw of a motion may have been so many times what the camera errs by."""
-_UNSEEN_TURN = 0.1
-"""Radians, for the axes."""
+_TURN_BIAS = 0.02
+"""rad/s, standard deviation of the gyroscope's bias beside what the camera saw on an average."""
+_LEAST_TURN = 5e-4
+"""Radians that it errs by freely at least."""
+_UNSEEN, _UNSEEN_TURN = 1.0, 0.1
+"""What nobody saw of a motion may have been, in seconds of the way and in radians."""
 _OUTLIER = 3.0
 """Standard deviations from which on a frame counts less."""
+_BIAS_TAILS = 3.0
 
 
 @dataclass(frozen=True, eq=False)
-class Passage:
-    """What is aligned: T_map_camera (N, 4, 4) at N moments, the N - 1 motions between, and which of
-    these (N - 1,) end at another keyframe than they begin, or were not seen by the camera."""
+class State:
+    """The unknowns: `own` (N, 16) of the moments, `down` (3,) in the map and the gyroscope's bias
+    (3,) beside that of the chain."""
 
-    poses: np.ndarray
-    motions: Sequence[FeltMotion]
-    changes: np.ndarray
-    unseen: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Guess:
-    """What is believed so far: rho; down (3,); the free errors of what the camera saw, in the map's
-    unit and in radians; and its path (N, 3)."""
-
-    rho: float
-    down: np.ndarray
-    noise: float
-    turn_noise: float
-    path: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Solved:
-    """The best unknowns, lengths in the map's unit; covariance (6, 6) of rho, gravity's tilt and
-    the gyroscope's bias; misfit: mean square of what does not fit, in standard deviations."""
-
-    rho: float
-    covariance: np.ndarray
+    own: np.ndarray
     down: np.ndarray
     turn_bias: np.ndarray
-    force_bias: np.ndarray
-    velocity: np.ndarray
-    path: np.ndarray
-    misfit: float
+
+    def moved(self, own: np.ndarray, shared: np.ndarray) -> State:
+        """A step further."""
+        down = GRAVITY * self.down + tangents_of(self.down) @ shared[:2]
+        return State(self.own + own, down / np.linalg.norm(down), self.turn_bias + shared[2:])
 
 
 class Equations:
-    """Of one passage; solved again and again with better guesses."""
+    """Of one passage, around one state after another."""
 
-    def __init__(
-        self,
-        passage: Passage,
-        chain: Chain,
-        seen: np.ndarray,
-        arms: np.ndarray,
-        noise: ImuNoise,
-        bias_sigma: float,
-    ) -> None:
-        motions = passage.motions
-        self._chain, self._seen, self._arms = chain, seen, arms
-        self._walk, self._bias_sigma = noise.force_walk, bias_sigma
-        self._changes, self._unseen = passage.changes.astype(float), passage.unseen.astype(float)
-        self._dt = np.array([motion.seconds for motion in motions])
+    def __init__(self, passage: Passage, chain: Chain, arms: np.ndarray, noise: ImuNoise) -> None:
+        motions, poses = passage.motions, passage.poses
+        self._chain, self._arms, self._noise = chain, arms, noise
+        self._gained = Gained.along(passage, chain)
+        self._dt = self._gained.seconds
+        self._R = poses[:, :3, :3]
+        self.seen = poses[:, :3, 3] - poses[:, :3, 3].mean(0)
+        self._changes, self._unseen, self._rescaled = (
+            told.astype(float) for told in (passage.changes, passage.unseen, passage.rescaled)
+        )
+        numbers = np.concatenate(([0.0], passage.changes.cumsum()))
+        self.of_last_unit = np.concatenate(([0], passage.rescaled.cumsum()))
+        self.of_last_unit = self.of_last_unit == passage.rescaled.sum()
+        D, self._place_noise = coupled(self.seen, chain.off, self._R, numbers)
+        self._with_turn = self._R @ D @ self._R.transpose(0, 2, 1)
+        self._turn_noise = max(_jitter(chain.off), _LEAST_TURN)
+        self._pace = self._speed()
         R = chain.R[:-1]
-        self._gained = [
-            np.einsum("nij,nj->ni", R, np.array(felt))
-            for felt in zip(*((m.position, m.velocity) for m in motions), strict=True)
-        ]
-        self._by_bias = np.array([motion.by_bias for motion in motions])
+        self._by_bias = np.zeros((len(motions), 6, 3))
+        by_bias = np.array([motion.by_bias for motion in motions])
+        self._by_bias[:, :3], self._by_bias[:, 3:] = R @ by_bias[:, :3], R @ by_bias[:, 3:]
         turn = np.zeros((len(motions), 6, 6))
         turn[:, :3, :3] = turn[:, 3:, 3:] = R
         covariance = np.array([motion.covariance for motion in motions])
-        self._covariance = turn @ covariance @ turn.transpose(0, 2, 1) + 1e-14 * np.eye(6)
-        self._weights = np.ones(len(seen))
+        covariance = turn @ covariance @ turn.transpose(0, 2, 1) + 1e-14 * np.eye(6)
+        self._felt_weight = np.linalg.inv(covariance)
+        self._sight_weights = np.ones(len(poses))
+        self._step_weights = np.ones(len(motions))
+        self._unit_weights = np.ones(len(motions))
+        self._bias_weight = 1.0
 
-    def solve(self, guess: Guess) -> Solved | None:
-        """The best unknowns; None where they are not determined."""
-        own, following, tied, shared = self._between(guess)
-        right, right_shared = self._add_sights(guess, own, tied, shared)
-        tied = tied.reshape(-1, _SHARED)
-        try:
-            columns = np.concatenate((tied, right.reshape(-1, 1)), 1)
-            solved = solveh_banded(_band(own, following), columns)
-            covariance = np.linalg.inv(shared - tied.T @ solved[:, :-1])
-        except np.linalg.LinAlgError:
-            return None
-        x = covariance @ (right_shared - tied.T @ solved[:, -1])
-        states = (solved[:, -1] - solved[:, :-1] @ x).reshape(-1, _OWN)
-        return self._solved(guess, x, covariance, states)
+    def _speed(self) -> float:
+        """Units of the map a second, by steps long enough for noise to count little."""
+        way = np.linalg.norm(np.diff(self.seen[::10], axis=0), axis=1)
+        return float(np.median(way) / (10 * self._dt.mean())) if len(way) else 1e-3
 
-    def _solved(
-        self, guess: Guess, x: np.ndarray, covariance: np.ndarray, states: np.ndarray
-    ) -> Solved:
-        off = self._seen - states[:, _Q]
-        turned = self._chain.off - states[:, _F] - self._chain.by_bias @ x[3:] / guess.rho
-        far = np.sqrt((off**2).sum(1) / 3) / guess.noise
-        self._weights = np.minimum(1.0, _OUTLIER / np.maximum(far, 1e-9))
-        here, there = states[:-1], states[1:]
-        shared = np.broadcast_to(x, (len(here), _SHARED))
-        left = np.einsum("nij,nj->ni", self._J, np.concatenate((shared, here, there), 1))
-        cost = np.einsum("ni,nij,nj->", left, self._W, left)
-        cost += (off**2).sum() / guess.noise**2 + (turned**2).sum() / guess.turn_noise**2
-        down = GRAVITY * x[0] * guess.down + _tangents(guess.down) @ x[1:3]
-        last = states[-1]
-        return Solved(
-            float(x[0]),
-            covariance,
-            down,
-            x[3:],
-            last[_B],
-            last[_V],
-            states[:, _P] - x[0] * self._arms,
-            float(cost) / (6 * len(states)),
+    def begin(self, scale: float, down: np.ndarray) -> State:
+        """The state in which the camera saw everything right, in a unit of `scale` metres."""
+        own = np.zeros((len(self.seen), OWN))
+        own[:, PLACE] = scale * self.seen + self._arms
+        own[:, SPEED] = np.gradient(
+            own[:, PLACE], np.concatenate(([0.0], self._dt.cumsum())), axis=0
         )
+        own[:, _Q], own[:, SCALE] = self.seen, -np.log(scale)
+        return State(own, down, np.zeros(3))
 
-    def _between(self, guess: Guess) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Normal equations of what leads from moment to moment, and of what is known beforehand:
-        per moment, of neighbours, of moments with what is shared, and of that alone."""
-        J, weight = self._J, self._W = self._derivatives(guess), self._weight(guess)
-        H = J.transpose(0, 2, 1) @ weight @ J
-        count = len(self._seen)
-        own, tied = np.zeros((count, _OWN, _OWN)), np.zeros((count, _OWN, _SHARED))
-        here, there = slice(_SHARED, _SHARED + _OWN), slice(_SHARED + _OWN, None)
-        own[:-1] += H[:, here, here]
-        own[1:] += H[:, there, there]
-        tied[:-1] += H[:, here, :_SHARED]
-        tied[1:] += H[:, there, :_SHARED]
-        shared = H[:, :_SHARED, :_SHARED].sum(0)
-        rho = guess.rho
-        first = np.zeros(_OWN)
-        first[_P] = guess.noise**-2  # Only steps are compared: where the first is, is free.
-        first[_B], first[_F] = (rho * self._bias_sigma) ** -2, _AXES_SIGMA**-2
-        first[_L] = _UNIT_SIGMA**-2
-        own[0] += np.diag(first)
-        shared[[1, 2], [1, 2]] += (rho * GRAVITY) ** -2
-        known = np.linalg.inv(self._chain.covariance + _LEAST_BIAS**2 * np.eye(3))
-        shared[3:, 3:] += known / rho**2
-        return own, H[:, here, there], tied, shared
+    def solve(self, state: State) -> Solved:
+        """The best step from a state; LinAlgError where there is none."""
+        normal = Normal(len(self.seen))
+        J, left = self._felt(state)
+        self._weigh(left)
+        normal.add_steps(J, self._weight(), left)
+        normal.add_sights(*self._sights(state))
+        self._add_known(state, normal)
+        return normal.solve(self.of_last_unit)
 
-    def _derivatives(self, guess: Guess) -> np.ndarray:
-        """(N - 1, 16, 38): of what does not fit, by what is shared and by both ends' states."""
-        dt, R, one = self._dt, self._chain.R[:-1], np.eye(3)
-        J = np.zeros((len(dt), _OWN, _SHARED + 2 * _OWN))
-        shared, here, there = (
-            J[:, :, :_SHARED],
-            J[:, :, _SHARED : _SHARED + _OWN],
-            J[:, :, _SHARED + _OWN :],
-        )
-        tilt = _tangents(guess.down)
-        for rows, share, turned in zip((_P, _V), (0.5 * dt**2, dt), self._gained, strict=True):
-            shared[:, rows, 0] = -share[:, None] * GRAVITY * guess.down - turned
-            shared[:, rows, 1:3] = -share[:, None, None] * tilt
-            shared[:, rows, 3:6] = _cross(turned) @ self._chain.by_bias[:-1]
-            here[:, rows, _B] = -R @ self._by_bias[:, rows]
-        for part in (_P, _V, _B, _Q, _F):
+    def _felt(self, state: State) -> tuple[np.ndarray, np.ndarray]:
+        """(N - 1, 16, 37): how what does not fit from moment to moment changes with what is shared
+        and with both ends' states; and (N - 1, 16) what does not fit."""
+        x, dt, one = state.own, self._dt, np.eye(3)
+        J = np.zeros((len(dt), OWN, SHARED + 2 * OWN))
+        shared, here, there = np.split(J, (SHARED, SHARED + OWN), 2)
+        left = np.diff(x, axis=0)
+        tilt, by_turn = tangents_of(state.down), self._chain.by_bias[:-1]
+        left[:, PLACE] -= dt[:, None] * x[:-1, SPEED]
+        for rows, share, gained, by in (
+            (PLACE, 0.5 * dt**2, self._gained.position, self._by_bias[:, :3]),
+            (SPEED, dt, self._gained.velocity, self._by_bias[:, 3:]),
+        ):
+            turned = _cross(gained) @ by_turn
+            left[:, rows] -= share[:, None] * GRAVITY * state.down + gained
+            left[:, rows] += turned @ state.turn_bias
+            left[:, rows] -= np.einsum("nij,nj->ni", by, x[:-1, FORCE_BIAS])
+            shared[:, rows, :2] = -share[:, None, None] * tilt
+            shared[:, rows, 2:] = turned
+            here[:, rows, FORCE_BIAS] = -by
+        for part in (PLACE, SPEED, FORCE_BIAS, _Q, _F):
             here[:, part, part], there[:, part, part] = -one, one
-        here[:, _P, _V] = -dt[:, None, None] * one
-        here[:, _Q, _P], there[:, _Q, _P] = one, -one
-        shared[:, _Q, 0] = np.diff(self._arms, axis=0)
-        way = np.diff(guess.path, axis=0)
-        here[:, _Q, _F] = _cross(way)
-        here[:, _Q, 15] = -way
-        here[:, 15, 15], there[:, 15, 15] = -self._unit_kept, 1.0
-        return J
+        here[:, PLACE, SPEED] = -dt[:, None, None] * one
+        here[:, SCALE, SCALE], there[:, SCALE, SCALE] = -1.0, 1.0
+        units = np.exp(x[:-1, SCALE])[:, None]
+        way = units * np.diff(x[:, PLACE] - self._arms, axis=0)
+        wrong = np.einsum("nij,nj->ni", self._with_turn[1:], left[:, _F])
+        left[:, _Q] += np.cross(way, x[:-1, _F]) - way - wrong
+        here[:, _Q, PLACE], there[:, _Q, PLACE] = units[..., None] * one, -units[..., None] * one
+        here[:, _Q, _F] = _cross(way) + self._with_turn[1:]
+        there[:, _Q, _F] = -self._with_turn[1:]
+        here[:, _Q, SCALE] = -way
+        return J, left
 
-    @property
-    def _unit_kept(self) -> np.ndarray:
-        """(N - 1,) how much of a unit's error stays."""
-        kept = np.exp(-self._dt / _UNIT_SECONDS)
-        return np.asarray(np.where(self._changes > 0, 0.5 * kept, kept))
+    def _variances(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(N - 1,) of the camera's steps, of its turns, and of its unit."""
+        unseen, steps = self._unseen, self._dt + self._changes
+        place = (_GROWTH * self._pace) ** 2 * steps + (_UNSEEN * self._pace) ** 2 * unseen
+        turn = _TURN_GROWTH**2 * steps + _UNSEEN_TURN**2 * unseen
+        unit = _UNIT_WANDERS**2 * self._dt + _UNIT_CHANGES**2 * self._changes
+        return place + 1e-18, turn, unit + _RESCALED**2 * self._rescaled
 
-    def _weight(self, guess: Guess) -> np.ndarray:
+    def _weigh(self, left: np.ndarray) -> None:
+        """Let steps and changes of the unit that are far larger than usual count less."""
+        place, _, unit = self._variances()
+        far = np.sqrt((left[:, _Q] ** 2).mean(1) / place)
+        self._step_weights = np.minimum(1.0, _OUTLIER / np.maximum(far, 1e-9))
+        self._unit_weights = (_TAILS + 1) / (_TAILS + left[:, SCALE] ** 2 / unit)
+
+    def _weight(self) -> np.ndarray:
         """(N - 1, 16, 16) inverse covariances of what does not fit."""
-        dt, changes, rho = self._dt, self._changes, guess.rho
-        weight = np.zeros((len(dt), _OWN, _OWN))
-        weight[:, :6, :6] = np.linalg.inv(rho**2 * self._covariance)
-        leap = _UNSEEN**2 * self._unseen
-        variances = {
-            6: (rho * self._walk) ** 2 * dt,
-            9: guess.noise**2 * (_GROWTH**2 * dt + _HAND_OVER**2 * changes + leap),
-            12: _TURN_GROWTH**2 * dt + _TURN_OVER**2 * changes + _UNSEEN_TURN**2 * self._unseen,
-        }
-        for begin, variance in variances.items():
+        weight = np.zeros((len(self._dt), OWN, OWN))
+        weight[:, :6, :6] = self._felt_weight
+        place, turn, unit = self._variances()
+        inverse = (
+            1 / (self._noise.force_walk**2 * self._dt),
+            self._step_weights / place,
+            1 / turn,
+        )
+        for begin, values in zip((6, 9, 12), inverse, strict=True):
             for row in range(begin, begin + 3):
-                weight[:, row, row] = 1 / variance
-        weight[:, 15, 15] = 1 / (_UNIT_SIGMA**2 * (1 - self._unit_kept**2))
+                weight[:, row, row] = values
+        weight[:, SCALE, SCALE] = self._unit_weights / unit
         return weight
 
-    def _add_sights(
-        self, guess: Guess, own: np.ndarray, tied: np.ndarray, shared: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Add what the camera saw; the right sides that go with it."""
-        place = self._weights / guess.noise**2
-        turned = self._weights / guess.turn_noise**2
-        own[:, [9, 10, 11], [9, 10, 11]] += place[:, None]
-        own[:, [12, 13, 14], [12, 13, 14]] += turned[:, None]
-        by_bias = self._chain.by_bias / guess.rho
-        weighed = turned[:, None, None] * by_bias
-        tied[:, _F, 3:] += weighed
-        shared[3:, 3:] += (by_bias.transpose(0, 2, 1) @ weighed).sum(0)
-        right, right_shared = np.zeros((len(own), _OWN)), np.zeros(_SHARED)
-        right[:, _Q] = place[:, None] * self._seen
-        right[:, _F] = turned[:, None] * self._chain.off
-        right_shared[3:] = np.einsum("nij,ni->j", weighed, self._chain.off)
-        return right, right_shared
+    def _sights(self, state: State) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What the camera saw at each moment: derivatives (N, 6, 21), inverse covariances, and
+        what does not fit (N, 6)."""
+        x, by_bias, D = state.own, self._chain.by_bias, self._with_turn
+        turned = self._chain.off - x[:, _F] - by_bias @ state.turn_bias
+        off = self.seen - x[:, _Q] - np.einsum("nij,nj->ni", D, turned)
+        J = np.zeros((len(x), 6, SHARED + OWN))
+        to_q, to_f = slice(SHARED + 9, SHARED + 12), slice(SHARED + 12, SHARED + 15)
+        J[:, :3, to_q] = J[:, 3:, to_f] = np.eye(3)
+        J[:, :3, to_f], J[:, :3, 2:SHARED] = -D, -D @ by_bias
+        J[:, 3:, 2:SHARED] = by_bias
+        in_view = np.einsum("nji,nj->ni", self._R, off) / self._place_noise
+        far = np.sqrt((in_view**2).mean(1))
+        self._sight_weights = np.minimum(1.0, _OUTLIER / np.maximum(far, 1e-9))
+        W = np.zeros((len(x), 6, 6))
+        W[:, :3, :3] = self._R @ np.diag(self._place_noise**-2) @ self._R.transpose(0, 2, 1)
+        W[:, 3:, 3:] = np.eye(3) / self._turn_noise**2
+        W *= self._sight_weights[:, None, None]
+        return J, W, np.concatenate((off, turned), 1)
 
-
-def _band(own: np.ndarray, following: np.ndarray) -> np.ndarray:
-    """The upper band of a matrix with blocks on its diagonal and beside it."""
-    count, size = len(own), own.shape[1]
-    band = np.zeros((2 * size, count, size))
-    for i in range(size):
-        for j in range(i, size):
-            band[2 * size - 1 + i - j, :, j] = own[:, i, j]
-        for j in range(size):
-            band[size - 1 + i - j, 1:, j] = following[:, i, j]
-    return band.reshape(2 * size, -1)
+    def _add_known(self, state: State, normal: Normal) -> None:
+        """What is known beforehand."""
+        first, sigma = state.own[0], self._noise.force_bias
+        far = (first[FORCE_BIAS] ** 2).mean() / sigma**2
+        known = np.zeros(OWN)
+        # A bias five times as large as any should be is unlikely, but not impossible.
+        known[FORCE_BIAS] = (_BIAS_TAILS + 1) / (_BIAS_TAILS + far) / sigma**2
+        known[_F] = _AXES_SIGMA**-2
+        normal.own[0] += np.diag(known)
+        normal.right[0] -= known * first
+        normal.own[0, PLACE, PLACE] += np.eye(3)  # Where all of it is, is free; a step is short.
+        normal.own[0, SCALE, SCALE] += 1e-2
+        normal.shared[[0, 1], [0, 1]] += GRAVITY**-2
+        normal.shared[2:, 2:] += np.eye(3) / _TURN_BIAS**2
+        normal.right_shared[2:] -= state.turn_bias / _TURN_BIAS**2
 
 
 def _cross(v: np.ndarray) -> np.ndarray:
@@ -271,7 +229,13 @@ def _cross(v: np.ndarray) -> np.ndarray:
     return result
 
 
-def _tangents(direction: np.ndarray) -> np.ndarray:
+def _jitter(values: np.ndarray) -> float:
+    """Standard deviation of what (N, 3) values err by freely, one by one."""
+    bends = values[2:] - 2 * values[1:-1] + values[:-2]
+    return float(np.median(np.abs(bends)) / 0.6745 / np.sqrt(6))
+
+
+def tangents_of(direction: np.ndarray) -> np.ndarray:
     """(3, 2) unit vectors across a direction."""
     _, _, axes = np.linalg.svd(direction[None])
-    return axes[1:].T
+    return np.asarray(axes[1:].T)

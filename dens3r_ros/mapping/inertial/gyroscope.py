@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from dens3r_ros.mapping.graph.felt import FeltWay
 from dens3r_ros.mapping.step import Step
 
 
@@ -16,6 +17,24 @@ class Gyroscope(Protocol):
     def turn(self, begin: int, end: int) -> np.ndarray | None:
         """(3, 3) R_begin_end between two stamps in nanoseconds; None where that is not known."""
         ...
+
+
+@runtime_checkable
+class FeelsMetres(Protocol):
+    """A gyroscope's sensor that also tells of keyframes' places and units."""
+
+    steers: bool
+    """Whether the map's unit follows what is told."""
+
+    @property
+    def felt(self) -> FeltWay | None:
+        """What is known so far; whoever has it may keep it."""
+        ...
+
+
+def felt_by(gyroscope: Gyroscope | None) -> FeltWay | None:
+    """What a sensor tells of keyframes; nothing where it is a mere gyroscope."""
+    return gyroscope.felt if isinstance(gyroscope, FeelsMetres) else None
 
 
 def turned_on(
@@ -35,6 +54,8 @@ def turned_on(
 
 def start_of(step: Step, last: Step | None, gyroscope: Gyroscope | None) -> np.ndarray | None:
     """T_keyframe_frame from which a frame is looked for; None where the camera was lost."""
+    if step.foreseen is not None:
+        return step.foreseen
     if step.stream.lost:
         return None
     T = step.stream.T_keyframe_frame

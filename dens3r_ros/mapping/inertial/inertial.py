@@ -7,28 +7,21 @@ from collections import deque
 
 import numpy as np
 
-from dens3r_ros.imu import ImuNoise, ImuReadings
+from dens3r_ros.imu import ImuNoise
+from dens3r_ros.mapping.graph.felt import FeltWay
 from dens3r_ros.mapping.inertial.alignment import InertialAlignment, align
+from dens3r_ros.mapping.inertial.believing import FITS, LEAST_S, SURE, believable, missing, unusual
 from dens3r_ros.mapping.inertial.buffer import ImuBuffer, turned
 from dens3r_ros.mapping.inertial.moments import FeltMoments, Sighted
 from dens3r_ros.mapping.inertial.preintegration import Preintegrator
 from dens3r_ros.mapping.inertial.timing import Timing
+from dens3r_ros.mapping.inertial.visits import way_of
 from dens3r_ros.mapping.update import Update
 
-_LEAST_S = 5.0
-"""Seconds that are aligned before anything is said."""
 _EVERY_S = 2.5
-"""Seconds between two attempts; once the scale is believed, four times as many."""
-SURE = 0.05
-"""Standard deviation of the logarithm of the scale with which it is believed."""
-_BETTER = 0.6
-"""Share of that at which another alignment takes the place of the one that is held."""
-_ASTRAY = 3.0
-"""Standard deviations by which another must be off to do so too."""
-_FITS = 3.5
-"""Mean square of what does not fit beyond which camera and sensor tell different stories."""
-_LIVELY = 0.25
-"""m/s^2: root mean square of accelerations without which a scale takes long."""
+"""Seconds between two attempts at least."""
+_EVERY_SHARE = 0.3
+"""The same as a share of what is aligned, once the scale is believed."""
 _LONGEST_NS = 1_500_000_000
 """Nanoseconds without a frame that the sensor bridges."""
 _AHEAD_NS = 40_000_000
@@ -68,6 +61,15 @@ class Inertial:
         """Why the readings are left out, in a sentence; empty where they are not."""
         self.up_map: np.ndarray | None = None
         """(3,) away from the ground, in the mapper's `map`, once it is known."""
+        self.steers = False
+        """Whether the map follows what is `felt`: its unit stays as long then as it was when it
+        became known."""
+        self.felt: FeltWay | None = None
+        """What is known of keyframes."""
+        self._metres: float | None = None
+        self._piece: int | None = None
+        self._frames = 0
+        self._rescaled = False
         self._given_offset = offset_s is not None
         self._turn_bias = np.zeros(3)
         self._timing = Timing()
@@ -75,7 +77,7 @@ class Inertial:
         self._epoch = -1
         self._tried: InertialAlignment | None = None
         self._restarts = self._saturated_at = 0
-        self._begin_epoch(-1)
+        self._forget()
 
     @property
     def present(self) -> bool:
@@ -85,12 +87,19 @@ class Inertial:
     @property
     def scale(self) -> float | None:
         """Metres of one length unit of `odom`; None until it is known."""
-        return None if self.alignment is None else self.alignment.scale
+        held = None if self.alignment is None else self.alignment.scale
+        return held if held is None or self._metres is None else self._metres
 
     @property
     def sigma(self) -> float:
         """Standard deviation of its logarithm."""
         return 0.0 if self.alignment is None else self.alignment.sigma
+
+    @property
+    def notice(self) -> str:
+        """What is amiss with a sensor that serves nevertheless, in a sentence."""
+        force = None if self.alignment is None else self.alignment.force_bias
+        return unusual(self._turn_bias, force, self.noise)
 
     def turn(self, begin: int, end: int) -> np.ndarray | None:
         """(3, 3) R_begin_end of the camera between two stamps of images (ns), as it was felt; None
@@ -108,12 +117,14 @@ class Inertial:
         """Take in a frame of the camera, in the mapper's own unit; whether the scale has become
         known, or better known, by it."""
         if update.epoch != self._epoch:
-            self._begin_epoch(update.epoch)
+            self._go_on_in(update)
+        self._frames = update.counters.frames
+        self._piece = self._piece if update.piece is None else update.piece
         self._watch(update.stamp)
         if update.T_odom_camera is None or update.keyframe_id is None:
             return False
-        seen = update.motion_seen
-        self._sights.append(Sighted(update.stamp, update.T_odom_camera, update.keyframe_id, seen))
+        self._sights.append(Sighted.of(update, self._rescaled))
+        self._rescaled = False
         if self.T_camera_imu is None:
             return False
         self._take_sights()
@@ -121,39 +132,56 @@ class Inertial:
         known = self._attempt()
         if known and self.alignment is not None:
             self.revision += 1
-            self.up_map = update.T_map_odom[:3, :3] @ self.alignment.up
+            self._hold(update, self.alignment)
         return known
+
+    def _hold(self, update: Update, believed: InertialAlignment) -> None:
+        """Remember what is up, and from the first time on what the map's unit is to be."""
+        assert update.T_map_camera is not None
+        up_here = believed.T_level_camera[-1, :3, :3].T @ believed.up
+        self.up_map = update.T_map_camera[:3, :3] @ up_here
+        if self.steers:
+            self._metres = self._metres or believed.scale * update.scale
+            self.felt = way_of(self._moments.sights, believed, self._metres)
 
     def progress(self) -> str:
         """One sentence on how far the scale is known."""
         if self.fault:
             return f"imu: {self.fault}"
         if self.alignment is not None:
-            return f"from imu: {self.alignment.scale:.4g} m for a unit of the mapper's odom"
+            told = f"from imu: {self.scale:.4g} m for a unit of the mapper's odom"
+        else:
+            told = f"waiting for imu: {self._lacks()}"
+        return f"{told}; {self.notice}" if self.notice else told
+
+    def _lacks(self) -> str:
+        """What is missing for metres to be known."""
         if not self.present:
-            return "waiting for imu: no reading has come yet"
+            return "no reading has come yet"
         if self.T_camera_imu is None:
-            return "waiting for imu: its place beside the camera is not known yet"
+            return "its place beside the camera is not known yet"
         if self.offset_s is None:
-            return "waiting for imu: turn the camera left and right, to compare its clock"
-        return f"waiting for imu: {self._missing()}"
+            return "turn the camera left and right, to compare its clock"
+        return missing(self._tried, self._moments)
 
-    def _missing(self) -> str:
-        """What the motion lacks."""
-        if self._tried is None and self._moments.seconds < _LEAST_S:
-            return f"{self._moments.seconds:.0f} of {_LEAST_S:.0f} s of tracking without a break"
-        if self._tried is None or self._tried.misfit > _FITS:
-            return "what the camera saw and what was felt do not fit well enough yet; move on"
-        if self._moments.liveliness < _LIVELY:
-            return (
-                "the motion is too even to tell metres: move sideways, up and down, or start and "
-                f"stop (scale known to {self._tried.sigma:.0%})"
-            )
-        return f"the scale is known to {self._tried.sigma:.1%}; move on"
+    def _go_on_in(self, update: Update) -> None:
+        """Another epoch: its length unit may be another, though what was felt of the camera's way
+        so far lasts, and metres too where the map's unit was set right or keeps to them."""
+        begun = self._epoch >= 0 and update.counters.frames >= self._frames
+        self._epoch = update.epoch
+        if not begun:
+            self._forget()
+            return
+        if not self.steers or update.piece != self._piece:
+            self.alignment = self._tried = None
+        self._next_attempt = 0
+        self._rescaled = True
 
-    def _begin_epoch(self, epoch: int) -> None:
-        self._epoch, self.alignment, self.up_map, self._tried = epoch, None, None, None
+    def _forget(self) -> None:
+        """Nothing is known of the map that comes."""
+        self.alignment = self.up_map = self._tried = self.felt = self._metres = None
         self._sights: deque[Sighted] = deque(maxlen=_WAITING)
+        self._rescaled = False
         self._break()
 
     def _break(self) -> None:
@@ -209,7 +237,7 @@ class Inertial:
             return
         offset = round((self.offset_s or 0.0) * _NS)
         readings = self.buffer.between(before.stamp + offset, sight.stamp + offset)
-        saturated = readings is not None and self._saturated(readings)
+        saturated = readings is not None and self.noise.at_range(readings)
         self._watch_range(saturated, sight.stamp)
         if readings is None or saturated or sight.stamp - before.stamp > _LONGEST_NS:
             self._break()
@@ -224,13 +252,6 @@ class Inertial:
             self.fault = self.fault or f"{_AT_RANGE}: set imu.preset or its range, or move less"
         elif self.fault.startswith(_AT_RANGE) and stamp - self._saturated_at > _CALM_NS:
             self.fault = ""
-
-    def _saturated(self, readings: ImuReadings) -> bool:
-        noise = self.noise
-        return bool(
-            np.abs(readings.turn).max() > 0.99 * noise.turn_range
-            or np.abs(readings.force).max() > 0.99 * noise.force_range
-        )
 
     def _compare(self) -> None:
         """Find the offset, and whether the readings are of this camera at all."""
@@ -258,38 +279,20 @@ class Inertial:
     def _attempt(self) -> bool:
         """Align now and then; whether what was found is believed."""
         last = self._moments.last
-        if last is None or self._moments.seconds < _LEAST_S or last.stamp < self._next_attempt:
+        if last is None or self._moments.seconds < LEAST_S or last.stamp < self._next_attempt:
             return False
-        pause = _EVERY_S if self.alignment is None else 4 * _EVERY_S
+        share = 0.0 if self.alignment is None else _EVERY_SHARE
+        pause = max(_EVERY_S, share * self._moments.seconds)
         self._next_attempt = last.stamp + round(pause * _NS)
-        before, found = self._tried, self._aligned()
+        assert self.T_camera_imu is not None
+        before, found = self._tried, align(self._moments.passage(), self.T_camera_imu, self.noise)
         self._tried = found
-        if found is None or found.misfit > _FITS:
+        if found is None or found.misfit > FITS:
             return False
         self._turn_bias = found.turn_bias
-        held = self.alignment
-        if held is None:
-            believed = found.sigma < SURE and before is not None and _steady(before, found)
-        else:
-            believed = found.sigma < _BETTER * held.sigma or (
-                found.sigma < SURE and _apart(held, found) > _ASTRAY
-            )
+        believed = believable(self.alignment, before, found)
+        if self.alignment is not None and self._metres is not None and found.sigma < SURE:
+            believed = True  # The map follows; its unit stays as it is.
         if believed:
             self.alignment = found
         return believed
-
-    def _aligned(self) -> InertialAlignment | None:
-        assert self.T_camera_imu is not None
-        passage = self._moments.passage()
-        return align(passage, self.T_camera_imu, self.noise, 3 * self.noise.force_bias)
-
-
-def _apart(one: InertialAlignment, other: InertialAlignment) -> float:
-    """How far two scales are apart, in standard deviations."""
-    apart = abs(np.log(one.scale / other.scale))
-    return float(apart / np.hypot(one.sigma, other.sigma))
-
-
-def _steady(before: InertialAlignment, found: InertialAlignment) -> bool:
-    """Whether two attempts in a row say the same, as far as the first could know."""
-    return before.misfit < 2 * _FITS and _apart(before, found) < 2.0

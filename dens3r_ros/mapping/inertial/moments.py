@@ -8,60 +8,81 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dens3r_ros.mapping.inertial.equations import Passage
+from dens3r_ros.mapping.inertial.passage import Passage
 from dens3r_ros.mapping.inertial.preintegration import FeltMotion
+from dens3r_ros.mapping.update import Update
 
-SPAN_S = 20.0
-"""Seconds that are kept: longer ago the unit of what the camera saw was another."""
+SPAN_S = 25.0
+"""Seconds that are kept; a longer span tells little more, and costs more."""
 _APART_NS = 30_000_000
 """Nanoseconds between two, at least."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sighted:
-    """A frame's place, at a stamp in nanoseconds; `seen`: whether the motion to it was."""
+    """A frame's place, at a stamp in nanoseconds; `seen`: whether the motion to it was, and
+    `rescaled`: whether another length unit began with it. T_keyframe_camera (4, 4) is in the
+    keyframe's unit, which is `unit` units of `odom`."""
 
     stamp: int
     T_odom_camera: np.ndarray
     keyframe_id: int
-    seen: bool
+    seen: bool = True
+    rescaled: bool = False
+    T_keyframe_camera: np.ndarray | None = None
+    unit: float = 1.0
+
+    @staticmethod
+    def of(update: Update, rescaled: bool) -> Sighted:
+        """Of a frame that has a place."""
+        assert update.T_odom_camera is not None and update.keyframe_id is not None
+        return Sighted(
+            update.stamp,
+            update.T_odom_camera,
+            update.keyframe_id,
+            update.motion_seen,
+            rescaled,
+            update.T_keyframe_camera,
+            update.keyframe_unit,
+        )
 
 
 class FeltMoments:
     """Sights and motions in the order of time."""
 
     def __init__(self) -> None:
-        self._sights: deque[Sighted] = deque()
+        self.sights: deque[Sighted] = deque()
         self._motions: deque[FeltMotion] = deque()
-        self._unseen = False
-        """Whether a frame that nobody saw the motion to was passed over."""
+        self._unseen = self._rescaled = False
+        """Whether such a frame was passed over."""
 
     @property
     def last(self) -> Sighted | None:
         """The latest."""
-        return self._sights[-1] if self._sights else None
+        return self.sights[-1] if self.sights else None
 
     def due(self, sight: Sighted) -> bool:
         """Whether a frame is far enough from the latest to be another."""
         self._unseen = self._unseen or not sight.seen
+        self._rescaled = self._rescaled or sight.rescaled
         return self.last is None or sight.stamp - self.last.stamp >= _APART_NS
 
     def add(self, sight: Sighted, motion: FeltMotion | None = None) -> None:
         """One more, and the motion to it; none with the first."""
-        self._sights.append(replace(sight, seen=not self._unseen))
-        self._unseen = False
+        self.sights.append(replace(sight, seen=not self._unseen, rescaled=self._rescaled))
+        self._unseen = self._rescaled = False
         if motion is not None:
             self._motions.append(motion)
         while self.seconds > SPAN_S:
-            self._sights.popleft()
+            self.sights.popleft()
             self._motions.popleft()
 
     @property
     def seconds(self) -> float:
         """From the first to the last."""
-        if not self._sights:
+        if not self.sights:
             return 0.0
-        return (self._sights[-1].stamp - self._sights[0].stamp) * 1e-9
+        return (self.sights[-1].stamp - self.sights[0].stamp) * 1e-9
 
     @property
     def liveliness(self) -> float:
@@ -73,10 +94,11 @@ class FeltMoments:
 
     def passage(self) -> Passage:
         """All of them."""
-        ids = np.array([sight.keyframe_id for sight in self._sights])
+        ids = np.array([sight.keyframe_id for sight in self.sights])
         return Passage(
-            np.array([sight.T_odom_camera for sight in self._sights]),
+            np.array([sight.T_odom_camera for sight in self.sights]),
             list(self._motions),
             ids[1:] != ids[:-1],
-            np.array([not sight.seen for sight in list(self._sights)[1:]]),
+            np.array([not sight.seen for sight in list(self.sights)[1:]]),
+            np.array([sight.rescaled for sight in list(self.sights)[1:]]),
         )

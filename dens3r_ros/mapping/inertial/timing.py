@@ -14,7 +14,8 @@ from dens3r_ros.imu import ImuReadings
 
 WIDEST_S = 0.3
 """Seconds of offset that are looked for, either way."""
-_STEP_S = 0.005
+_COARSE_S, _STEP_S = 0.02, 0.005
+"""Steps of the search: all over, and around the best of these."""
 _KEPT = 300
 """Turns that are compared."""
 _ENOUGH = 45
@@ -157,7 +158,9 @@ def _even(turns: np.ndarray, spans: np.ndarray) -> np.ndarray:
 
 def _best_offset(seen: np.ndarray, felt) -> float:  # type: ignore[no-untyped-def]
     """The offset with which both agree best, however the sensor is mounted."""
-    offsets = np.arange(-WIDEST_S, WIDEST_S + _STEP_S / 2, _STEP_S)
+    offsets = np.arange(-WIDEST_S, WIDEST_S + _COARSE_S / 2, _COARSE_S)
+    rough = offsets[np.argmax([_agreement(seen, felt(offset)) for offset in offsets])]
+    offsets = rough + np.arange(-_COARSE_S, _COARSE_S + _STEP_S / 2, _STEP_S)
     agree = np.array([_agreement(seen, felt(offset)) for offset in offsets])
     at = int(np.clip(agree.argmax(), 1, len(agree) - 2))
     before, here, after = agree[at - 1 : at + 2]

@@ -50,7 +50,7 @@ class Company:
             camera = step.view.camera
             beside = companions(keyframe, camera, expected, window, graph, self._most)
         shown = [keyframe.features, *(one.features for one in beside)]
-        step.lead_to(keyframe)
+        step.lead_to(keyframe, self._config.tracking)
         seen, *others = observe_together(self._engine, step.features, shown, normals=True)
         step.beside = [Companion(*pair) for pair in zip(beside, others, strict=True)]
         return seen

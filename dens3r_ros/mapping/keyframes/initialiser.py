@@ -9,10 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dens3r_ros.engines.protocol import Engine, Features
+from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.config import MapperConfig, TrackingConfig
 from dens3r_ros.mapping.history.record import Record
 from dens3r_ros.mapping.keyframes.first_motion import Glimpse, first_motion
 from dens3r_ros.mapping.keyframes.keyframing import KeyframeMaker
+from dens3r_ros.mapping.keyframes.proving import Proving
+from dens3r_ros.mapping.step import Step
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.observation import Observation, observe
 from dens3r_ros.mapping.tracking.track import Track
@@ -24,6 +27,9 @@ _MOST_WAITING = 30
 """Frames remembered for later while there is no keyframe."""
 _MOST_GLIMPSES = 8
 """Of them, those looked at for what moves."""
+_PATIENCE_S = 2.0
+"""Seconds after which a map begins with whatever it can, borne out or not."""
+_WATCHING = "watching whether what the map would begin with stands still"
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,29 +80,78 @@ class Initialiser:
         self._maker = maker
         self._config = config
         self._waiting: list[Waiting] = []
+        self._proving: Proving | None = None
+        self._since: int | None = None
+        """When there was something to begin with for the first time."""
 
     def wait(self, features: Features, view: View) -> None:
         """Only remember a frame, for when one is offered."""
         self._waiting.append(Waiting(features, view))
         del self._waiting[:-_MOST_WAITING]
 
-    def offer(self, features: Features, view: View, keyframe_id: int) -> First | str:
-        """Try to begin with a frame, and a keyframe of this id; a reason where that is not yet
-        possible."""
+    def offer(self, step: Step, keyframe_id: int) -> First | str:
+        """Try to begin with a step's frame, and a keyframe of this id; a reason where that is not
+        yet possible."""
+        features, view = step.features, step.view
         if self._engine.info.monocular:
             return self._alone(features, view, keyframe_id)
+        if step.begin_with is not None:
+            self._waiting = [self._earlier(step, step.begin_with)]
         reason = "waiting for a second frame"
         if self._waiting:
             now = Waiting(features, view)
-            first = self._with_parallax(now, keyframe_id)
-            if not isinstance(first, str) and self._config.motion.enabled:
-                first = self._without_movers(first, now, keyframe_id)
+            first = self._proved(now)
+            if first is None:
+                first = self._with_parallax(now, keyframe_id)
+                if not isinstance(first, str) and self._config.motion.enabled:
+                    first = self._without_movers(first, now, keyframe_id)
+                    first = self._to_be_proved(first, now)
             if not isinstance(first, str):
                 self._waiting.clear()
                 return first
             reason = first
         self.wait(features, view)
         return reason
+
+    def _to_be_proved(self, first: First | str, now: Waiting) -> First | str:
+        """What a map could begin with, once there is no time left to see whether it moves."""
+        if isinstance(first, str):
+            return first
+        stamp = now.features.frame.stamp
+        self._since = stamp if self._since is None else self._since
+        if stamp - self._since > _PATIENCE_S * 1e9:
+            return first
+        self._proving = Proving(first.keyframe, stamp)
+        return _WATCHING
+
+    def _proved(self, now: Waiting) -> First | str | None:
+        """What is to be proved, once one more frame has borne it out; None if there is nothing, or
+        the frame speaks against it."""
+        if self._proving is None:
+            return None
+        keyframe = self._proving.keyframe
+        pair = now.features, keyframe.features
+        seen = observe(self._engine, [pair], normals=True)[0]
+        found = track(seen, now.view, keyframe, None, self._config.tracking)
+        stamp = now.features.frame.stamp
+        proved = self._proving.ask(seen, found, stamp)
+        if proved is None:
+            if isinstance(found, Track):
+                self._maker.fold(keyframe, seen, found, now.view, stamp, guided=True)
+                keyframe.tracked(found)
+            return _WATCHING
+        self._proving = None
+        if not proved or isinstance(found, str):
+            del self._waiting[: len(self._waiting) // 2]
+            return None
+        others = [one for one in self._waiting if one.features.frame.stamp != keyframe.stamp]
+        return First(keyframe, seen, found, others)
+
+    def _earlier(self, step: Step, frame: Frame) -> Waiting:
+        """A frame of the same camera, as if it had been offered when it came."""
+        frame = replace(frame, intrinsics=step.frame.intrinsics)
+        features = self._engine.encode([step.stream.lens.apply(frame)])[0]
+        return Waiting(features, step.stream.earlier_view(features))
 
     def _alone(self, features: Features, view: View, keyframe_id: int) -> First | str:
         seen = observe(self._engine, [(features, features)], normals=True)[0]

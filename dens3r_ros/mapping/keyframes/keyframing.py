@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from dens3r_ros.engines.protocol import Engine, Features, LeavingOut
-from dens3r_ros.mapping.config import MapperConfig
+from dens3r_ros.mapping.config import MapperConfig, TrackingConfig
 from dens3r_ros.mapping.graph.contradicting import contradiction
 from dens3r_ros.mapping.graph.graph import PoseGraph, ScalePrior
 from dens3r_ros.mapping.keyframes.covering import covering
@@ -76,14 +76,36 @@ class KeyframeMaker:
         made = self.from_points(
             keyframe_id, features, view, seen.frame_points, confidence, found.scale or 1.0
         )
-        T_frame_keyframe = np.linalg.inv(found.T_keyframe_frame)
+        self._hand_on(made, view, keyframe, found.T_keyframe_frame)
+        return made
+
+    def from_place(
+        self,
+        keyframe_id: int,
+        features: Features,
+        view: View,
+        keyframe: Keyframe,
+        T_keyframe_frame: np.ndarray,
+    ) -> Keyframe:
+        """A keyframe of which nothing is known but its place, by a calibrated view, and what
+        another one hands on."""
+        points = camera_rays(view.camera) * np.float32(keyframe.canonical.median_depth)
+        unknown = np.ones(points.shape[:2], np.float32)
+        made = self.from_points(keyframe_id, features, view, points, unknown, 1.0)
+        self._hand_on(made, view, keyframe, T_keyframe_frame)
+        return made
+
+    def _hand_on(
+        self, made: Keyframe, view: View, keyframe: Keyframe, T_keyframe_made: np.ndarray
+    ) -> None:
+        """Let a new keyframe have what another one knows."""
+        T_frame_keyframe = np.linalg.inv(T_keyframe_made)
         points, weight = carried(keyframe.canonical, T_frame_keyframe, view.camera)
         if view.motion is not None:
             weight *= stillness(view.motion)
         handed = weight / np.float32(CARRIED * keyframe.canonical.folds)
         made.confirm(points[..., 2], 1 + handed, keyframe.stamp)
         made.canonical.inherit(keyframe.canonical, points, weight, self._config.fusion)
-        return made
 
     def _left_out(self, features: Features) -> np.ndarray | None:
         """(h, w) float32 what the engine was told to move in a frame, 1 surely; None if nothing."""
@@ -172,10 +194,21 @@ class KeyframeMaker:
             told = guided_depth(seen, found, view, keyframe)
             if told is not None:
                 depth, confidence = told
-                confidence = weighed(confidence, moving)
-                keyframe.confirm(depth, confidence, stamp)
-                keyframe.canonical.fill(depth, confidence, self._config.fusion)
-                keyframe.revision += 1
+                self.fill(keyframe, depth, weighed(confidence, moving), stamp)
+
+    def fill(
+        self, keyframe: Keyframe, depth: np.ndarray, confidence: np.ndarray, stamp: int
+    ) -> None:
+        """Take depths (h, w) that a frame of that stamp shows where they are surer than what is
+        known."""
+        keyframe.confirm(depth, confidence, stamp)
+        keyframe.canonical.fill(depth, confidence, self._config.fusion)
+        keyframe.revision += 1
+
+    @property
+    def tracking(self) -> TrackingConfig:
+        """How frames are placed."""
+        return self._config.tracking
 
     def _mix(
         self,

@@ -71,7 +71,7 @@ def tracked_link(found: Track, by_pixels: bool, i: Keyframe, j: Keyframe, metric
     however little is known of their depth."""
     edge = _edge(i, j, found.T_keyframe_frame, found.covariance, metric, False)
     if isinstance(edge, str):
-        edge = Edge(i.id, j.id, found.T_keyframe_frame, _unsure(found.covariance))
+        edge = Edge(i.id, j.id, found.T_keyframe_frame, unsure(found.covariance))
     return Link(edge, found, i, j, by_pixels)
 
 
@@ -107,7 +107,7 @@ def _edge(
     return Edge(i.id, j.id, S, whole, loop)
 
 
-def _unsure(covariance: np.ndarray) -> np.ndarray:
+def unsure(covariance: np.ndarray) -> np.ndarray:
     """(7, 7) covariance of an edge whose scale is only believed."""
     whole = np.zeros((7, 7))
     whole[:6, :6] = covariance

@@ -54,7 +54,15 @@ class Confirming:
 
     def confirmed(self) -> np.ndarray:
         """(h, w) bool: points that are believed."""
-        long_enough = (self._seconds >= _LONG_ENOUGH_S).view(np.uint8)
+        return self._whole(self._seconds >= _LONG_ENOUGH_S)
+
+    def agreed(self) -> np.ndarray:
+        """(h, w) bool: points whose depth another prediction has told as well, the last that could
+        tell it."""
+        return self._whole(self._seconds > 0)
+
+    def _whole(self, thin: np.ndarray) -> np.ndarray:
+        long_enough = thin.view(np.uint8)
         size = tuple(side * _STEP for side in long_enough.shape[::-1])
         whole = cv2.resize(long_enough, size, interpolation=cv2.INTER_NEAREST)
         return whole[: self._size[0], : self._size[1]] > 0

@@ -24,6 +24,8 @@ from dens3r_ros.mapping.tracking.tracker import View, track
 
 _TIED = 4.0
 """Doubts of a keyframe's surest edge up to which a chain of edges counts as short."""
+_HURRIED = 2
+"""Keyframes that are tried in a hurry."""
 _LOOPS_THERE = 4
 """Loops of a keyframe from which on a short chain to it is as good as another loop."""
 
@@ -104,13 +106,15 @@ class LoopCloser:
         view: View,
         recent: Sequence[int],
         among: Callable[[int], bool] = lambda keyframe_id: True,
+        hurried: bool = False,
     ) -> tuple[Keyframe, Track, Observation] | None:
         """The frame's place against a keyframe that looks like it, or one seen lately; of those
         `among` which it is looked for.
 
-        No more keyframes are tried than `loops.tried_when_lost`, so that being lost costs little.
+        No more keyframes are tried than `loops.tried_when_lost`, so that being lost costs little;
+        fewer still where that is `hurried`, since another piece of the map can begin.
         """
-        most = self._config.loops.tried_when_lost
+        most = _HURRIED if hurried else self._config.loops.tried_when_lost
         similar = [i for i, _ in self._places.query(features.frame.image, most)]
         tried = dict.fromkeys([*recent[:1], *similar[:1], *recent, *similar])
         found = (self.placed_at(i, features, view) for i in [i for i in tried if among(i)][:most])

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -51,6 +51,8 @@ class Stream:
     consistency: ConsistencyCheck = field(default_factory=ConsistencyCheck)
     sight: Sight | None = None
     """How the last frame was seen."""
+    before: View | None = None
+    """How the last frame that has a place was seen."""
     watch: MotionWatch | None = None
     """Tells what moves in its frames, where that is asked for."""
 
@@ -99,13 +101,17 @@ class Stream:
         what moved in the one before."""
         camera, pinned = self.camera_for(features)
         self.sight = Sight(camera, pinned, features.placement, features.frame.stamp)
+        view, watch = self.earlier_view(features), self.watch
+        if motion is None and watch is not None and view.texture is not None:
+            motion = watch.expected(features.frame.stamp, view.texture.grey)
+        return replace(view, motion=motion)
+
+    def earlier_view(self, features: Features) -> View:
+        """The same of a frame that came before the latest one."""
+        camera, pinned = self.camera_for(features)
         image = resample(features.frame.image, features.placement)
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        texture = Texture(grey, NO_PIXELS, self.consistency.doubt)
-        watch, stamp = self.watch, features.frame.stamp
-        if motion is None and watch is not None:
-            motion = watch.expected(stamp, grey)
-        return View(camera, pinned, texture, motion)
+        return View(camera, pinned, Texture(grey, NO_PIXELS, self.consistency.doubt))
 
 
 class Streams(dict[str, Stream]):

@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pieces of a map that nothing ties together yet, and how a lost camera begins one."""
+"""How the map goes on where pairs with the last keyframe cannot: by a place that tracking knows, or
+by a piece that nothing ties to the others yet."""

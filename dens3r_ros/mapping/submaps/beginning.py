@@ -16,7 +16,7 @@ from dens3r_ros.mapping.world import Parts, World
 _SOUGHT_S = 0.4
 """Seconds of light for which a lost camera is only looked for."""
 _SOUGHT = 3
-"""Frames with light, likewise."""
+"""Frames with light, likewise, where none is known with which one of them could begin a piece."""
 _ACROSS = 40
 """Pixels across an image in which noise has gone."""
 _LIGHT = 4.0
@@ -41,11 +41,12 @@ class SubmapBeginner:
         if self._since is None:
             self._since = step.frame.stamp
         self._sought += 1
-        patient = step.frame.stamp - self._since < _SOUGHT_S * 1e9 or self._sought < _SOUGHT
+        patient = step.frame.stamp - self._since < _SOUGHT_S * 1e9
+        patient |= self._sought < _SOUGHT and step.begin_with is None
         if patient:
             self._initialiser.wait(step.features, step.view)
             return "looking for the camera in the map"
-        return self._initialiser.offer(step.features, step.view, keyframe_id)
+        return self._initialiser.offer(step, keyframe_id)
 
     def found(self) -> None:
         """The camera has a place again."""

@@ -20,6 +20,8 @@ from dens3r_ros.mapping.tracking.refinement import Texture
 from dens3r_ros.mapping.tracking.track import Track
 
 _MOST_TRACKS = 8
+_ONCE = 0.1
+"""Share that a point counts for of which only one prediction has told, where things may move."""
 
 
 @dataclass(eq=False)
@@ -59,6 +61,14 @@ class Keyframe:
         if self.confirming is None:
             return sure
         return np.where(self.confirming.confirmed(), sure, np.float32(1))
+
+    def trust(self, pixels: np.ndarray) -> np.ndarray | float:
+        """(N,) how much points at pixels (N, 2) int count beside each other: what only one
+        prediction has told may have moved."""
+        if self.confirming is None:
+            return 1.0
+        x, y = pixels.T
+        return np.where(self.confirming.agreed()[y, x], 1.0, _ONCE)
 
     def tracked(self, found: Track) -> None:
         """Remember how a frame saw it."""

@@ -155,6 +155,18 @@ def _bends(H: np.ndarray, camera: Intrinsics) -> bool:
     return bool(np.abs(shape).max() > _BENT)
 
 
+def flow_there_and_back(
+    source: np.ndarray, target: np.ndarray, pixels: np.ndarray, start: np.ndarray, levels: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where (N, 2) float32 pixels of one grey image lie in another, looked for from `start` on, and
+    which (N,) came back when followed home again."""
+    if not len(pixels):
+        return start, np.zeros(0, bool)
+    there, found = _flow(source, target, pixels, start, levels)
+    back, returned = _flow(target, source, there, pixels, 0)
+    return there, found & returned & (np.abs(back - pixels).max(1) < _HOME)
+
+
 def _flow(
     source: np.ndarray, target: np.ndarray, pixels: np.ndarray, start: np.ndarray, levels: int
 ) -> tuple[np.ndarray, np.ndarray]:

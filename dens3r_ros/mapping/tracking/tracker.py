@@ -173,7 +173,7 @@ def _pairs(seen: Observation, view: View, keyframe: Keyframe, config: TrackingCo
     pixels, rays, sure = _matched_pixels(seen, view, grid, config)
     still = stillness_at(view.motion, pixels[sure])
     there = np.flatnonzero(sure)[still > 0]
-    weights = np.sqrt(weight[there] * still[still > 0])
+    weights = np.sqrt(weight[there] * still[still > 0] * keyframe.trust(grid[there]))
     weights *= len(weights) / max(float(weights.sum()), 1e-9)
     sightings = Sightings(grid[there], rays[there], weights, sigma)
     matched = len(there) / max(len(grid), 1) / _in_sight(view.motion)

@@ -85,7 +85,9 @@ class MetricScale:
         self._show(update, frame_id)
         held = self.held
         self.held = self._bettered(held) if held else self._choice(update.stamp)
-        if self.held is not None and self.held is not held:
+        if held is not None and self.held is not None and self.held.metres == held.metres:
+            self.held = replace(self.held, level=held.level)  # Only how surely it is known.
+        elif self.held is not None and self.held is not held:
             self.epochs += 1
             self._found.add(update.epoch + self.epochs)
             self._logger.info(
@@ -200,4 +202,5 @@ class MetricScale:
         if aligned is None:
             return None
         level = level_of(inertial.up_map, aligned.up)
-        return Held("imu", aligned.scale, inertial.sigma, level, inertial.revision)
+        metres = inertial.scale or aligned.scale
+        return Held("imu", metres, inertial.sigma, level, inertial.revision)

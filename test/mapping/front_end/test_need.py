@@ -8,13 +8,22 @@ from dataclasses import replace
 
 import numpy as np
 
+from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.config import TrackingConfig
 from dens3r_ros.mapping.front_end.course import Course
 from dens3r_ros.mapping.front_end.fast_tracker import Placed
 from dens3r_ros.mapping.front_end.need import leaving, vanishing
 from dens3r_ros.mapping.tracking.landmarks import Landmarks
 
-FOUND = Placed(np.eye(4), np.eye(6), 0.9, 1.0, 0.05, found=Landmarks.__new__(Landmarks))
+
+def points(count: int) -> Landmarks:
+    pixels, places = np.zeros((count, 2), np.float32), np.zeros((count, 3))
+    nothing = np.zeros((8, 8), np.uint8)
+    camera = Intrinsics(8, 8, 4, 4, 8, 8)
+    return Landmarks(0, nothing, camera, pixels, places, np.arange(count), 1.0)
+
+
+FOUND = Placed(np.eye(4), np.eye(6), 0.9, 1.0, 0.05, found=points(20))
 
 
 def test_a_frame_that_sees_little_of_its_keyframe_is_to_be_the_next_one() -> None:
@@ -28,10 +37,16 @@ def test_one_without_a_place_is_not_for_there_is_nothing_to_tie_it_to() -> None:
 
 def test_a_view_that_turns_away_within_one_decoding_is_waited_for() -> None:
     course = Course(True, TrackingConfig())
-    course.faded = 0.15
-    assert vanishing(course, replace(FOUND, matched=0.4), 3.0)
-    assert not vanishing(course, replace(FOUND, matched=0.6), 3.0)
+    course.faded = 0.2
+    assert vanishing(course, replace(FOUND, matched=0.4), 2.0)
+    assert not vanishing(course, replace(FOUND, matched=0.6), 2.0)
     assert not vanishing(course, replace(FOUND, matched=0.4), 1.0)
+
+
+def test_one_that_is_placed_by_many_corners_of_its_own_is_not_waited_for() -> None:
+    course = Course(True, TrackingConfig())
+    course.faded = 0.2
+    assert not vanishing(course, replace(FOUND, matched=0.1, found=points(100)), 2.0)
 
 
 def test_nothing_is_waited_for_on_a_slow_machine() -> None:

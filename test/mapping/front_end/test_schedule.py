@@ -83,3 +83,26 @@ def test_a_quick_machine_keeps_up_and_a_slow_one_does_not() -> None:
             pace.came(n * FRAME)
             pace.took(seconds)
         assert pace.keeps_up is keeps_up
+
+
+def test_a_machine_that_answers_slowly_does_not_take_the_camera_for_slow() -> None:
+    """It sees one image in six while it decodes each before its answer: to think that it keeps up
+    would keep it there."""
+    pace = DecodingPace()
+    stamp = 0
+    for answer in (0.005,) * 4 + (0.19,) * 30:
+        pace.came(stamp)
+        pace.took(0.18)
+        pace.answered(answer)
+        stamp += FRAME if answer < 0.1 else 6 * FRAME
+    assert not pace.keeps_up
+    assert pace.lag > 5
+
+
+def test_a_camera_that_becomes_slow_is_seen_to_be() -> None:
+    pace = DecodingPace()
+    for n in range(60):
+        pace.came(n * FRAME if n < 10 else n * 10 * FRAME)
+        pace.took(0.1)
+        pace.answered(0.01)
+    assert pace.keeps_up

@@ -11,6 +11,7 @@ import pytest
 from synthetic import UNIT, path, run, up, update, updates
 
 from dens3r_ros.imu import ImuReadings
+from dens3r_ros.mapping.graph.graph import scale_of
 from dens3r_ros.mapping.inertial.inertial import Inertial
 from dens3r_ros.scenes.inertial import Carried, carried_imu
 
@@ -183,6 +184,73 @@ def test_the_gyroscopes_bias_is_known_before_the_scale(walking) -> None:
     R = inertial.turn(round(370 * 1e9 / walk.rate), round(385 * 1e9 / walk.rate))
     truth = poses[370][:3, :3].T @ poses[385][:3, :3]
     assert np.degrees(np.arccos((np.trace(R.T @ truth) - 1) / 2)) < 1.5
+
+
+def rescaled(walk, by: float, at: int):
+    """Updates of a mapper that sets its unit right in the middle of the walk."""
+    seen, shift = [], np.zeros(3)
+    for index, one in enumerate(updates(walk)):
+        T = one.T_odom_camera.copy()
+        if index < at:
+            shift = (1 - by) * T[:3, 3]
+        else:
+            T[:3, 3] = T[:3, 3] * by + shift
+        seen.append(replace(one, T_odom_camera=T, keyframe_id=index // 25, epoch=int(index >= at)))
+    return seen
+
+
+def test_what_was_felt_lasts_where_another_unit_begins(walking) -> None:
+    """Without it a robot waits for metres again, ten seconds or more, after every epoch."""
+    walk, recording = walking
+    begun = 420
+    inertial = Inertial(recording.noise, recording.T_camera_imu)
+    _, known = run(walk, recording, inertial, seen=rescaled(walk, 1.3, begun))
+    assert known is not None and begun / walk.rate < known
+    assert inertial.scale == pytest.approx(UNIT / 1.3, rel=0.05)
+    assert abs(np.log(inertial.scale / UNIT * 1.3)) < 3 * inertial.sigma
+    assert np.degrees(np.arccos(inertial.up_map @ up())) < 0.5
+
+
+def test_metres_last_where_the_map_follows_them(walking) -> None:
+    walk, recording = walking
+    inertial = Inertial(recording.noise, recording.T_camera_imu)
+    inertial.steers = True
+    run(walk, recording, inertial)
+    metres = inertial.scale
+    assert metres == pytest.approx(UNIT, rel=0.03)
+    last = replace(updates(walk)[-1], stamp=round(len(walk) / walk.rate * 1e9))
+    inertial.learn(replace(last, epoch=1))
+    assert inertial.scale == metres
+    inertial.learn(replace(last, stamp=last.stamp + 10**7, epoch=2, piece=7))
+    assert inertial.scale is None
+
+
+def test_what_is_felt_of_keyframes_is_told_in_metres(walking) -> None:
+    walk, recording = walking
+    inertial = Inertial(recording.noise, recording.T_camera_imu)
+    inertial.steers = True
+    seen = [
+        replace(one, T_keyframe_camera=np.eye(4), keyframe_id=n // 25, keyframe_unit=1.3)
+        for n, one in enumerate(updates(walk))
+    ]
+    run(walk, recording, inertial, seen=seen)
+    assert inertial.felt is not None and len(inertial.felt.visits) > 10
+    for visit in inertial.felt.visits:
+        assert scale_of(visit.S_level_keyframe) == pytest.approx(1.3 * UNIT, rel=0.08)
+    assert inertial.felt.metres == pytest.approx(UNIT, rel=0.03)
+
+
+def test_a_bias_that_its_preset_does_not_expect_is_told(walking) -> None:
+    walk, recording = walking
+    noise, readings = recording.noise, recording.readings
+    turn = readings.turn + 5 * noise.turn_bias / np.sqrt(3)
+    off = replace(readings, turn=turn, force=readings.force + 5 * noise.force_bias / np.sqrt(3))
+    inertial, known = run(walk, changed(recording, off))
+    assert known is not None
+    assert "bias" in inertial.progress() and "imu.preset" in inertial.progress()
+    assert inertial.scale == pytest.approx(UNIT, rel=0.03)
+    usual, _ = run(walk, recording)
+    assert "bias" not in usual.progress()
 
 
 def test_progress_is_told_right_after_a_break(walking) -> None:

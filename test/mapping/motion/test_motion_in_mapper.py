@@ -119,6 +119,14 @@ def test_whoever_crosses_is_seen_to_move(crossed) -> None:
     assert updates[-1].dynamic > 0.1
 
 
+def test_every_image_with_a_place_has_a_mask_and_depth_of_its_size(crossed) -> None:
+    tracked = [update for update in crossed[0] if update.T_map_camera is not None]
+    assert len(tracked) > FRAMES // 3
+    for update in tracked[1:]:
+        assert update.motion is not None and update.maps is not None
+        assert update.maps.depth.shape == update.motion.shape
+
+
 def test_the_way_is_near_what_it_is_where_nobody_crosses(crossed) -> None:
     assert strayed(crossed[2]) < 0.02
 

@@ -50,8 +50,9 @@ def knows_height(one: MetricScale) -> None:
 def knows_imu(one: MetricScale) -> None:
     up = np.array([0.0, 0.1, 1.0]) / np.sqrt(1.01)
     one.gyroscope.learn(update(0))
+    none = np.zeros(3)
     one.gyroscope.alignment = InertialAlignment(
-        0.7, 0.005, up, 0.01, np.zeros(3), np.zeros(3), 0.01, 1.0, up
+        0.7, 0.005, 0.02, up, 0.01, none, none, 1.0, none, np.full(1, 0.7), np.eye(4)[None]
     )
     one.gyroscope.up_map = up
     one.gyroscope.revision = 1
