@@ -8,6 +8,7 @@ import math
 import torch
 from torch import Tensor
 
+from dens3r_ros.scenes.looks import materials as m
 from dens3r_ros.scenes.looks.materials import material
 from dens3r_ros.scenes.random import RandomStream
 from dens3r_ros.scenes.rays.intersect import BOX, CYLINDER, ELLIPSOID
@@ -23,6 +24,9 @@ BLOCK = (90.0, 56.0)
 _ROAD = 4.0
 _HOUSE = 18.0
 """Metres of street that a house takes up."""
+_TILE, _ASKEW, _DETAIL, _DETAIL_TILES = 6.0, 0.4, 0.6, 2.3
+"""Of the ground: metres of a tile, its angle to the streets in radians, and how strong the detail
+on top of it is, of which so many lie along a tile."""
 
 
 def build_streets(seed: int) -> Building:
@@ -69,7 +73,7 @@ def _add_ground(builder: Builder, stream: RandomStream) -> None:
         BOX,
         torch.tensor([[[0.0, 0.0, -0.6]]]),
         torch.tensor([[[160.0, 160.0, 0.5]]]),
-        material(stream, "ground", 1),
+        _ground(stream, "ground"),
         casts=False,
     )
     x, y = (0.5 * side for side in BLOCK)
@@ -77,8 +81,19 @@ def _add_ground(builder: Builder, stream: RandomStream) -> None:
     halves = torch.tensor(
         [[(x + _ROAD, _ROAD, 0.5)] * 2 + [(_ROAD, y - _ROAD, 0.5)] * 2], dtype=torch.float32
     )
-    looks = material(stream, "road", 1).expand(-1, 4, -1)
+    looks = _ground(stream, "road").expand(-1, 4, -1)
     builder.add(BOX, middles, halves, looks, casts=False)
+
+
+def _ground(stream: RandomStream, name: str) -> Tensor:
+    """(1, 1, COLUMNS): a material that does not repeat along the streets. Asphalt does not; a tile
+    of a metre would seem to stand still under a car that moves on by as much between images."""
+    looks = material(stream, name, 1)
+    looks[..., m.UV_SCALE] = 1 / _TILE
+    looks[..., m.TURN] = torch.tensor((math.cos(_ASKEW), math.sin(_ASKEW)))
+    looks[..., m.DETAIL] = _DETAIL
+    looks[..., m.DETAIL_FREQUENCY] = _DETAIL_TILES
+    return looks
 
 
 def _add_houses(builder: Builder, stream: RandomStream, side: float) -> None:
