@@ -16,7 +16,7 @@ from dens3r_ros.mapping.keyframes.company import Company
 from dens3r_ros.mapping.keyframes.initialiser import First, Initialiser, placed_waiting
 from dens3r_ros.mapping.keyframes.linking import tracked_link
 from dens3r_ros.mapping.keyframes.taking_up import placed_at_older
-from dens3r_ros.mapping.keyframes.window import left
+from dens3r_ros.mapping.keyframes.window import leapt, left
 from dens3r_ros.mapping.reporting import counters, report
 from dens3r_ros.mapping.step import ByTracking, Step
 from dens3r_ros.mapping.stopwatch import Stopwatch
@@ -157,7 +157,9 @@ class MappingSession:
             start = start_of(step, self._last.get(step.stream.name), self.gyroscope)
             found = self._tracked(seen, step.view, keyframe, start)
         if isinstance(found, Track):
-            self._advance(step, keyframe, seen, found)
+            far = leapt(found, self._last.get(step.stream.name), self._config.keyframes)
+            if not (far and self._rescue(step, keyframe)):
+                self._advance(step, keyframe, seen, found)
         elif not (self._stand(step, keyframe) or self._rescue(step, keyframe)) and step.held:
             step.reason = found
         elif step.state is not Tracking.TRACKING:
@@ -192,8 +194,7 @@ class MappingSession:
             made = standing_by_tracking(step, keyframe, self.world)
         if made is not None:
             if step.owner:
-                T = step.stream.T_keyframe_frame
-                self.odometry.hand_over(made.id, np.eye(4), T, np.eye(4))
+                self.odometry.hand_over(made.id, np.eye(4), step.stream.T_keyframe_frame, np.eye(4))
             step.made_keyframe(made.id)
             self._last.pop(step.stream.name, None)
             self._found(step, made, own_maps(made), None)
@@ -282,13 +283,12 @@ class MappingSession:
     ) -> bool:
         """Go on from an older keyframe if the frame can be placed there with some reserve."""
         S_older_keyframe = self.world.graph.relative(older.id, keyframe.id)
-        start = S_older_keyframe @ T_keyframe_frame
-        T = placed_at_older(step, older, start, self._engine, self._tracked, self._config)
+        known = step, older, S_older_keyframe @ T_keyframe_frame
+        T = placed_at_older(*known, self._engine, self._tracked, self._config)
         if T is None:
             return False
         if step.owner:
-            S = np.linalg.inv(S_older_keyframe)
-            self.odometry.hand_over(older.id, S, T_keyframe_frame, T)
+            self.odometry.hand_over(older.id, np.linalg.inv(S_older_keyframe), T_keyframe_frame, T)
         step.stream.move_to(self.world.window.use(older.id).id, T)
         self._last.pop(step.stream.name, None)
         return True

@@ -11,7 +11,7 @@ import numpy as np
 from dens3r_ros.engines.protocol import Engine, Features, LeavingOut
 from dens3r_ros.mapping.config import MapperConfig, TrackingConfig
 from dens3r_ros.mapping.graph.contradicting import contradiction
-from dens3r_ros.mapping.graph.graph import PoseGraph, ScalePrior
+from dens3r_ros.mapping.graph.graph import PoseGraph, ScalePrior, rigid
 from dens3r_ros.mapping.keyframes.covering import covering
 from dens3r_ros.mapping.keyframes.linking import Link, agree, link, relative_scale, view_of
 from dens3r_ros.mapping.motion.confirming import Confirming
@@ -20,6 +20,7 @@ from dens3r_ros.mapping.tracking.cameras import camera_rays
 from dens3r_ros.mapping.tracking.depth.fusion import CARRIED, Canonical, canonical_from, carried
 from dens3r_ros.mapping.tracking.depth.guided_depth import guided_depth
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
+from dens3r_ros.mapping.tracking.leading import led
 from dens3r_ros.mapping.tracking.observation import Observation, observe, observe_together
 from dens3r_ros.mapping.tracking.refinement import Texture, textured_pixels
 from dens3r_ros.mapping.tracking.track import Track
@@ -130,7 +131,8 @@ class KeyframeMaker:
         """The way home of the link by which a new keyframe was tracked, if it agrees; what it
         shows of the new keyframe is folded in. `beside`: what engines of many views see too."""
         left, made = forth.i, forth.j
-        back = observe_together(self._engine, left.features, [made.features, *beside], told=1)[0]
+        start = self._leading(left, made, graph)
+        back = observe_together(self._engine, start, [made.features, *beside], told=1)[0]
         home = self._link(back, made, left, graph)
         if isinstance(home, str) or not self._agree(forth, home, left):
             return []
@@ -143,12 +145,14 @@ class KeyframeMaker:
         """Links between two keyframes, there and back, where both are found and agree with each
         other and with the graph; what they show is folded in. Yields between them. `beside` as of
         `link_back`."""
-        there = observe_together(self._engine, made.features, [other.features, *beside], told=1)[0]
+        start = self._leading(made, other, graph)
+        there = observe_together(self._engine, start, [other.features, *beside], told=1)[0]
         forth = self._link(there, other, made, graph)
         if isinstance(forth, str) or not self._possible(forth, graph):
             return []
         yield
-        back = observe_together(self._engine, other.features, [made.features, *beside], told=1)[0]
+        start = self._leading(other, made, graph)
+        back = observe_together(self._engine, start, [made.features, *beside], told=1)[0]
         home = self._link(back, made, other, graph)
         if isinstance(home, str) or not self._agree(forth, home, other):
             return []
@@ -157,6 +161,13 @@ class KeyframeMaker:
         self.fold(made, back, home.track, view_of(other), other.stamp)
         self.fold(other, there, forth.track, view_of(made), made.stamp)
         return [forth, home]
+
+    def _leading(self, seen: Keyframe, known: Keyframe, graph: PoseGraph) -> Features:
+        """A keyframe's features that lead to the points of another, as the graph has them stand."""
+        if not self._engine.info.guided:
+            return seen.features
+        T_known_seen = rigid(graph.relative(known.id, seen.id))
+        return led(seen.features, known, seen.camera, T_known_seen)
 
     def _link(self, seen: Observation, i: Keyframe, j: Keyframe, graph: PoseGraph) -> Link | str:
         return link(seen, i, j, graph.relative(i.id, j.id), self._config, self._metric)

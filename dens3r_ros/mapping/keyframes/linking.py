@@ -13,7 +13,13 @@ from dens3r_ros.mapping.config import MapperConfig
 from dens3r_ros.mapping.graph.graph import Edge, rigid, scale_of
 from dens3r_ros.mapping.tracking.depth.fusion import Canonical
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
-from dens3r_ros.mapping.tracking.matching import inside, median, project, sample_nearest
+from dens3r_ros.mapping.tracking.matching import (
+    inside,
+    median,
+    project,
+    sample_nearest,
+    weighted_median,
+)
 from dens3r_ros.mapping.tracking.observation import Observation
 from dens3r_ros.mapping.tracking.track import Track
 from dens3r_ros.mapping.tracking.tracker import View, grid_pixels, track, track_again
@@ -122,21 +128,25 @@ def relative_scale(
     deviation of its logarithm."""
     x, y = grid_pixels(source.weight.shape, _SCALE_STRIDE).T
     known = source.weight[y, x] > 0.5 * source.folds
+    surely_here = source.weight[y, x][known] / source.folds
     T = np.linalg.inv(T_source_target)
     moved = source.points[y, x][known] @ T[:3, :3].T + T[:3, 3]
     pixels = project(moved, camera)
     seen = inside(pixels, target.weight.shape)
-    moved, pixels = moved[seen], pixels[seen]
-    sure = sample_nearest(target.weight, pixels) > 0.5 * target.folds
+    moved, pixels, surely_here = moved[seen], pixels[seen], surely_here[seen]
+    surely_there = sample_nearest(target.weight, pixels) / target.folds
+    sure = surely_there > 0.5
+    weights = 1 / (1 / surely_here[sure] + 1 / surely_there[sure])
     there = np.linalg.norm(sample_nearest(target.points, pixels[sure]), axis=1)
     ratios = np.log(np.linalg.norm(moved[sure], axis=1) / there.clip(1e-9))
     if not len(ratios):
         return None
-    ratios = ratios[np.abs(ratios - median(ratios)) < 0.3]
+    near = np.abs(ratios - median(ratios)) < 0.3
+    ratios, weights = ratios[near], weights[near]
     if len(ratios) < 20:
         return None
-    middle = median(ratios)
-    spread = 1.4826 * median(np.abs(ratios - middle))
+    middle = weighted_median(ratios, weights)
+    spread = 1.4826 * weighted_median(np.abs(ratios - middle), weights)
     cells = max(_CELLS * len(ratios) / x.size, 1.0)
     return float(np.exp(middle)), spread / np.sqrt(cells)
 

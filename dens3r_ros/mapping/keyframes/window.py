@@ -12,11 +12,14 @@ from dens3r_ros.mapping.config import KeyframeConfig
 from dens3r_ros.mapping.graph.graph import PoseGraph
 from dens3r_ros.mapping.keyframes.linking import expected_overlap
 from dens3r_ros.mapping.motion.weights import much_moves
+from dens3r_ros.mapping.step import Step
 from dens3r_ros.mapping.tracking.keyframe import Keyframe
 from dens3r_ros.mapping.tracking.track import Track
 
 _PATIENCE = 0.5
 """Share of what is to be seen of a keyframe that is enough for a while."""
+_LEAP = 0.6
+"""Share of what the frame before saw of a keyframe below which the camera went too far at once."""
 
 
 class Window:
@@ -81,6 +84,14 @@ def _shared(a: Keyframe, b: Keyframe, S_a_b: np.ndarray, least: float) -> float:
     if forth < least:
         return forth
     return min(forth, expected_overlap(b, a.camera, np.linalg.inv(S_a_b)))
+
+
+def leapt(found: Track, last: Step | None, limits: KeyframeConfig) -> bool:
+    """Whether so much is gone from view since the frame before that this one is better tracked
+    against that one: who drives on sees little of what two images ago lay before the wheels."""
+    if last is None or last.found is None:
+        return False
+    return found.matched < min(limits.min_matched, _LEAP * last.found.matched)
 
 
 def left(found: Track, limits: KeyframeConfig, motion: np.ndarray | None = None) -> bool:

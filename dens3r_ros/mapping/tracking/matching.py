@@ -39,6 +39,13 @@ def median(values: np.ndarray) -> float:
     return float(sorted_there[lower] + sorted_there[upper]) / 2
 
 
+def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    """The value (N,) below and above which half of the weight (N,) lies."""
+    order = np.argsort(values)
+    below = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(below, below[-1] / 2)])
+
+
 def project(points: np.ndarray, camera: Intrinsics) -> np.ndarray:
     """(N, 2) pixels of (N, 3) points; far outside where a point is not in front."""
     depth = points[:, 2:]
