@@ -29,6 +29,8 @@ _LEAST_TRACKS = 12
 _MANY_TRACKS = 70
 _COARSE_PIXELS = 2.0
 _FINE_SIDE = 400
+_ROUGH = 1
+"""Power of two by which the finest level is reduced that begins a second look."""
 _POOR_AGREEMENT = 0.2
 _GOOD_AGREEMENT = 0.45
 """Share of pixels that come back to themselves with which quick keypoints suffice."""
@@ -59,28 +61,44 @@ def correspond(
     expected: Expected | None = None,
     shifts: bool = False,
     near: Pose | None = None,
+    rough: bool = False,
 ) -> Correspondence:
     """Flow from matched keypoints on, quick ones if they do, and from what is `expected` besides;
     from rest where all are too few or mislead. No track lies on what is known to move.
 
     `shifts`: then also from the shift of the whole image, for those who can tell whether that led
     to another tile of a wall. `near`: the pose that is expected, with which tracks must agree.
+    `rough`: for those who look once more; flow is not as fine then.
     """
+    finest = _ROUGH if rough else _finest(a)
     if expected is not None:
         still = moving.still(*expected)
         expected = expected[0][still], expected[1][still]
     quick = _tracks(a.quick, b.quick, cameras, moving, near)
-    flow = _flow_from(quick, a, b, moving, expected, _MANY_TRACKS)
+    flow = _flow_from(quick, a, b, moving, expected, _MANY_TRACKS, finest)
     if flow is not None and flow.agreement >= _GOOD_AGREEMENT:
         followed = _followed(quick, flow, moving)
         return _only_near(_correspondence(flow, a, b, followed, moving), near, cameras)
     sturdy = _tracks(a.sturdy, b.sturdy, cameras, moving, near)
-    flow = _flow_from(sturdy, a, b, moving, expected, _LEAST_TRACKS)
+    flow = _flow_from(sturdy, a, b, moving, expected, _LEAST_TRACKS, finest)
     if flow is None or flow.agreement < _POOR_AGREEMENT:
-        from_rest = two_way_flow(a.grey, b.grey, None, _finest(a), (moving.a, moving.b))
-        shifted = flow_from_shift(a.grey, b.grey, _finest(a)) if shifts else None
+        from_rest = two_way_flow(a.grey, b.grey, None, finest, (moving.a, moving.b))
+        shifted = flow_from_shift(a.grey, b.grey, finest) if shifts else None
         flow = max(filter(None, (flow, from_rest, shifted)), key=lambda found: found.agreement)
     return _only_near(_correspondence(flow, a, b, sturdy, moving), near, cameras)
+
+
+def from_flow(
+    a: ImageFeatures,
+    b: ImageFeatures,
+    start: tuple[np.ndarray, np.ndarray],
+    before: Correspondence,
+) -> Correspondence:
+    """Flow from a better start, forwards and backwards, and the keypoints where it takes them."""
+    flow = two_way_flow(a.grey, b.grey, start, _finest(a))
+    own = len(before.pixels_a) - before.keypoints
+    known = _Tracks(before.pixels_a[own:], before.pixels_b[own:], before.pose)
+    return _correspondence(flow, a, b, _followed(known, flow, NOTHING), NOTHING)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +143,7 @@ def _flow_from(
     moving: Moving,
     expected: Expected | None,
     least: int,
+    finest: int,
 ) -> TwoWayFlow | None:
     """Flow that begins along tracks, and along what is expected; None of fewer than so many."""
     size, pixels_a, pixels_b = a.grey.shape, tracks.pixels_a, tracks.pixels_b
@@ -136,7 +155,7 @@ def _flow_from(
     there = flow_from_tracks(pixels_a, pixels_b, size)
     back = flow_from_tracks(pixels_b, pixels_a, size)
     ignored = moving.a, moving.b
-    return two_way_flow(a.grey, b.grey, (there, back), _finest(a), ignored)
+    return two_way_flow(a.grey, b.grey, (there, back), finest, ignored)
 
 
 def _finest(features: ImageFeatures) -> int:

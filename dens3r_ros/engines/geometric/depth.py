@@ -13,13 +13,16 @@ from dens3r_ros.engines.geometric.doubt import Seen, motion_doubt
 from dens3r_ros.engines.geometric.smoothing.edge_aware import EdgeAwareFilter
 from dens3r_ros.engines.geometric.smoothing.local_planes import LocalPlanes, local_planes
 from dens3r_ros.geometry.two_views.flow import landing
-from dens3r_ros.geometry.two_views.triangulation import Triangulated, triangulate
+from dens3r_ros.geometry.two_views.triangulation import Triangulated, landing_of, triangulate
 
 _FLOW_SIGMA = 0.35
 _RETURN_SHARE = 0.7
 _EPIPOLAR_SHARE = 0.5
 _DOUBTFUL_PIXELS = 1.5
 _OWN_SHARE = 0.2
+_SPARED = 2.0
+"""How much less the usual depth says of what is told to lie far from it: else what is near would
+come out too far, by the more the nearer it is, and a camera that drives on would shrink its map."""
 _NEAREST = 5.0
 _FARTHEST = 0.05
 _LEAST = 1e-4
@@ -59,11 +62,49 @@ def inverse_depth(
     filled, variance = cv2.resize(planes.value, size), cv2.resize(planes.variance, size)
     usual = max(float(np.median(planes.value)), _LEAST)
     own = _OWN_SHARE * weight
-    total = own + 1 / variance + 1 / usual**2
-    combined = (own * value + filled / variance + 1 / usual) / total
+    known = own + 1 / variance
+    told = (own * value + filled / variance) / known
+    unknown = 1 / (usual**2 + _SPARED**2 * (told - usual) ** 2)
+    total = known + unknown
+    combined = (known * told + unknown * usual) / total
     value = np.maximum(combined, _FARTHEST * usual)
     doubt = motion_doubt(value, seen, nearby) * value
     return InverseDepth(value, np.sqrt(1 / total + doubt**2), planes)
+
+
+def planes_flow(
+    flow: np.ndarray, return_error: np.ndarray, seen: Seen, smoothing: EdgeAwareFilter
+) -> np.ndarray:
+    """(h, w, 2) float32 offsets, at the filter's size, to where planes alone put the pixels in the
+    other view."""
+    (K, K_other), T_other_view = seen
+    few, K_few = _few_pixels(K, return_error.shape, smoothing.size)
+    rows, columns = np.rint(few[0]).astype(int)[:, None], np.rint(few[1]).astype(int)
+    x, y = cv2.split(flow[rows, columns])
+    x, y = x + np.float32(columns), y + np.float32(rows)
+    measured = triangulate(x, y, K_few, K_other, T_other_view)
+    weight = _weight(measured, return_error[rows, columns])
+    value = np.where(weight > 0, measured.inverse_depth, 0)
+    planes = local_planes(value, weight, smoothing)
+    usual = max(float(np.median(planes.value)), _LEAST)
+    value = np.maximum(planes.value, _FARTHEST * usual)
+    x, y = landing_of(value, K_few, K_other, T_other_view)
+    return cv2.merge([x - few[1], y - few[0][:, None]])
+
+
+def _few_pixels(
+    K: np.ndarray, size: tuple[int, ...], few: tuple[int, int]
+) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Of an image of (height, width) rows and columns for a map of `few` pixels, float32, and the
+    camera matrix of that."""
+    steps = [whole / part for whole, part in zip(size, few, strict=True)]
+    rows, columns = (
+        ((np.arange(part) + 0.5) * step - 0.5).astype(np.float32)
+        for part, step in zip(few, steps, strict=True)
+    )
+    shrunk = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]]) / [[steps[1]], [steps[0]], [1]]
+    shrunk[:2, 2] -= 0.5
+    return (rows, columns), shrunk @ K
 
 
 def unknown_depth(size: tuple[int, int]) -> InverseDepth:

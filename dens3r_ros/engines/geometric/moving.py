@@ -36,6 +36,11 @@ class Moving:
         """Whether anything is known."""
         return self.a is not None or self.b is not None
 
+    @property
+    def anything(self) -> bool:
+        """Whether anything is known to move."""
+        return any(mask is not None and bool(mask.any()) for mask in (self.a, self.b))
+
     @cached_property
     def beside(self) -> Moving:
         """With what is beside that."""

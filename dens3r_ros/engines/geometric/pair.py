@@ -8,13 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from dens3r_ros.engines.geometric.confidence import depth_confidence, pixel_confidence
-from dens3r_ros.engines.geometric.correspondence import Expected, correspond
+from dens3r_ros.engines.geometric.correspondence import (
+    Correspondence,
+    Expected,
+    correspond,
+    from_flow,
+)
 from dens3r_ros.engines.geometric.depth import InverseDepth, inverse_depth, unknown_depth
 from dens3r_ros.engines.geometric.doubt import Seen
 from dens3r_ros.engines.geometric.epipolar import strayed
 from dens3r_ros.engines.geometric.features import ImageFeatures
 from dens3r_ros.engines.geometric.motion import motion_between
 from dens3r_ros.engines.geometric.moving import NOTHING, Moving
+from dens3r_ros.engines.geometric.second_look import where_to_look
 from dens3r_ros.engines.geometric.view import view_normals, view_points
 from dens3r_ros.engines.protocol import Outputs
 from dens3r_ros.geometry.two_views.flow import TwoWayFlow, landing
@@ -52,8 +58,7 @@ def pair_maps(
     part in it, and what is `expected` to correspond is where they are begun to be looked for, what
     contradicts an expected pose of a in b, `near`, has no say in the motion."""
     size = a.grey.shape
-    found = correspond(a, b, cameras, moving, expected, near=near)
-    likeliest = motion_between(found, cameras, size)
+    found, likeliest = _motion_of(a, b, cameras, moving, expected, near)
     motion = likeliest.view if likeliest else None
     K_a, K_b = (motion.K_a, motion.K_b) if motion else cameras or assumed_cameras(size)
     T_a_b = np.linalg.inv(motion.T_b_a) if motion else np.eye(4)
@@ -76,6 +81,27 @@ def pair_maps(
         pixels_b_in_a=pixels_b_in_a,
         pixels_confidence=pixels_confidence,
     )
+
+
+def _motion_of(
+    a: ImageFeatures,
+    b: ImageFeatures,
+    cameras: Cameras | None,
+    moving: Moving,
+    expected: Expected | None,
+    near: Pose | None,
+) -> tuple[Correspondence, Likeliest | None]:
+    """Correspondences and the motion that they tell, if any, both by a second look; not where
+    something is known to move, which would be followed all the better by it."""
+    once = near is not None or moving.anything
+    found = correspond(a, b, cameras, moving, expected, near=near, rough=not once)
+    if once:
+        return found, motion_between(found, cameras, a.grey.shape)
+    likeliest = motion_between(found, cameras, a.grey.shape)
+    seen = _both_ways(likeliest.view) if likeliest else None
+    again = from_flow(a, b, where_to_look(a, b, found.flow, seen), found)
+    surer = motion_between(again, cameras, a.grey.shape)
+    return (found, likeliest) if likeliest and not surer else (again, surer)
 
 
 def _both_ways(view: TwoView) -> tuple[Seen, Seen]:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dens3r_ros.engines.geometric.smoothing.edge_aware import EdgeAwareFilter, reduced_size
+from dens3r_ros.engines.geometric.smoothing.edge_aware import EdgeAwareFilter
 
-_LEAST_SPREAD = 0.005
+_LEAST_SPREAD = 0.002
 """Share of the image's width below which the spread of what is known says nothing of a slope."""
 _MODEL_ERROR = 0.02
 _SURER = 3
@@ -33,10 +33,13 @@ class LocalPlanes:
 
 
 def local_planes(value: np.ndarray, weight: np.ndarray, smoothing: EdgeAwareFilter) -> LocalPlanes:
-    """Weighted least squares of (H, W) values, weights being inverse variances or zero."""
+    """Weighted least squares of (H, W) values, weights being inverse variances or zero; values may
+    be at the filter's size already."""
     maps = cv2.merge([weight, weight * value, weight * value * value])
-    reduced = cv2.resize(maps, reduced_size(value.shape), interpolation=cv2.INTER_AREA)
-    w, wq, wqq = np.ascontiguousarray(reduced.transpose(2, 0, 1))
+    height, width = smoothing.size
+    if value.shape != (height, width):
+        maps = cv2.resize(maps, (width, height), interpolation=cv2.INTER_AREA)
+    w, wq, wqq = np.ascontiguousarray(maps.transpose(2, 0, 1))
     x, y = plane_coordinates(w.shape)
     wx, wy = w * x, w * y
     sums = smoothing(np.stack([w, wx, wy, wx * x, wx * y, wy * y, wq, wq * x, wq * y, wqq]))
