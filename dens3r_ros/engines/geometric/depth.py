@@ -78,22 +78,20 @@ def planes_flow(
     """(h, w, 2) float32 offsets, at the filter's size, to where planes alone put the pixels in the
     other view."""
     (K, K_other), T_other_view = seen
-    few, K_few = _few_pixels(K, return_error.shape, smoothing.size)
-    rows, columns = np.rint(few[0]).astype(int)[:, None], np.rint(few[1]).astype(int)
-    x, y = cv2.split(flow[rows, columns])
-    x, y = x + np.float32(columns), y + np.float32(rows)
-    measured = triangulate(x, y, K_few, K_other, T_other_view)
-    weight = _weight(measured, return_error[rows, columns])
+    x, y = cv2.split(landing(flow))
+    measured = triangulate(x, y, K, K_other, T_other_view)
+    weight = _weight(measured, return_error)
     value = np.where(weight > 0, measured.inverse_depth, 0)
     planes = local_planes(value, weight, smoothing)
     usual = max(float(np.median(planes.value)), _LEAST)
     value = np.maximum(planes.value, _FARTHEST * usual)
+    (rows, columns), K_few = _few_pixels(K, return_error.shape, value.shape)
     x, y = landing_of(value, K_few, K_other, T_other_view)
-    return cv2.merge([x - few[1], y - few[0][:, None]])
+    return cv2.merge([x - columns, y - rows[:, None]])
 
 
 def _few_pixels(
-    K: np.ndarray, size: tuple[int, ...], few: tuple[int, int]
+    K: np.ndarray, size: tuple[int, ...], few: tuple[int, ...]
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """Of an image of (height, width) rows and columns for a map of `few` pixels, float32, and the
     camera matrix of that."""

@@ -35,11 +35,6 @@ class EdgeAwareFilter:
         columns = [np.ascontiguousarray((decay**across).T) for decay in decays]
         return cls(columns, [decay**down for decay in decays])
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) of the maps."""
-        return len(self.rows[0]) + 1, len(self.columns[0]) + 1
-
     def __call__(self, maps: np.ndarray, passes: int = _PASSES) -> np.ndarray:
         """(C, h, w) float32 maps at quarter size, averaged; fewer passes leave streaks."""
         by_column = np.ascontiguousarray(maps.transpose(2, 0, 1), np.float32)

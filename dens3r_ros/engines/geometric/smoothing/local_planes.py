@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dens3r_ros.engines.geometric.smoothing.edge_aware import EdgeAwareFilter
+from dens3r_ros.engines.geometric.smoothing.edge_aware import EdgeAwareFilter, reduced_size
 
 _LEAST_SPREAD = 0.002
 """Share of the image's width below which the spread of what is known says nothing of a slope."""
@@ -33,13 +33,10 @@ class LocalPlanes:
 
 
 def local_planes(value: np.ndarray, weight: np.ndarray, smoothing: EdgeAwareFilter) -> LocalPlanes:
-    """Weighted least squares of (H, W) values, weights being inverse variances or zero; values may
-    be at the filter's size already."""
+    """Weighted least squares of (H, W) values, weights being inverse variances or zero."""
     maps = cv2.merge([weight, weight * value, weight * value * value])
-    height, width = smoothing.size
-    if value.shape != (height, width):
-        maps = cv2.resize(maps, (width, height), interpolation=cv2.INTER_AREA)
-    w, wq, wqq = np.ascontiguousarray(maps.transpose(2, 0, 1))
+    reduced = cv2.resize(maps, reduced_size(value.shape), interpolation=cv2.INTER_AREA)
+    w, wq, wqq = np.ascontiguousarray(reduced.transpose(2, 0, 1))
     x, y = plane_coordinates(w.shape)
     wx, wy = w * x, w * y
     sums = smoothing(np.stack([w, wx, wy, wx * x, wx * y, wy * y, wq, wq * x, wq * y, wqq]))
