@@ -158,6 +158,11 @@ def _flow_from(
     return two_way_flow(a.grey, b.grey, (there, back), finest, ignored)
 
 
+def coarser(features: ImageFeatures) -> bool:
+    """Whether a rough look at an image is less fine than another."""
+    return _finest(features) < _ROUGH
+
+
 def _finest(features: ImageFeatures) -> int:
     return int(max(features.grey.shape) <= _FINE_SIDE)
 

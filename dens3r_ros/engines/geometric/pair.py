@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from dens3r_ros.engines.geometric.confidence import depth_confidence, pixel_conf
 from dens3r_ros.engines.geometric.correspondence import (
     Correspondence,
     Expected,
+    coarser,
     correspond,
     from_flow,
 )
@@ -94,14 +96,21 @@ def _motion_of(
     """Correspondences and the motion that they tell, if any, both by a second look; not where
     something is known to move, which would be followed all the better by it."""
     once = near is not None or moving.anything
-    found = correspond(a, b, cameras, moving, expected, near=near, rough=not once)
-    if once:
-        return found, motion_between(found, cameras, a.grey.shape)
+    look = partial(correspond, a, b, cameras, moving, expected, near=near)
+    found = look(rough=not once)
     likeliest = motion_between(found, cameras, a.grey.shape)
-    seen = _both_ways(likeliest.view) if likeliest else None
-    again = from_flow(a, b, where_to_look(a, b, found.flow, seen), found)
+    if once:
+        return found, likeliest
+    if likeliest is None:
+        # Nothing leads a second look: let the only one be fine.
+        if not coarser(a):
+            return found, None
+        found = look()
+        return found, motion_between(found, cameras, a.grey.shape)
+    start = where_to_look(a, b, found.flow, _both_ways(likeliest.view))
+    again = from_flow(a, b, start, found)
     surer = motion_between(again, cameras, a.grey.shape)
-    return (found, likeliest) if likeliest and not surer else (again, surer)
+    return (found, likeliest) if surer is None else (again, surer)
 
 
 def _both_ways(view: TwoView) -> tuple[Seen, Seen]:

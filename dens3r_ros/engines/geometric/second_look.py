@@ -20,12 +20,9 @@ from dens3r_ros.geometry.two_views.flow import TwoWayFlow
 
 
 def where_to_look(
-    a: ImageFeatures, b: ImageFeatures, first: TwoWayFlow, seen: tuple[Seen, Seen] | None
+    a: ImageFeatures, b: ImageFeatures, first: TwoWayFlow, seen: tuple[Seen, Seen]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(H, W, 2) float32 offsets of both images' pixels by the motion, `seen` from a and from b;
-    those of the first look where it told no motion."""
-    if seen is None:
-        return first.forward, first.backward
+    """(H, W, 2) float32 offsets of both images' pixels by the motion, `seen` from a and from b."""
     return (
         _expected(first.forward, first.forward_error, seen[0], a),
         _expected(first.backward, first.backward_error, seen[1], b),
