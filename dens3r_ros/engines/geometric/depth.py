@@ -50,17 +50,9 @@ def inverse_depth(
     seen: this view and the other; nearby: motions one standard deviation away; hidden (H, W) bool:
     pixels whose flow tells nothing of it.
     """
-    cameras, T_other_view = seen
-    x, y = cv2.split(landing(flow))
-    measured = triangulate(x, y, *cameras, T_other_view)
-    weight = _weight(measured, return_error)
-    if hidden is not None:
-        weight = np.where(hidden, np.float32(0), weight)
-    value = np.where(weight > 0, measured.inverse_depth, 0)
-    planes = local_planes(value, weight, smoothing)
+    value, weight, planes, usual = _measured(flow, return_error, seen, smoothing, hidden)
     size = value.shape[::-1]
     filled, variance = cv2.resize(planes.value, size), cv2.resize(planes.variance, size)
-    usual = max(float(np.median(planes.value)), _LEAST)
     own = _OWN_SHARE * weight
     known = own + 1 / variance
     told = (own * value + filled / variance) / known
@@ -78,16 +70,30 @@ def planes_flow(
     """(h, w, 2) float32 offsets, at the filter's size, to where planes alone put the pixels in the
     other view."""
     (K, K_other), T_other_view = seen
-    x, y = cv2.split(landing(flow))
-    measured = triangulate(x, y, K, K_other, T_other_view)
-    weight = _weight(measured, return_error)
-    value = np.where(weight > 0, measured.inverse_depth, 0)
-    planes = local_planes(value, weight, smoothing)
-    usual = max(float(np.median(planes.value)), _LEAST)
+    _, _, planes, usual = _measured(flow, return_error, seen, smoothing)
     value = np.maximum(planes.value, _FARTHEST * usual)
     (rows, columns), K_few = _few_pixels(K, return_error.shape, value.shape)
     x, y = landing_of(value, K_few, K_other, T_other_view)
     return cv2.merge([x - columns, y - rows[:, None]])
+
+
+def _measured(
+    flow: np.ndarray,
+    return_error: np.ndarray,
+    seen: Seen,
+    smoothing: EdgeAwareFilter,
+    hidden: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, LocalPlanes, float]:
+    """Inverse depth (H, W) as the flow tells it, its weight, planes through it, and the usual."""
+    cameras, T_other_view = seen
+    x, y = cv2.split(landing(flow))
+    measured = triangulate(x, y, *cameras, T_other_view)
+    weight = _weight(measured, return_error)
+    if hidden is not None:
+        weight = np.where(hidden, np.float32(0), weight)
+    value = np.where(weight > 0, measured.inverse_depth, 0)
+    planes = local_planes(value, weight, smoothing)
+    return value, weight, planes, max(float(np.median(planes.value)), _LEAST)
 
 
 def _few_pixels(
