@@ -20,6 +20,8 @@ _PATIENCE = 0.5
 """Share of what is to be seen of a keyframe that is enough for a while."""
 _LEAP = 0.6
 """Share of what the frame before saw of a keyframe below which the camera went too far at once."""
+_DOUBTFUL = 3.0
+"""How many times less sure of its direction than the frame before a frame is that strays."""
 
 
 class Window:
@@ -91,7 +93,14 @@ def leapt(found: Track, last: Step | None, limits: KeyframeConfig) -> bool:
     against that one: who drives on sees little of what two images ago lay before the wheels."""
     if last is None or last.found is None:
         return False
-    return found.matched < min(limits.min_matched, _LEAP * last.found.matched)
+    if _doubt(found) > _DOUBTFUL * _doubt(last.found):
+        return True
+    return found.agreeing < min(limits.min_matched, _LEAP * last.found.agreeing)
+
+
+def _doubt(found: Track) -> float:
+    """Standard deviation of a frame's direction, radians."""
+    return float(np.sqrt(np.trace(found.covariance[3:, 3:])))
 
 
 def left(found: Track, limits: KeyframeConfig, motion: np.ndarray | None = None) -> bool:
@@ -100,4 +109,4 @@ def left(found: Track, limits: KeyframeConfig, motion: np.ndarray | None = None)
     turned = np.rad2deg(turn(found.T_keyframe_frame[:3, :3]))
     patient = found.scale is None and much_moves(motion)
     least = limits.min_matched * (_PATIENCE if patient else 1.0)
-    return bool(found.matched < least or turned > limits.max_rotation_deg)
+    return bool(found.agreeing < least or turned > limits.max_rotation_deg)

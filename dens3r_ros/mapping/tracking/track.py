@@ -57,3 +57,8 @@ class Track:
     difference: Difference | None = None
     shape: Sightings | None = None
     views: int = 2
+
+    @property
+    def agreeing(self) -> float:
+        """Share of the keyframe that is still seen where the frame's place puts it."""
+        return self.matched * self.inliers
