@@ -49,6 +49,24 @@ def test_the_road_before_a_car_has_its_depth() -> None:
         assert abs(np.median(ratio) - 1) < 0.03
 
 
+def test_what_is_near_before_a_fast_car_comes_out_no_farther() -> None:
+    """Two looks leave a hundredth of its depth, by which a map would shrink with every keyframe."""
+    drive = open_source("procedural:drive?seed=5&frames=60&size=320x240")
+    engine = GeometricEngine()
+    off = []
+    for index in (6, 14, 22, 30, 38, 46):
+        a, b = engine.encode([drive[index + 1], drive[index]])
+        seen = engine.decode([(a, b)], Outputs("b", "", ""))
+        assert seen.points_b is not None and seen.confidence_b is not None
+        truth = drive.truth(index)
+        T = np.linalg.inv(drive.truth(index + 1).T_world_camera) @ truth.T_world_camera
+        sure = (seen.confidence_b[0].numpy() > 1.5) & (truth.depth < 6)
+        off.append(
+            np.mean(np.log(_depth_in_b(seen.points_b[0].numpy(), T)[sure] / truth.depth[sure]))
+        )
+    assert abs(np.mean(off)) < 0.011
+
+
 def _depth_in_b(points: np.ndarray, T_a_b: np.ndarray) -> np.ndarray:
     """Depth in b, of which the true pose is known, of points in a that are in baselines."""
     points = points * np.float32(np.linalg.norm(T_a_b[:3, 3]))

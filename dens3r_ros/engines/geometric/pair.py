@@ -22,7 +22,7 @@ from dens3r_ros.engines.geometric.epipolar import strayed
 from dens3r_ros.engines.geometric.features import ImageFeatures
 from dens3r_ros.engines.geometric.motion import motion_between
 from dens3r_ros.engines.geometric.moving import NOTHING, Moving
-from dens3r_ros.engines.geometric.second_look import where_to_look
+from dens3r_ros.engines.geometric.second_look import as_expected, where_to_look
 from dens3r_ros.engines.geometric.view import view_normals, view_points
 from dens3r_ros.engines.protocol import Outputs
 from dens3r_ros.geometry.two_views.flow import TwoWayFlow, landing
@@ -31,6 +31,7 @@ from dens3r_ros.geometry.two_views.two_view_focal import assumed_cameras
 from dens3r_ros.geometry.two_views.two_view_search import Likeliest
 
 _FLOW_SIGMA = 0.5
+_MORE_LOOKS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +94,9 @@ def _motion_of(
     expected: Expected | None,
     near: Pose | None,
 ) -> tuple[Correspondence, Likeliest | None]:
-    """Correspondences and the motion that they tell, if any, both by a second look; not where
-    something is known to move, which would be followed all the better by it."""
+    """Correspondences and the motion that they tell, if any, both by a second look, and a third
+    where that finds much elsewhere than expected; not where something is known to move, which
+    would be followed all the better by it."""
     once = near is not None or moving.anything
     look = partial(correspond, a, b, cameras, moving, expected, near=near)
     found = look(rough=not once)
@@ -107,10 +109,16 @@ def _motion_of(
             return found, None
         found = look()
         return found, motion_between(found, cameras, a.grey.shape)
-    start = where_to_look(a, b, found.flow, _both_ways(likeliest.view))
-    again = from_flow(a, b, start, found)
-    surer = motion_between(again, cameras, a.grey.shape)
-    return (found, likeliest) if surer is None else (again, surer)
+    for _ in range(_MORE_LOOKS):
+        start = where_to_look(a, b, found.flow, _both_ways(likeliest.view))
+        again = from_flow(a, b, start, found)
+        surer = motion_between(again, cameras, a.grey.shape)
+        if surer is None:
+            break
+        found, likeliest = again, surer
+        if as_expected(found.flow, start):
+            break
+    return found, likeliest
 
 
 def _both_ways(view: TwoView) -> tuple[Seen, Seen]:

@@ -18,6 +18,11 @@ from dens3r_ros.engines.geometric.doubt import Seen
 from dens3r_ros.engines.geometric.features import ImageFeatures
 from dens3r_ros.geometry.two_views.flow import TwoWayFlow
 
+_NEARBY = 1 / 320
+"""Share of the image's width within which something lies where it was expected."""
+_ELSEWHERE = 0.3
+"""Share of what comes back to itself that lies elsewhere, with which a look was not led well."""
+
 
 def where_to_look(
     a: ImageFeatures, b: ImageFeatures, first: TwoWayFlow, seen: tuple[Seen, Seen]
@@ -27,6 +32,15 @@ def where_to_look(
         _expected(first.forward, first.forward_error, seen[0], a),
         _expected(first.backward, first.backward_error, seen[1], b),
     )
+
+
+def as_expected(found: TwoWayFlow, start: tuple[np.ndarray, np.ndarray]) -> bool:
+    """Whether a look found nearly all of a where it began to look for it."""
+    surely = found.forward_error < 1
+    x, y = cv2.split(found.forward - start[0])
+    far = (_NEARBY * found.forward.shape[1]) ** 2
+    elsewhere = np.count_nonzero(surely & (x * x + y * y > far))
+    return bool(elsewhere <= _ELSEWHERE * np.count_nonzero(surely))
 
 
 def _expected(
