@@ -238,11 +238,14 @@ def live(
 
     \b
     images_...                received, processed, dropped, with a pose
+    epochs                    1 where poses line up from first to last
     tracked_per_second        odometry messages a second, from the first to the last
     decoded, _per_second      images that the engine decoded
     latency_p50_ms, ...       an image's stamp to the arrival of its odometry
     cpu_ms_an_image           the node's CPU time, all threads, an image received
     ..._by_stage              of it, what each stage's own thread computed an image processed
+    images_in_the_path        poses in the end, those found late included; where the truth is known
+    path_m, ate_sim3_m        the true way's length, and the error of positions, aligned by Sim(3)
     fixed_ms_p50, ...         a fixed computation, once a second meanwhile: wall and CPU time
     """
     try:

@@ -99,6 +99,7 @@ def live_figures(
         "images_processed": status.images_processed,
         "images_dropped": status.images_dropped,
         "images_with_a_pose": len(stamps),
+        "epochs": 1 + status.epoch,
         "tracked_per_second": (len(stamps) - 1) / seconds if stamps else 0.0,
         "decoded": status.images_decoded,
         "decoded_per_second": status.images_decoded / seconds,

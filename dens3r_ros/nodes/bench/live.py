@@ -13,17 +13,13 @@ from typing import Any
 
 import numpy as np
 import rclpy
-from nav_msgs.msg import Odometry
-from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from dens3r_ros.nodes.bench.figures import live_figures
 from dens3r_ros.nodes.bench.fixed import Fixed
 from dens3r_ros.nodes.bench.run import BenchError
+from dens3r_ros.nodes.bench.watcher import Watcher, accuracy
 from dens3r_ros.nodes.demo.children import Child
-from dens3r_ros.nodes.inputs.stamps import NANOSECONDS
-from dens3r_ros.nodes.messages import interfaces
-from dens3r_ros.nodes.messages.qos import POSES_OUT
 from dens3r_ros.nodes.starting.middleware import tune_this_process
 from dens3r_ros.nodes.starting.process import Stop
 
@@ -43,25 +39,6 @@ class LiveOptions:
     engine: str
     model: str
     domain: int
-
-
-class Watcher(Node):
-    """Notes every odometry's stamp and arrival, and the latest status."""
-
-    def __init__(self) -> None:
-        super().__init__("bench_watcher")
-        self.arrivals: list[tuple[int, int]] = []
-        self.status: Any = None
-        self.create_subscription(Odometry, "dens3r/odometry", self._on_odometry, POSES_OUT)
-        kind = interfaces.messages.Status
-        self.create_subscription(kind, "dens3r/status", self._on_status, POSES_OUT)
-
-    def _on_odometry(self, message: Odometry) -> None:
-        stamp = message.header.stamp
-        self.arrivals.append((stamp.sec * NANOSECONDS + stamp.nanosec, time.time_ns()))
-
-    def _on_status(self, status: Any) -> None:
-        self.status = status
 
 
 def bench_live(options: LiveOptions, tell: Callable[[str], None]) -> dict[str, Any]:
@@ -119,8 +96,10 @@ class _Run:
         self._play(camera, began + self._options.seconds)
         seconds = time.monotonic() - began
         computed = _seconds_of(node.pid) - busy
+        self._hear_path()
         return {
             **live_figures(self._watcher.status, self._watcher.arrivals, computed),
+            **accuracy(self._watcher.path, self._watcher.truth),
             "seconds": seconds,
             **self._fixed.figures(),
             "cores": os.cpu_count(),
@@ -142,6 +121,12 @@ class _Run:
             raise BenchError("stopped before the end: nothing was measured")
         self._watcher.status = None
         self._until(self._drained, DRAIN_WITHIN_S, "status after the last image")
+
+    def _hear_path(self) -> None:
+        """Where the camera has been, if somebody knows where it truly was."""
+        if self._watcher.truth and self._watcher.arrivals:
+            self._watcher.ask_for_path()
+            self._until(lambda: bool(self._watcher.path), DRAIN_WITHIN_S, "path")
 
     def _drained(self) -> bool:
         status = self._watcher.status
