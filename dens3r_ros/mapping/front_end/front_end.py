@@ -191,7 +191,7 @@ class FrontEnd:
         courses, felt = self._courses.values(), felt_by(self._gyroscope)
         request = request_of(course, frame, found, record, self._ledger, courses, felt)
         course.forget(frame)
-        self._decoder.ask(request)
+        self._decoder.ask(self._schedule.hurried(request, course, found))
         self._asked = _Asked(frame, record, self._ledger.told)
         self._schedule.asked(course)
 
@@ -214,7 +214,7 @@ class FrontEnd:
         """Let every camera go on from what a decoding brought."""
         asked, self._last = self._asked, decoded.update
         assert asked is not None
-        self._schedule.pace.took(decoded.seconds)
+        self._schedule.pace.took(decoded.seconds, decoded.hurried)
         self._ledger.confirm(asked.told)
         if decoded.update.T_map_camera is None and asked.record is not None:
             self._ledger.add(asked.record)
