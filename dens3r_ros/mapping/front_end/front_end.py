@@ -141,8 +141,8 @@ class FrontEnd:
     def _waits_for(self, course: Course, found: Placed | str) -> bool:
         """Whether a frame should not be answered before it is decoded."""
         lag = self._schedule.lag + self._decoder.waiting
-        known = course.reference is not None and not self._distant
-        return known and vanishing(course, found, lag)
+        known = course.reference is not None or self._schedule.free
+        return known and not self._distant and vanishing(course, found, lag)
 
     def _at_once(self, course: Course, frame: Frame, found: Placed | str) -> Update | None:
         """Decode a frame and wait for it."""

@@ -60,6 +60,9 @@ def vanishing(course: Course, found: Placed | str, lag: float) -> bool:
     """Whether a frame is worth waiting for its decoding: by the time that another one brings
     something, `lag` frames later, nothing known would be in view any more. Where that takes long,
     the frames that come meanwhile are worth more."""
+    if course.reference is None:
+        # Before there is a map nothing else is to be had.
+        return course.owner and course.first is not None
     if lag > _PATIENCE:
         return False
     if isinstance(found, str):

@@ -51,6 +51,11 @@ class DecodingSchedule:
         self._asked = course.decoded = self.number
 
     @property
+    def free(self) -> bool:
+        """Whether the machine gives the pace."""
+        return not self._decoding.every
+
+    @property
     def due(self) -> bool:
         """Whether the decoding that is under way should be taken over now."""
         if not self._decoder.waiting or self._asked is None:

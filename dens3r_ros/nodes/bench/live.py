@@ -15,7 +15,7 @@ import numpy as np
 import rclpy
 from rclpy.signals import SignalHandlerOptions
 
-from dens3r_ros.nodes.bench.figures import live_figures
+from dens3r_ros.nodes.bench.figures import Memory, live_figures
 from dens3r_ros.nodes.bench.fixed import Fixed
 from dens3r_ros.nodes.bench.run import BenchError
 from dens3r_ros.nodes.bench.watcher import Watcher, accuracy
@@ -30,7 +30,7 @@ DRAIN_WITHIN_S = 20.0
 @dataclass(frozen=True)
 class LiveOptions:
     """source: what the camera plays; rate: images a second; seconds: at most; config: the node's
-    parameter file; engine, model: as its parameters; domain: of DDS."""
+    parameter file; engine, model: as its parameters; domain: of DDS; loop: play on and on."""
 
     source: str
     rate: float
@@ -39,6 +39,7 @@ class LiveOptions:
     engine: str
     model: str
     domain: int
+    loop: bool = False
 
 
 def bench_live(options: LiveOptions, tell: Callable[[str], None]) -> dict[str, Any]:
@@ -76,7 +77,7 @@ class _Run:
     ) -> None:
         self._options, self._watcher, self._children = options, watcher, children
         self._stop, self._tell, self._folder = stop, tell, folder
-        self._fixed = Fixed()
+        self._fixed, self._memory = Fixed(), Memory()
 
     def figures(self) -> dict[str, Any]:
         self._tell("starting the node")
@@ -92,8 +93,9 @@ class _Run:
             "dens3r_ros.nodes.simulated_camera",
             source=self._options.source,
             rate=self._options.rate,
+            loop=self._options.loop,
         )
-        self._play(camera, began + self._options.seconds)
+        self._play(camera, node.pid, began + self._options.seconds)
         seconds = time.monotonic() - began
         computed = _seconds_of(node.pid) - busy
         self._hear_path()
@@ -101,6 +103,8 @@ class _Run:
             **live_figures(self._watcher.status, self._watcher.arrivals, computed),
             **accuracy(self._watcher.path, self._watcher.truth),
             "seconds": seconds,
+            "rss_mib": self._memory.last_mib(),
+            "rss_growth_percent": self._memory.growth_percent(),
             **self._fixed.figures(),
             "cores": os.cpu_count(),
             "load_average": os.getloadavg()[0],
@@ -111,11 +115,12 @@ class _Run:
         self._children.append(child)
         return child
 
-    def _play(self, camera: Child, end: float) -> None:
+    def _play(self, camera: Child, node: int, end: float) -> None:
         """Until the camera has played all, or long enough, and what waits was worked off."""
         while camera.running() and time.monotonic() < end and not self._stop:
             self._spin(1.0)
             self._fixed.measure()
+            self._memory.note(self._watcher.status.images_processed, node)
         camera.stop()
         if self._stop:
             raise BenchError("stopped before the end: nothing was measured")

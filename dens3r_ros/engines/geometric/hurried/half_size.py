@@ -53,8 +53,8 @@ def enlarged(maps: PairMaps, size_a: tuple[int, int], size_b: tuple[int, int]) -
         confidence_b,
         _unit(_large(maps.normals_a, size_a)),
         _unit(_large(maps.normals_b, size_b)),
-        _large(landed, size_b),
-        _large(sure.astype(np.float32), size_b),
+        cv2.resize(landed, size_b[::-1]),
+        cv2.resize(sure.astype(np.float32), size_b[::-1]),
     )
 
 
