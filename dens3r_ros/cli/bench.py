@@ -230,6 +230,9 @@ def live(
     engine: Annotated[str, typer.Option(help="As the node's engine.name.")] = "geometric",
     model: Annotated[str, typer.Option(help="As the node's engine.model.")] = "",
     domain: Annotated[int, typer.Option(min=0, max=232, help="DDS domain to measure in.")] = 87,
+    loop: Annotated[
+        bool, typer.Option("--loop", help="Play on and on, until the seconds are over.")
+    ] = False,
     json: Annotated[
         Path | None, typer.Option(help="Write the figures to this file; - is standard output.")
     ] = None,
@@ -238,11 +241,15 @@ def live(
 
     \b
     images_...                received, processed, dropped, with a pose
+    epochs                    1 where poses line up from first to last
     tracked_per_second        odometry messages a second, from the first to the last
     decoded, _per_second      images that the engine decoded
     latency_p50_ms, ...       an image's stamp to the arrival of its odometry
     cpu_ms_an_image           the node's CPU time, all threads, an image received
     ..._by_stage              of it, what each stage's own thread computed an image processed
+    rss_mib, _growth_percent  the node's memory at the end; its growth since frame 500
+    images_in_the_path        poses in the end, those found late included; where the truth is known
+    path_m, ate_sim3_m        the true way's length, and the error of positions, aligned by Sim(3)
     fixed_ms_p50, ...         a fixed computation, once a second meanwhile: wall and CPU time
     """
     try:
@@ -256,7 +263,7 @@ def live(
     folder = resource_dir("config")
     source = source or str(folder / "demo" / "walk.mp4")
     options = LiveOptions(
-        source, rate, seconds, config or folder / "cpu.yaml", engine, model, domain
+        source, rate, seconds, config or folder / "cpu.yaml", engine, model, domain, loop
     )
     try:
         figures = bench_live(options, lambda line: typer.echo(line, err=True))

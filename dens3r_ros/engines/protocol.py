@@ -138,6 +138,14 @@ class WarmingEngine(Engine, Protocol):
 
 
 @runtime_checkable
+class HurriedEngine(Engine, Protocol):
+    """An engine that can tell roughly what it would tell exactly in more time."""
+
+    hurried: bool
+    """Whether it should now."""
+
+
+@runtime_checkable
 class DistantEngine(Engine, Protocol):
     """An engine that runs elsewhere, and may be away: its calls then raise `EngineAway`."""
 

@@ -164,7 +164,7 @@ def coarser(features: ImageFeatures) -> bool:
 
 
 def _finest(features: ImageFeatures) -> int:
-    return int(max(features.grey.shape) <= _FINE_SIDE)
+    return int(max(features.grey.shape) <= _FINE_SIDE and not features.halved)
 
 
 def _followed(quick: _Tracks, flow: TwoWayFlow, moving: Moving) -> _Tracks:

@@ -12,6 +12,7 @@ import torch
 
 from dens3r_ros.engines.geometric.canvas import pair_of_shapes
 from dens3r_ros.engines.geometric.features import image_features
+from dens3r_ros.engines.geometric.hurried.half_size import enlarged, halved, large_enough
 from dens3r_ros.engines.geometric.pair import PairMaps
 from dens3r_ros.engines.protocol import EngineInfo, Features, Outputs, Placement
 from dens3r_ros.frame import Frame
@@ -38,6 +39,7 @@ class GeometricEngine:
 
     def __init__(self, config: GeometricConfig | None = None) -> None:
         self._config = config or GeometricConfig()
+        self.hurried = False
         self.info = EngineInfo(
             name="geometric",
             model="geometric",
@@ -60,10 +62,17 @@ class GeometricEngine:
         self, pairs: Sequence[tuple[Features, Features]], outputs: Outputs
     ) -> PairPrediction:
         """Points, normals and correspondences; of one pair the images may be of two shapes."""
-        found = [pair_of_shapes(a, b, known_cameras(a, b), outputs) for a, b in pairs]
+        found = [self._maps(a, b, outputs) for a, b in pairs]
         return PairPrediction(
             **{field.name: _batch(found, field.name) for field in fields(PairMaps)}
         )
+
+    def _maps(self, a: Features, b: Features, outputs: Outputs) -> PairMaps:
+        if not (self.hurried and large_enough(a) and large_enough(b)):
+            return pair_of_shapes(a, b, known_cameras(a, b), outputs)
+        small = halved(a), halved(b)
+        found = pair_of_shapes(*small, known_cameras(*small), outputs)
+        return enlarged(found, a.placement.size, b.placement.size)
 
     def _encoded(self, frame: Frame) -> Features:
         height, width = frame.size

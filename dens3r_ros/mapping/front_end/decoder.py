@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from dens3r_ros.engines.protocol import EngineAway
+from dens3r_ros.engines.protocol import EngineAway, HurriedEngine
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.graph.felt import FeltWay
 from dens3r_ros.mapping.graph.graph import rigid
@@ -60,6 +60,8 @@ class DecodingRequest:
     """What was felt of keyframes so far."""
     beside: Beside | None = None
     first: Frame | None = None
+    hurried: bool = False
+    """Whether a rough answer soon is worth more than an exact one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +74,7 @@ class Decoded:
     S_map: Mapping[int, np.ndarray]
     pieces: Mapping[int, int]
     seconds: float
+    hurried: bool = False
 
 
 class DecodingThread:
@@ -148,6 +151,8 @@ class DecodingThread:
     def _decode(self, request: DecodingRequest) -> Decoded:
         began, session = time.perf_counter(), self._session
         session.held, session.begin_with = request.held, request.first
+        if isinstance(session.parts.engine, HurriedEngine):
+            session.parts.engine.hurried = request.hurried
         session.world.records.extend(request.placed)
         failed, self._failed = self._failed, None
         if failed is not None:
@@ -156,7 +161,8 @@ class DecodingThread:
         update = self._taken(request)
         references = self._references()
         graph, seconds = session.world.graph, time.perf_counter() - began
-        return Decoded(update, references, dict(graph.poses), graph.pieces.names(), seconds)
+        standing = references, dict(graph.poses), graph.pieces.names()
+        return Decoded(update, *standing, seconds, request.hurried)
 
     def _references(self) -> dict[str, Reference | None]:
         """By camera, what its frames are tracked against until the next decoding."""

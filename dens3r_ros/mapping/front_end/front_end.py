@@ -141,8 +141,8 @@ class FrontEnd:
     def _waits_for(self, course: Course, found: Placed | str) -> bool:
         """Whether a frame should not be answered before it is decoded."""
         lag = self._schedule.lag + self._decoder.waiting
-        known = course.reference is not None and not self._distant
-        return known and vanishing(course, found, lag)
+        known = course.reference is not None or self._schedule.free
+        return known and not self._distant and vanishing(course, found, lag)
 
     def _at_once(self, course: Course, frame: Frame, found: Placed | str) -> Update | None:
         """Decode a frame and wait for it."""
@@ -191,7 +191,7 @@ class FrontEnd:
         courses, felt = self._courses.values(), felt_by(self._gyroscope)
         request = request_of(course, frame, found, record, self._ledger, courses, felt)
         course.forget(frame)
-        self._decoder.ask(request)
+        self._decoder.ask(self._schedule.hurried(request, course, found))
         self._asked = _Asked(frame, record, self._ledger.told)
         self._schedule.asked(course)
 
@@ -214,7 +214,7 @@ class FrontEnd:
         """Let every camera go on from what a decoding brought."""
         asked, self._last = self._asked, decoded.update
         assert asked is not None
-        self._schedule.pace.took(decoded.seconds)
+        self._schedule.pace.took(decoded.seconds, decoded.hurried)
         self._ledger.confirm(asked.told)
         if decoded.update.T_map_camera is None and asked.record is not None:
             self._ledger.add(asked.record)

@@ -37,6 +37,10 @@ _INSISTENT = 3
 """Frames in a row without a place that are waited for."""
 _PATIENCE = 2.0
 """Frames that may pass while one is waited for."""
+_HURRY = 1.6
+"""Frames that come until a decoding is taken over from which on it may be worth a hurry."""
+_MARGIN = 2.0
+"""By how much quicker a keyframe may fade than it does now."""
 _LONGEST = 30
 """Frames after which one is decoded whatever it would tell."""
 
@@ -56,6 +60,9 @@ def vanishing(course: Course, found: Placed | str, lag: float) -> bool:
     """Whether a frame is worth waiting for its decoding: by the time that another one brings
     something, `lag` frames later, nothing known would be in view any more. Where that takes long,
     the frames that come meanwhile are worth more."""
+    if course.reference is None:
+        # Before there is a map nothing else is to be had.
+        return course.owner and course.first is not None
     if lag > _PATIENCE:
         return False
     if isinstance(found, str):
@@ -63,6 +70,16 @@ def vanishing(course: Course, found: Placed | str, lag: float) -> bool:
     fading = max(course.faded, 0.0)
     gone = found.matched - lag * fading < _GONE and len(found.found) < _SUPPORT
     return found.bridged == 1 or gone
+
+
+def hurry(course: Course, found: Placed | str, lag: float) -> bool:
+    """Whether a frame is worth decoding roughly: exactly takes so long that places become vague
+    meanwhile, or none is known at all."""
+    if lag < _HURRY:
+        return False
+    if isinstance(found, str):
+        return True
+    return found.matched - _MARGIN * lag * max(course.faded, 0.0) < _LEFT
 
 
 def worth_decoding(

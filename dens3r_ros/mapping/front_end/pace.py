@@ -20,6 +20,7 @@ class DecodingPace:
     def __init__(self) -> None:
         self._between: float | None = None
         self._decoding: float | None = None
+        self._exact: float | None = None
         self._timed = 0
         self._stamp: int | None = None
         self._answering = 0.0
@@ -38,16 +39,21 @@ class DecodingPace:
         """So long did the answer to the latest image take."""
         self._answering = seconds
 
-    def took(self, seconds: float) -> None:
-        """So long did a decoding and what it brought take."""
+    def took(self, seconds: float, hurried: bool = False) -> None:
+        """So long did a decoding, exact or hurried, and what it brought take."""
         self._decoding, self._timed = _mixed(self._decoding, seconds), self._timed + 1
+        if not hurried:
+            self._exact = _mixed(self._exact, seconds)
 
     @property
     def lag(self) -> float:
         """Images that come while one is decoded, the first one counted; 1 before it is known."""
-        if not self._between or self._decoding is None:
-            return 1.0
-        return 1.0 + self._decoding / self._between
+        return self._lag(self._decoding)
+
+    @property
+    def exact_lag(self) -> float:
+        """The same of a decoding that does not hurry."""
+        return self._lag(self._exact)
 
     @property
     def keeps_up(self) -> bool:
@@ -55,6 +61,11 @@ class DecodingPace:
         if self._between is None or self._decoding is None or self._timed < _ENOUGH:
             return False
         return self._decoding < _RESERVE * self._between
+
+    def _lag(self, decoding: float | None) -> float:
+        if not self._between or decoding is None:
+            return 1.0
+        return 1.0 + decoding / self._between
 
 
 def _mixed(mean: float | None, value: float) -> float:

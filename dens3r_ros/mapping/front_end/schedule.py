@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from time import monotonic
 
 from dens3r_ros.mapping.config import DecodingConfig, KeyframeConfig
 from dens3r_ros.mapping.front_end.course import Course
-from dens3r_ros.mapping.front_end.decoder import DecodingThread
+from dens3r_ros.mapping.front_end.decoder import DecodingRequest, DecodingThread
 from dens3r_ros.mapping.front_end.fast_tracker import Placed
-from dens3r_ros.mapping.front_end.need import worth_decoding
+from dens3r_ros.mapping.front_end.need import hurry, worth_decoding
 from dens3r_ros.mapping.front_end.pace import DecodingPace
 
 _SELDOM = 10
@@ -50,6 +51,11 @@ class DecodingSchedule:
         self._asked = course.decoded = self.number
 
     @property
+    def free(self) -> bool:
+        """Whether the machine gives the pace."""
+        return not self._decoding.every
+
+    @property
     def due(self) -> bool:
         """Whether the decoding that is under way should be taken over now."""
         if not self._decoder.waiting or self._asked is None:
@@ -67,6 +73,14 @@ class DecodingSchedule:
     def at_once(self) -> bool:
         """Whether the frame should be decoded before its answer."""
         return not self._decoding.every and self.pace.keeps_up and self._decoder.idle
+
+    def hurried(
+        self, request: DecodingRequest, course: Course, found: Placed | str
+    ) -> DecodingRequest:
+        """A request as it should be asked: in a hurry where the exact answer would come when the
+        camera may be elsewhere already."""
+        hurried = not self._decoding.every and hurry(course, found, self.pace.exact_lag)
+        return replace(request, hurried=hurried)
 
     def decodes(self, course: Course, found: Placed | str, courses: Iterable[Course]) -> bool:
         """Whether a frame of one of the courses should be decoded beside what follows."""

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,13 @@ class Memory:
     """(frames processed, resident bytes) of the node as time went by."""
 
     samples: list[tuple[int, int]] = field(default_factory=list)
+
+    def note(self, frames: int, pid: int) -> None:
+        """What a process holds now, where that can be read."""
+        file = Path(f"/proc/{pid}/statm")
+        if file.is_file():
+            pages = int(file.read_text().split()[1])
+            self.samples.append((frames, pages * os.sysconf("SC_PAGE_SIZE")))
 
     def growth_percent(self) -> float:
         """From the first samples after `WARM` frames to the last ones; NaN where too few came."""
@@ -99,6 +108,7 @@ def live_figures(
         "images_processed": status.images_processed,
         "images_dropped": status.images_dropped,
         "images_with_a_pose": len(stamps),
+        "epochs": 1 + status.epoch,
         "tracked_per_second": (len(stamps) - 1) / seconds if stamps else 0.0,
         "decoded": status.images_decoded,
         "decoded_per_second": status.images_decoded / seconds,

@@ -13,17 +13,13 @@ from typing import Any
 
 import numpy as np
 import rclpy
-from nav_msgs.msg import Odometry
-from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from dens3r_ros.nodes.bench.figures import live_figures
+from dens3r_ros.nodes.bench.figures import Memory, live_figures
 from dens3r_ros.nodes.bench.fixed import Fixed
 from dens3r_ros.nodes.bench.run import BenchError
+from dens3r_ros.nodes.bench.watcher import Watcher, accuracy
 from dens3r_ros.nodes.demo.children import Child
-from dens3r_ros.nodes.inputs.stamps import NANOSECONDS
-from dens3r_ros.nodes.messages import interfaces
-from dens3r_ros.nodes.messages.qos import POSES_OUT
 from dens3r_ros.nodes.starting.middleware import tune_this_process
 from dens3r_ros.nodes.starting.process import Stop
 
@@ -34,7 +30,7 @@ DRAIN_WITHIN_S = 20.0
 @dataclass(frozen=True)
 class LiveOptions:
     """source: what the camera plays; rate: images a second; seconds: at most; config: the node's
-    parameter file; engine, model: as its parameters; domain: of DDS."""
+    parameter file; engine, model: as its parameters; domain: of DDS; loop: play on and on."""
 
     source: str
     rate: float
@@ -43,25 +39,7 @@ class LiveOptions:
     engine: str
     model: str
     domain: int
-
-
-class Watcher(Node):
-    """Notes every odometry's stamp and arrival, and the latest status."""
-
-    def __init__(self) -> None:
-        super().__init__("bench_watcher")
-        self.arrivals: list[tuple[int, int]] = []
-        self.status: Any = None
-        self.create_subscription(Odometry, "dens3r/odometry", self._on_odometry, POSES_OUT)
-        kind = interfaces.messages.Status
-        self.create_subscription(kind, "dens3r/status", self._on_status, POSES_OUT)
-
-    def _on_odometry(self, message: Odometry) -> None:
-        stamp = message.header.stamp
-        self.arrivals.append((stamp.sec * NANOSECONDS + stamp.nanosec, time.time_ns()))
-
-    def _on_status(self, status: Any) -> None:
-        self.status = status
+    loop: bool = False
 
 
 def bench_live(options: LiveOptions, tell: Callable[[str], None]) -> dict[str, Any]:
@@ -99,7 +77,7 @@ class _Run:
     ) -> None:
         self._options, self._watcher, self._children = options, watcher, children
         self._stop, self._tell, self._folder = stop, tell, folder
-        self._fixed = Fixed()
+        self._fixed, self._memory = Fixed(), Memory()
 
     def figures(self) -> dict[str, Any]:
         self._tell("starting the node")
@@ -115,13 +93,18 @@ class _Run:
             "dens3r_ros.nodes.simulated_camera",
             source=self._options.source,
             rate=self._options.rate,
+            loop=self._options.loop,
         )
-        self._play(camera, began + self._options.seconds)
+        self._play(camera, node.pid, began + self._options.seconds)
         seconds = time.monotonic() - began
         computed = _seconds_of(node.pid) - busy
+        self._hear_path()
         return {
             **live_figures(self._watcher.status, self._watcher.arrivals, computed),
+            **accuracy(self._watcher.path, self._watcher.truth),
             "seconds": seconds,
+            "rss_mib": self._memory.last_mib(),
+            "rss_growth_percent": self._memory.growth_percent(),
             **self._fixed.figures(),
             "cores": os.cpu_count(),
             "load_average": os.getloadavg()[0],
@@ -132,16 +115,23 @@ class _Run:
         self._children.append(child)
         return child
 
-    def _play(self, camera: Child, end: float) -> None:
+    def _play(self, camera: Child, node: int, end: float) -> None:
         """Until the camera has played all, or long enough, and what waits was worked off."""
         while camera.running() and time.monotonic() < end and not self._stop:
             self._spin(1.0)
             self._fixed.measure()
+            self._memory.note(self._watcher.status.images_processed, node)
         camera.stop()
         if self._stop:
             raise BenchError("stopped before the end: nothing was measured")
         self._watcher.status = None
         self._until(self._drained, DRAIN_WITHIN_S, "status after the last image")
+
+    def _hear_path(self) -> None:
+        """Where the camera has been, if somebody knows where it truly was."""
+        if self._watcher.truth and self._watcher.arrivals:
+            self._watcher.ask_for_path()
+            self._until(lambda: bool(self._watcher.path), DRAIN_WITHIN_S, "path")
 
     def _drained(self) -> bool:
         status = self._watcher.status

@@ -184,12 +184,7 @@ class _Run:
         }
 
     def _on_status(self, status: Any) -> None:
-        memory = Path(f"/proc/{self._node.pid}/statm")
-        if memory.is_file():
-            pages = int(memory.read_text().split()[1])
-            self._memory.samples.append(
-                (status.images_processed, pages * os.sysconf("SC_PAGE_SIZE"))
-            )
+        self._memory.note(status.images_processed, self._node.pid)
 
     def _drained(self) -> bool:
         status = self._camera.status

@@ -62,11 +62,18 @@ class Observer(Node):
         self.status = message
 
     def _on_tf(self, message: Any) -> None:
-        for transform in message.transforms:
-            if transform.child_frame_id == TRUE_CAMERA:
-                t, q = transform.transform.translation, transform.transform.rotation
-                T_world_camera = matrix_from_seven((t.x, t.y, t.z, q.x, q.y, q.z, q.w))
-                self.truth[nanoseconds(transform.header.stamp)] = T_world_camera
+        self.truth |= true_poses(message)
+
+
+def true_poses(message: Any) -> dict[int, np.ndarray]:
+    """T_world_camera by stamp in nanoseconds, as far as transforms tell that of our camera."""
+    poses = {}
+    for transform in message.transforms:
+        if transform.child_frame_id == TRUE_CAMERA:
+            t, q = transform.transform.translation, transform.transform.rotation
+            T_world_camera = matrix_from_seven((t.x, t.y, t.z, q.x, q.y, q.z, q.w))
+            poses[nanoseconds(transform.header.stamp)] = T_world_camera
+    return poses
 
 
 def nanoseconds(stamp: Any) -> int:
