@@ -89,8 +89,8 @@ class BundleBeside:
         if len(readings) < len(between):
             return False
         at = [index[stamp] for stamp in stamps]
-        poses, bias = found.T_level_camera[at], found.turn_bias
-        bundle = Bundle(glimpses, readings, poses, found.up, bias, T_camera_imu, noise)
+        poses, biases = found.T_level_camera[at], (found.turn_bias, found.force_bias)
+        bundle = Bundle(glimpses, readings, poses, found.up, *biases, T_camera_imu, noise)
         self._begin().ask(bundle)
         self._asked = _Asked(found, list(sights), at, sights[-1].stamp + _AFTER_NS)
         return True

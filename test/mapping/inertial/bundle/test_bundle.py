@@ -62,7 +62,9 @@ def found(watched):
     readings = [buffer.between(*span) for span in pairwise(stamps)]
     up, still = np.array([0.02, 0.0, 1.0]), np.zeros(3)
     mounted, noise = recording.T_camera_imu, recording.noise
-    bundle = Bundle(list(watch.glimpses), readings, guessed(poses), up, still, mounted, noise)
+    bundle = Bundle(
+        list(watch.glimpses), readings, guessed(poses), up, still, still, mounted, noise
+    )
     return bundle, adjusted(bundle)
 
 
