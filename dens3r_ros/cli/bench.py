@@ -163,6 +163,22 @@ def imu(
 
 
 @app.command()
+def grid(
+    keyframes: Annotated[int, typer.Option(min=20, max=5000, help="In the map.")] = 200,
+    json: JsonFile = None,
+) -> None:
+    """Measure what a floor plan costs: drawn first, anew after a loop, and following the window.
+
+    CPU time of one thread, on simulated keyframes in a hall of 20 m.
+    """
+    from dens3r_ros.evaluation.bench_grid import bench_grid
+
+    with following("bench grid"):
+        figures = bench_grid(keyframes)
+    write_figures(figures, json)
+
+
+@app.command()
 def node(
     frames: Annotated[
         int,

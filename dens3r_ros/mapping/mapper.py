@@ -58,6 +58,8 @@ class Mapper:
 
     def step(self, frame: Frame) -> Update:
         """Take one frame in; frames of one camera come in the order of their stamps."""
+        if isinstance(self._gyroscope, FeelsMetres):
+            self._gyroscope.see(frame)
         if self._front is not None:
             return self._front.step(frame)
         self._session.world.hear(felt_by(self._gyroscope))

@@ -67,6 +67,8 @@ class MetricScores:
         figures["ate_se3_m"] = compare(stamps, metric, wanted).ate_se3_m
         figures["scale"] = free.scale / scale
         figures["scale_error"] = abs(free.scale / scale - 1)
+        told = self._by_height if self.inertial is None else self.inertial
+        figures["scale_sigma"] = told.sigma
         figures["scale_known_after_s"] = self._known_after
         if self.inertial is not None and self.inertial.up_map is not None:
             up = free.S_world_map[:3, :3] @ self.inertial.up_map

@@ -35,6 +35,7 @@ _ROWS = {
     "end_error_m": "end seen from start off by, m",
     "scale": "scale",
     "scale_error": "metres off by",
+    "scale_sigma": "told deviation of metres",
     "grid_free_iou": "plan: IoU of free",
     "grid_occupied_iou": "plan: IoU of occupied, within a cell",
     "grid_free_in_walls": "plan: free cells within things",

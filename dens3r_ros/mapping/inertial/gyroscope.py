@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.graph.felt import FeltWay
 from dens3r_ros.mapping.step import Step
 
@@ -25,6 +26,10 @@ class FeelsMetres(Protocol):
 
     steers: bool
     """Whether the map's unit follows what is told."""
+
+    def see(self, frame: Frame) -> None:
+        """Look at an image that the mapper is about to take in."""
+        ...
 
     @property
     def felt(self) -> FeltWay | None:

@@ -4,24 +4,23 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 
+from dens3r_ros.frame import Frame
 from dens3r_ros.imu import ImuNoise
 from dens3r_ros.mapping.graph.felt import FeltWay
-from dens3r_ros.mapping.inertial.alignment import InertialAlignment, align
-from dens3r_ros.mapping.inertial.believing import FITS, LEAST_S, SURE, believable, missing, unusual
+from dens3r_ros.mapping.inertial.alignment import InertialAlignment
+from dens3r_ros.mapping.inertial.believing import FITS, SURE, believable, missing, unusual
 from dens3r_ros.mapping.inertial.buffer import ImuBuffer, turned
+from dens3r_ros.mapping.inertial.bundle.attempts import Attempts
 from dens3r_ros.mapping.inertial.moments import FeltMoments, Sighted
 from dens3r_ros.mapping.inertial.preintegration import Preintegrator
 from dens3r_ros.mapping.inertial.timing import Timing
 from dens3r_ros.mapping.inertial.visits import way_of
 from dens3r_ros.mapping.update import Update
 
-_EVERY_S = 2.5
-"""Seconds between two attempts at least."""
-_EVERY_SHARE = 0.3
-"""The same as a share of what is aligned, once the scale is believed."""
 _LONGEST_NS = 1_500_000_000
 """Nanoseconds without a frame that the sensor bridges."""
 _AHEAD_NS = 40_000_000
@@ -74,9 +73,9 @@ class Inertial:
         self._turn_bias = np.zeros(3)
         self._timing = Timing()
         self._integrator = Preintegrator(self.noise)
-        self._epoch = -1
         self._tried: InertialAlignment | None = None
-        self._restarts = self._saturated_at = 0
+        self._attempts = Attempts(self.noise, self.buffer)
+        self._epoch, self._restarts, self._saturated_at = -1, 0, 0
         self._forget()
 
     @property
@@ -113,6 +112,13 @@ class Inertial:
         R = self.T_camera_imu[:3, :3]
         return np.asarray(R @ turned(readings, self._turn_bias) @ R.T)
 
+    def see(self, frame: Frame) -> None:
+        """Look at an image before the mapper does: its corners tell more than where it was."""
+        watch = self._attempts.bundle.watch
+        if self.present and not self.fault and watch.due(frame):
+            last = watch.last
+            watch.see(frame, None if last is None else self.turn(last, frame.stamp))
+
     def learn(self, update: Update) -> bool:
         """Take in a frame of the camera, in the mapper's own unit; whether the scale has become
         known, or better known, by it."""
@@ -129,20 +135,22 @@ class Inertial:
             return False
         self._take_sights()
         self._compare()
-        known = self._attempt()
-        if known and self.alignment is not None:
-            self.revision += 1
-            self._hold(update, self.alignment)
-        return known
+        offset, known = round((self.offset_s or 0.0) * _NS), self.alignment is not None
+        mounted = self.T_camera_imu
+        found = self._attempts.found(update.stamp, self._moments, offset, mounted, known)
+        if found is None or not self._believe(found[0]):
+            return False
+        self.revision += 1
+        self._hold(update, *found)
+        return True
 
-    def _hold(self, update: Update, believed: InertialAlignment) -> None:
+    def _hold(self, update: Update, believed: InertialAlignment, sights: Sequence[Sighted]) -> None:
         """Remember what is up, and from the first time on what the map's unit is to be."""
-        assert update.T_map_camera is not None
-        up_here = believed.T_level_camera[-1, :3, :3].T @ believed.up
-        self.up_map = update.T_map_camera[:3, :3] @ up_here
+        up_there = believed.T_level_camera[-1, :3, :3].T @ believed.up
+        self.up_map = (update.T_map_odom @ sights[-1].T_odom_camera)[:3, :3] @ up_there
         if self.steers:
             self._metres = self._metres or believed.scale * update.scale
-            self.felt = way_of(self._moments.sights, believed, self._metres)
+            self.felt = way_of(sights, believed, self._metres)
 
     def progress(self) -> str:
         """One sentence on how far the scale is known."""
@@ -174,7 +182,7 @@ class Inertial:
             return
         if not self.steers or update.piece != self._piece:
             self.alignment = self._tried = None
-        self._next_attempt = 0
+        self._attempts.soon()
         self._rescaled = True
 
     def _forget(self) -> None:
@@ -192,7 +200,7 @@ class Inertial:
         self._early: deque[Sighted] = deque(maxlen=_EARLY)
         """Frames that wait for the offset."""
         self._moments = FeltMoments()
-        self._next_attempt = 0
+        self._attempts.forget()
 
     def _watch(self, stamp: int) -> None:
         """Notice readings that have stopped or begun again."""
@@ -276,18 +284,10 @@ class Inertial:
                     self._note(sight)
                 self._early.clear()
 
-    def _attempt(self) -> bool:
-        """Align now and then; whether what was found is believed."""
-        last = self._moments.last
-        if last is None or self._moments.seconds < LEAST_S or last.stamp < self._next_attempt:
-            return False
-        share = 0.0 if self.alignment is None else _EVERY_SHARE
-        pause = max(_EVERY_S, share * self._moments.seconds)
-        self._next_attempt = last.stamp + round(pause * _NS)
-        assert self.T_camera_imu is not None
-        before, found = self._tried, align(self._moments.passage(), self.T_camera_imu, self.noise)
-        self._tried = found
-        if found is None or found.misfit > FITS:
+    def _believe(self, found: InertialAlignment) -> bool:
+        """Whether an alignment is the one that holds from now on."""
+        before, self._tried = self._tried, found
+        if found.misfit > FITS:
             return False
         self._turn_bias = found.turn_bias
         believed = believable(self.alignment, before, found)

@@ -45,16 +45,22 @@ class Preintegrator:
         ):
             getattr(self._parameters, setter)(np.eye(3) * sigma**2)
 
-    def over(self, readings: ImuReadings, turn_bias: np.ndarray) -> FeltMotion:
-        """The motion from the first reading to the last."""
-        none = np.zeros(3)
-        bias = gtsam.imuBias.ConstantBias(none, turn_bias)
+    def summed(
+        self, readings: ImuReadings, turn_bias: np.ndarray
+    ) -> gtsam.PreintegratedCombinedMeasurements:
+        """GTSAM's own sums from the first reading to the last."""
+        bias = gtsam.imuBias.ConstantBias(np.zeros(3), turn_bias)
         sums = gtsam.PreintegratedCombinedMeasurements(self._parameters, bias)
         seconds = np.diff(readings.stamps) * 1e-9
         force = 0.5 * (readings.force[1:] + readings.force[:-1])
         turn = 0.5 * (readings.turn[1:] + readings.turn[:-1])
         for f, w, dt in zip(force, turn, seconds.tolist(), strict=True):
             sums.integrateMeasurement(f, w, dt)
+        return sums
+
+    def over(self, readings: ImuReadings, turn_bias: np.ndarray) -> FeltMotion:
+        """The motion from the first reading to the last."""
+        none, sums = np.zeros(3), self.summed(readings, turn_bias)
         by_bias = (
             np.stack([self._gained(sums, e, turn_bias) for e in _STEP * np.eye(3)], -1)
             - self._gained(sums, none, turn_bias)[:, None]
@@ -65,7 +71,7 @@ class Preintegrator:
             sums.deltaVij(),
             by_bias / _STEP,
             sums.preintMeasCov()[3:9, 3:9],
-            float(seconds.sum()),
+            float(sums.deltaTij()),
         )
 
     @staticmethod

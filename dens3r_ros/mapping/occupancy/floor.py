@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 
@@ -72,13 +73,15 @@ def _averaged(points: np.ndarray, confidence: np.ndarray, least: float) -> np.nd
     block = max(points.shape[1] // _ACROSS, 1)
     rows, columns = (side // block for side in confidence.shape)
     cut = (slice(rows * block), slice(columns * block))
-    shape = (rows, block, columns, block)
     good = (confidence[cut] >= least) & np.isfinite(points[cut].sum(-1))
-    known = good.reshape(shape).mean((1, 3)) > 0.8
-    whole = np.where(good[..., None], points[cut], 0)
-    weight = np.maximum(good.reshape(shape).sum((1, 3)), 1)
-    mean = whole.reshape(*shape, 3).sum((1, 3)) / weight[..., None]
-    return np.where(known[..., None], mean, 0).astype(np.float32)
+    whole = np.where(good[..., None], points[cut], 0).astype(np.float32)
+    # Of whole blocks, an area's mean is exact.
+    share, mean = (
+        cv2.resize(values, (columns, rows), interpolation=cv2.INTER_AREA)
+        for values in (good.astype(np.float32), whole)
+    )
+    known = share > 0.8
+    return np.where(known[..., None], mean / np.maximum(share, 1e-6)[..., None], 0)
 
 
 def _lowest(below: np.ndarray) -> float:

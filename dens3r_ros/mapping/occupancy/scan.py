@@ -128,9 +128,9 @@ def _looked_through(profile: _Profile, camera: np.ndarray, config: GridConfig) -
     told = until > profile.begins
     if not told.any():
         return np.zeros(0, np.int64)
-    reach = float(until[told].max())
-    low = np.floor((here - reach) / side).astype(int)
-    high = np.floor((here + reach) / side).astype(int) + 1
+    low, high = _corners(profile.begins[told], until[told], np.flatnonzero(told))
+    low = np.floor((here + low) / side).astype(int) - 1
+    high = np.floor((here + high) / side).astype(int) + 2
     x, y = (np.arange(low[i], high[i]) for i in (0, 1))
     along = ((x + 0.5) * side - here[0]).astype(np.float32)
     across = ((y + 0.5) * side - here[1]).astype(np.float32)[:, None]
@@ -139,3 +139,12 @@ def _looked_through(profile: _Profile, camera: np.ndarray, config: GridConfig) -
     free = (distance >= profile.begins[bins]) & (distance <= until[bins])
     rows, columns = np.nonzero(free)
     return cell_keys(np.stack((x[columns], y[rows]), -1))
+
+
+def _corners(begins: np.ndarray, ends: np.ndarray, bins: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The lowest and the highest x, y (2,) beside the camera of rays in these directions, each from
+    where it begins to where it ends: what lies behind the camera need not be looked at."""
+    edges = (np.stack((bins, bins + 1)) / _BINS - 0.5) * (2 * np.pi)
+    ways = np.stack((np.cos(edges), np.sin(edges)), -1)
+    both = np.concatenate((ways * begins[:, None], ways * ends[:, None])).reshape(-1, 2)
+    return both.min(0), both.max(0)

@@ -167,6 +167,19 @@ def flow_there_and_back(
     return there, found & returned & (np.abs(back - pixels).max(1) < _HOME)
 
 
+def fresh_corners(grey: np.ndarray, followed: np.ndarray, most: int, apart: int) -> np.ndarray:
+    """(N, 2) float32 pixels of corners in a grey image, `apart` pixels from each other and from
+    those that are `followed` already (M, 2): so many that all together are at most `most`."""
+    free = np.full(grey.shape, 255, np.uint8)
+    for x, y in np.rint(followed).astype(int):
+        cv2.circle(free, (int(x), int(y)), apart, 0, -1)
+    none = np.zeros((0, 2), np.float32)
+    if len(followed) >= most:
+        return none
+    found = cv2.goodFeaturesToTrack(grey, most - len(followed), 0.01, apart, mask=free)
+    return none if found is None else np.asarray(found.reshape(-1, 2), np.float32)
+
+
 def _flow(
     source: np.ndarray, target: np.ndarray, pixels: np.ndarray, start: np.ndarray, levels: int
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.graph.graph import scale_of
 from dens3r_ros.mapping.tracking.cameras import rays_at
-from dens3r_ros.mapping.tracking.landmarks import flow_there_and_back
+from dens3r_ros.mapping.tracking.landmarks import flow_there_and_back, fresh_corners
 from dens3r_ros.mapping.tracking.matching import inside, project
 
 _MOST = 160
@@ -146,13 +145,7 @@ class CornerTracks:
         if len(self) > 0.75 * _MOST or self._grey is None:
             return
         apart = max(self._grey.shape[1] // _APART, 4)
-        free = np.full(self._grey.shape, 255, np.uint8)
-        for x, y in np.rint(self._pixels).astype(int):
-            cv2.circle(free, (int(x), int(y)), apart, 0, -1)
-        found = cv2.goodFeaturesToTrack(self._grey, _MOST - len(self), 0.01, apart, mask=free)
-        if found is None:
-            return
-        new = found.reshape(-1, 2).astype(np.float32)
+        new = fresh_corners(self._grey, self._pixels, _MOST, apart)
         count = len(new)
         rays = np.zeros((count, 3))
         self._pixels = np.concatenate((self._pixels, new))
