@@ -13,6 +13,11 @@ from dens3r_ros.engines.geometric.keypoints import Keypoints, binary_keypoints, 
 from dens3r_ros.engines.geometric.smoothing.edge_aware import EdgeAwareFilter
 
 _CORNER_WINDOW = 7
+_SHARP = 400
+_SHARP_SHARE = 0.01
+"""Of the strongest corner's strength, which corners must have that stand out."""
+_SHARP_APART = 3
+"""Pixels between them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +51,12 @@ class ImageFeatures:
         """Keypoints that are found again from farther away; ten times as dear, so made when
         first asked for."""
         return sift_keypoints(self.grey)
+
+    @cached_property
+    def sharp(self) -> np.ndarray:
+        """(N, 2) float32 pixels of the corners that stand out most."""
+        found = cv2.goodFeaturesToTrack(self.grey, _SHARP, _SHARP_SHARE, _SHARP_APART)
+        return np.empty((0, 2), np.float32) if found is None else found[:, 0]
 
 
 def image_features(image: np.ndarray) -> ImageFeatures:

@@ -16,7 +16,7 @@ from dens3r_ros.geometry.two_views.two_view_search import Likeliest, likeliest_m
 
 _PARALLAX_PIXELS = 1.5
 _PARALLAX_SHARE = 0.3
-_LEAST_INLIERS = 60
+LEAST_INLIERS = 60
 _LEAST_INLIER_SHARE = 0.7
 _LEAST_KEYPOINTS = 12
 _CLEAR_AGREEMENT = 0.2
@@ -45,14 +45,15 @@ def motion_between(
     cameras: Cameras | None,
     size: tuple[int, int],
     guess: FocalGuess | None = None,
+    least: int = LEAST_INLIERS,
 ) -> Likeliest | None:
-    """Relative pose of two views of (height, width); None without parallax or enough support.
-    `guess`: what somebody else says of the lens of unknown cameras."""
+    """Relative pose of two views of (height, width); None without parallax or enough support, which
+    is at least so many tracks. `guess`: what somebody else says of the lens of unknown cameras."""
     a, b = found.pixels_a, found.pixels_b
-    if len(a) < _LEAST_INLIERS or not _has_parallax(a, b, cameras, size):
+    if len(a) < least or not _has_parallax(a, b, cameras, size):
         return None
     likeliest = likeliest_motion(a, b, cameras, size, found.pose, guess)
-    if likeliest is None or not _supported(likeliest.view.inliers, found):
+    if likeliest is None or not _supported(likeliest.view.inliers, found, least):
         return None
     return likeliest if _certain(likeliest, a, size, cameras is not None) else None
 
@@ -68,12 +69,12 @@ def _has_parallax(
     )
 
 
-def _supported(inliers: np.ndarray, found: Correspondence) -> bool:
+def _supported(inliers: np.ndarray, found: Correspondence, least: int) -> bool:
     """Whether most tracks agree, and not only with themselves.
 
     Flow may agree with any start by chance; many keypoints, or much of the image, do not.
     """
-    if inliers.sum() < _LEAST_INLIERS or inliers.mean() < _LEAST_INLIER_SHARE:
+    if inliers.sum() < least or inliers.mean() < _LEAST_INLIER_SHARE:
         return False
     keypoints = inliers[len(inliers) - found.keypoints :].sum()
     return keypoints >= _LEAST_KEYPOINTS or found.flow.agreement > _CLEAR_AGREEMENT

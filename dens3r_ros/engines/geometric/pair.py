@@ -23,6 +23,7 @@ from dens3r_ros.engines.geometric.features import ImageFeatures
 from dens3r_ros.engines.geometric.motion import motion_between
 from dens3r_ros.engines.geometric.moving import NOTHING, Moving
 from dens3r_ros.engines.geometric.second_look import as_expected, where_to_look
+from dens3r_ros.engines.geometric.sharp import surest_motion
 from dens3r_ros.engines.geometric.view import view_normals, view_points
 from dens3r_ros.engines.protocol import Outputs
 from dens3r_ros.geometry.two_views.flow import TwoWayFlow, landing
@@ -62,6 +63,8 @@ def pair_maps(
     contradicts an expected pose of a in b, `near`, has no say in the motion."""
     size = a.grey.shape
     found, likeliest = _motion_of(a, b, cameras, moving, expected, near)
+    if cameras is not None:
+        likeliest = surest_motion((a, b), found, likeliest, cameras, moving, near)
     motion = likeliest.view if likeliest else None
     K_a, K_b = (motion.K_a, motion.K_b) if motion else cameras or assumed_cameras(size)
     T_a_b = np.linalg.inv(motion.T_b_a) if motion else np.eye(4)

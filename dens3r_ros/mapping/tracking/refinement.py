@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from dens3r_ros.geometry.two_views.following import followed
+
 _CELL = 16
 """Pixels across which one point, the best textured, is chosen."""
-_WINDOW = (15, 15)
+_WINDOW = 15
 _LEVELS = 2
 
 
@@ -51,23 +53,7 @@ def follow(
     home again."""
     if not len(pixels):
         return start, np.zeros(0, bool)
-    there, found = _flow(source, target, pixels, start, _LEVELS)
-    back, returned = _flow(target, source, there, pixels, 0)
+    there, found = followed(source.grey, target.grey, pixels, start, _WINDOW, _LEVELS)
+    back, returned = followed(target.grey, source.grey, there, pixels, _WINDOW, 0)
     home = np.abs(back - pixels).max(1) < 0.5
     return there, found & returned & home
-
-
-def _flow(
-    source: Texture, target: Texture, pixels: np.ndarray, start: np.ndarray, levels: int
-) -> tuple[np.ndarray, np.ndarray]:
-    there, status, _ = cv2.calcOpticalFlowPyrLK(
-        source.grey,
-        target.grey,
-        pixels.astype(np.float32).copy(),
-        start.astype(np.float32).copy(),
-        winSize=_WINDOW,
-        maxLevel=levels,
-        criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 15, 0.02),
-        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
-    )
-    return there, status[:, 0].astype(bool)
