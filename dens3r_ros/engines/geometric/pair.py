@@ -22,8 +22,8 @@ from dens3r_ros.engines.geometric.epipolar import strayed
 from dens3r_ros.engines.geometric.features import ImageFeatures
 from dens3r_ros.engines.geometric.motion import motion_between
 from dens3r_ros.engines.geometric.moving import NOTHING, Moving
-from dens3r_ros.engines.geometric.second_look import as_expected, where_to_look
-from dens3r_ros.engines.geometric.sharp import surest_motion
+from dens3r_ros.engines.geometric.surer.second_look import as_expected, where_to_look
+from dens3r_ros.engines.geometric.surer.sharp import surest_motion
 from dens3r_ros.engines.geometric.view import view_normals, view_points
 from dens3r_ros.engines.protocol import Outputs
 from dens3r_ros.geometry.two_views.flow import TwoWayFlow, landing
