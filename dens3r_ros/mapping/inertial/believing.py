@@ -19,6 +19,9 @@ _ASTRAY = 3.0
 """Standard deviations by which another must be off to do so too."""
 FITS = 3.5
 """Mean square of what does not fit beyond which camera and sensor tell different stories."""
+_DRIFT = 0.03
+"""Logarithm by which the camera's own unit, a mean over all that is aligned, may be another at the
+next attempt."""
 _UNUSUAL = 2.5
 """Times the standard deviation that a preset tells of a bias, from which on that is told."""
 _LIVELY = 0.25
@@ -75,4 +78,6 @@ def _apart(one: InertialAlignment, other: InertialAlignment) -> float:
 
 def _steady(before: InertialAlignment, found: InertialAlignment) -> bool:
     """Whether two attempts in a row say the same, as far as the first could know."""
-    return before.misfit < 2 * FITS and _apart(before, found) < 2.0
+    apart = abs(np.log(before.scale / found.scale))
+    likely = 2.0 * np.hypot(before.sigma, found.sigma) + _DRIFT
+    return bool(before.misfit < 2 * FITS and apart < likely)

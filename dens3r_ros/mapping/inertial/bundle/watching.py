@@ -21,6 +21,8 @@ _LONGEST_NS = 600_000_000
 """Nanoseconds beyond which no corner is looked for again."""
 _ACROSS = 400
 """Pixels across an image at most."""
+_NARROWEST = 240
+"""Pixels across an image below which patches show too much of different distances."""
 _MOST = 150
 """Corners that are followed at once."""
 _APART = 40
@@ -50,7 +52,9 @@ class CornerWatch:
 
     def due(self, frame: Frame) -> bool:
         """Whether a frame is to be seen."""
-        if frame.intrinsics is None or self._camera not in ("", frame.camera):
+        if frame.intrinsics is None or frame.image.shape[1] < _NARROWEST:
+            return False
+        if self._camera not in ("", frame.camera):
             return False
         last = self.glimpses[-1].stamp if self.glimpses else None
         return last is None or not 0 <= frame.stamp - last < _EVERY_NS
