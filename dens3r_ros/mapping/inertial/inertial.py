@@ -40,6 +40,7 @@ class Inertial:
 
     `T_camera_imu` (4, 4) is where the sensor sits in the camera's optical frame, None while that is
     not known; `offset_s` by how much readings are stamped later than images, None to find it out.
+    `patient`: whether frames can wait, so that a run can be repeated.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Inertial:
         noise: ImuNoise | None = None,
         T_camera_imu: np.ndarray | None = None,
         offset_s: float | None = None,
+        patient: bool = False,
     ) -> None:
         self.noise = noise or ImuNoise()
         self.buffer = ImuBuffer()
@@ -74,7 +76,7 @@ class Inertial:
         self._timing = Timing()
         self._integrator = Preintegrator(self.noise)
         self._tried: InertialAlignment | None = None
-        self._attempts = Attempts(self.noise, self.buffer)
+        self._attempts = Attempts(self.noise, self.buffer, patient)
         self._epoch, self._restarts, self._saturated_at = -1, 0, 0
         self._forget()
 

@@ -13,7 +13,7 @@ class RecordedInertial:
     """An `Inertial` and the readings that it has not had yet."""
 
     def __init__(self, recording: ImuRecording) -> None:
-        self.inertial = Inertial(recording.noise, recording.T_camera_imu)
+        self.inertial = Inertial(recording.noise, recording.T_camera_imu, patient=True)
         self._readings = recording.readings
         self._given = 0
 

@@ -31,7 +31,8 @@ class ImuInput:
         self._node, self._extrinsics = node, extrinsics
         given = config.imu.camera_from_imu
         mounted = matrix_from_seven(given) if len(given) == 7 else None
-        self.inertial = Inertial(config.imu.noise, mounted, config.imu.offset_s)
+        patient = config.input.policy == "every"
+        self.inertial = Inertial(config.imu.noise, mounted, config.imu.offset_s, patient)
         self._frame = ""
         self._subscription = node.create_subscription(Imu, "imu", self._on_imu, IMU, raw=True)
 

@@ -26,8 +26,8 @@ Found = tuple[InertialAlignment, Sequence[Sighted]]
 class Attempts:
     """Of one sensor, whose readings are in a buffer."""
 
-    def __init__(self, noise: ImuNoise, buffer: ImuBuffer) -> None:
-        self.bundle = BundleBeside()
+    def __init__(self, noise: ImuNoise, buffer: ImuBuffer, patient: bool = False) -> None:
+        self.bundle = BundleBeside(patient)
         self._noise, self._buffer = noise, buffer
         self._next = 0
 

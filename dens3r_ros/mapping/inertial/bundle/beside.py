@@ -23,10 +23,10 @@ from dens3r_ros.mapping.inertial.bundle.watching import CornerWatch
 from dens3r_ros.mapping.inertial.moments import Sighted
 
 _AFTER_NS = 1_500_000_000
-"""Nanoseconds of images after which an answer is taken, if it has come: always after so many, so
-that a run can be repeated."""
-_PATIENCE_NS = 20_000_000_000
-"""Nanoseconds more after which none is waited for any longer."""
+"""Nanoseconds of images after which an answer is taken, if it has come: never sooner, so that a run
+can be repeated where it is waited for."""
+_PATIENCE_S = 20
+"""Seconds more after which none is waited for any longer."""
 _LEAST_S, _LEAST_SHARE = 4.0, 0.7
 """Seconds, and share of what was aligned, that corners must have been followed through."""
 
@@ -42,9 +42,10 @@ class _Asked:
 
 
 class BundleBeside:
-    """One adjustment at a time of what a `CornerWatch` has seen."""
+    """One adjustment at a time of what a `CornerWatch` has seen; `patient`: frames wait for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, patient: bool = False) -> None:
+        self._patient = patient
         self.watch = CornerWatch()
         self._child: ChildProcess | None = None
         self._closing: weakref.finalize[[], BundleBeside] | None = None
@@ -102,9 +103,9 @@ class BundleBeside:
         if asked is None or self._child is None or stamp < asked.due:
             return None
         try:
-            said = self._child.answers.get_nowait()
+            said = self._child.answers.get(self._patient, _PATIENCE_S)
         except Empty:
-            if stamp < asked.due + _PATIENCE_NS:
+            if not self._patient and stamp < asked.due + _PATIENCE_S * 1_000_000_000:
                 return None
             said = None
         self._asked = None
