@@ -140,9 +140,9 @@ class FrontEnd:
 
     def _waits_for(self, course: Course, found: Placed | str) -> bool:
         """Whether a frame should not be answered before it is decoded."""
-        if self._distant or course.reference is None:
-            return not self._distant and self._schedule.free and beginning(course)
-        return vanishing(course, found, self._schedule.lag + self._decoder.waiting)
+        new, lag = course.reference is None, self._schedule.lag + self._decoder.waiting
+        begins = new and self._schedule.free and beginning(course, lag)
+        return not self._distant and (begins if new else vanishing(course, found, lag))
 
     def _at_once(self, course: Course, frame: Frame, found: Placed | str) -> Update | None:
         """Decode a frame and wait for it."""
@@ -188,8 +188,8 @@ class FrontEnd:
     def _ask(
         self, course: Course, frame: Frame, found: Placed | str, record: Record | None
     ) -> None:
-        courses, felt = self._courses.values(), felt_by(self._gyroscope)
-        request = request_of(course, frame, found, record, self._ledger, courses, felt)
+        known = frame, found, record, self._ledger, self._courses.values()
+        request = request_of(course, *known, felt_by(self._gyroscope))
         course.forget(frame)
         self._decoder.ask(self._schedule.hurried(request, course, found))
         self._asked = _Asked(frame, record, self._ledger.told)

@@ -71,10 +71,10 @@ def vanishing(course: Course, found: Placed | str, lag: float) -> bool:
     return found.bridged == 1 or gone
 
 
-def beginning(course: Course) -> bool:
-    """Whether a frame is worth waiting for since a map may begin with it: before there is one,
-    nothing else is to be had."""
-    return course.owner and course.first is not None
+def beginning(course: Course, lag: float) -> bool:
+    """Whether a frame is worth waiting for since a map may begin with it. Where that takes long,
+    the frames that come meanwhile lead from there to where the camera is by then."""
+    return course.owner and course.first is not None and lag <= _PATIENCE
 
 
 def hurry(course: Course, found: Placed | str, lag: float) -> bool:

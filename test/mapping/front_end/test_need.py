@@ -75,6 +75,7 @@ def test_a_rough_answer_soon_is_worth_more_where_the_view_turns_away() -> None:
 
 def test_a_map_begins_with_the_first_frame_that_shows_how() -> None:
     course = Course(True, TrackingConfig())
-    assert not beginning(course)
+    assert not beginning(course, 1.0)
     course.first = Frame(0, np.zeros((8, 8, 3), np.uint8))
-    assert beginning(course)
+    assert beginning(course, 1.0)
+    assert not beginning(course, 5.0)
