@@ -11,6 +11,7 @@ import numpy as np
 from dens3r_ros.engines.hybrid import HybridEngine
 from dens3r_ros.engines.protocol import Engine
 from dens3r_ros.evaluation.image_sequences.chaining import PairChain, chained_ate
+from dens3r_ros.evaluation.image_sequences.darkness import Darkness
 from dens3r_ros.evaluation.image_sequences.metres import MetricScores
 from dens3r_ros.evaluation.image_sequences.pieces import pieces_at
 from dens3r_ros.evaluation.image_sequences.plan import plan_figures
@@ -79,6 +80,7 @@ class _Collector:
         self.true_poses: dict[int, np.ndarray] = {}
         """T_world_camera by stamp, where it is known."""
         self.maps: list[tuple[int, FrameErrors]] = []
+        self.dark = Darkness()
         self.surface: list[np.ndarray] = []
         self.skipped = 0
 
@@ -102,9 +104,8 @@ def evaluate_sequence(
 ) -> Measured:
     """Run the mapper over a source, and measure; `progress` is called after every frame."""
     indices = range(0, len(source), options.every)
-    collected = _Collector()
     chain = PairChain(engine) if options.chained else None
-    metres = MetricScores(source, options.camera_height)
+    metres, collected = MetricScores(source, options.camera_height), _Collector()
     with Mapper(engine, config, gyroscope=metres.inertial) as mapper:
         for index, frame in _frames(source, indices, options):
             if _oracle(engine) and not _known(source.truth(index)):
@@ -146,6 +147,7 @@ def _look(
     """Compare what one frame shows; most frames' maps are left alone to save time."""
     into.updates.append((index, replace(update, maps=None)))
     truth, camera = source.truth(index), source[index].intrinsics
+    into.dark.see(update.stamp, source[index].image)
     if truth is None:
         return
     into.true_poses[update.stamp] = truth.T_world_camera
@@ -178,7 +180,7 @@ def _measured(
     errors = compare(stamps, found, wanted)
     figures: dict[str, object] = {"sequence": source.name, "engine": engine.info.name}
     figures |= _counts(collected, len(placed))
-    figures |= _trajectory_figures(errors)
+    figures |= _trajectory_figures(errors) | collected.dark.figures(collected.updates, true_poses)
     figures |= metres.figures(stamps, found, wanted, errors)
     figures["end_error_m"] = end_error(found, wanted, errors.scale)
     figures["wrong_loops"] = _wrong_loops(mapper, true_poses, errors.scale)

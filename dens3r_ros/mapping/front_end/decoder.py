@@ -144,6 +144,14 @@ class DecodingThread:
             return  # the work goes on once the engine answers again
         except Exception as error:
             self._failed = error
+        finally:
+            self._hurry(False)
+
+    def _hurry(self, hurried: bool) -> None:
+        """Until what the answer left to do is done: who asks aside is not in a hurry."""
+        engine = self._session.parts.engine
+        if isinstance(engine, HurriedEngine):
+            engine.hurried = hurried
 
     def _remember(self) -> None:
         self._ident = threading.get_ident()
@@ -151,8 +159,7 @@ class DecodingThread:
     def _decode(self, request: DecodingRequest) -> Decoded:
         began, session = time.perf_counter(), self._session
         session.held, session.begin_with = request.held, request.first
-        if isinstance(session.parts.engine, HurriedEngine):
-            session.parts.engine.hurried = request.hurried
+        self._hurry(request.hurried)
         session.world.records.extend(request.placed)
         failed, self._failed = self._failed, None
         if failed is not None:

@@ -19,7 +19,7 @@ from dens3r_ros.mapping.front_end.course import Course
 from dens3r_ros.mapping.front_end.decoder import Decoded, DecodingThread
 from dens3r_ros.mapping.front_end.fast_tracker import Placed
 from dens3r_ros.mapping.front_end.ledger import Ledger
-from dens3r_ros.mapping.front_end.need import vanishing
+from dens3r_ros.mapping.front_end.need import beginning, vanishing
 from dens3r_ros.mapping.front_end.schedule import DecodingSchedule
 from dens3r_ros.mapping.graph.graph import rigid
 from dens3r_ros.mapping.history.record import Record
@@ -140,9 +140,9 @@ class FrontEnd:
 
     def _waits_for(self, course: Course, found: Placed | str) -> bool:
         """Whether a frame should not be answered before it is decoded."""
-        lag = self._schedule.lag + self._decoder.waiting
-        known = course.reference is not None or self._schedule.free
-        return known and not self._distant and vanishing(course, found, lag)
+        new, lag = course.reference is None, self._schedule.lag + self._decoder.waiting
+        begins = new and self._schedule.free and beginning(course, lag)
+        return not self._distant and (begins if new else vanishing(course, found, lag))
 
     def _at_once(self, course: Course, frame: Frame, found: Placed | str) -> Update | None:
         """Decode a frame and wait for it."""
@@ -188,8 +188,8 @@ class FrontEnd:
     def _ask(
         self, course: Course, frame: Frame, found: Placed | str, record: Record | None
     ) -> None:
-        courses, felt = self._courses.values(), felt_by(self._gyroscope)
-        request = request_of(course, frame, found, record, self._ledger, courses, felt)
+        known = frame, found, record, self._ledger, self._courses.values()
+        request = request_of(course, *known, felt_by(self._gyroscope))
         course.forget(frame)
         self._decoder.ask(self._schedule.hurried(request, course, found))
         self._asked = _Asked(frame, record, self._ledger.told)

@@ -39,6 +39,8 @@ _PATIENCE = 2.0
 """Frames that may pass while one is waited for."""
 _HURRY = 1.6
 """Frames that come until a decoding is taken over from which on it may be worth a hurry."""
+_LATE = 4.0
+"""The same from which on it always is."""
 _MARGIN = 2.0
 """By how much quicker a keyframe may fade than it does now."""
 _LONGEST = 30
@@ -60,9 +62,6 @@ def vanishing(course: Course, found: Placed | str, lag: float) -> bool:
     """Whether a frame is worth waiting for its decoding: by the time that another one brings
     something, `lag` frames later, nothing known would be in view any more. Where that takes long,
     the frames that come meanwhile are worth more."""
-    if course.reference is None:
-        # Before there is a map nothing else is to be had.
-        return course.owner and course.first is not None
     if lag > _PATIENCE:
         return False
     if isinstance(found, str):
@@ -72,12 +71,18 @@ def vanishing(course: Course, found: Placed | str, lag: float) -> bool:
     return found.bridged == 1 or gone
 
 
+def beginning(course: Course, lag: float) -> bool:
+    """Whether a frame is worth waiting for since a map may begin with it. Where that takes long,
+    the frames that come meanwhile lead from there to where the camera is by then."""
+    return course.owner and course.first is not None and lag <= _PATIENCE
+
+
 def hurry(course: Course, found: Placed | str, lag: float) -> bool:
     """Whether a frame is worth decoding roughly: exactly takes so long that places become vague
     meanwhile, or none is known at all."""
     if lag < _HURRY:
         return False
-    if isinstance(found, str):
+    if isinstance(found, str) or lag > _LATE:
         return True
     return found.matched - _MARGIN * lag * max(course.faded, 0.0) < _LEFT
 

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from dens3r_ros.frame import Frame
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.mapping.config import TrackingConfig
 from dens3r_ros.mapping.front_end.course import Course
 from dens3r_ros.mapping.front_end.fast_tracker import Placed
-from dens3r_ros.mapping.front_end.need import leaving, vanishing
+from dens3r_ros.mapping.front_end.need import beginning, hurry, leaving, vanishing
 from dens3r_ros.mapping.tracking.landmarks import Landmarks
 
 
@@ -59,3 +60,22 @@ def test_a_camera_that_stays_lost_is_not_waited_for_for_ever() -> None:
     assert vanishing(course, "lost", 1.0)
     course.lost = 10
     assert not vanishing(course, "lost", 1.0)
+
+
+def test_a_rough_answer_soon_is_worth_more_where_the_view_turns_away() -> None:
+    course = Course(True, TrackingConfig())
+    course.faded = 0.1
+    assert hurry(course, replace(FOUND, matched=0.8), 2.5)
+    assert hurry(course, "lost", 2.5)
+    assert not hurry(course, replace(FOUND, matched=0.8), 1.2)
+    course.faded = 0.0
+    assert not hurry(course, replace(FOUND, matched=0.8), 2.5)
+    assert hurry(course, replace(FOUND, matched=0.8), 6.0)
+
+
+def test_a_map_begins_with_the_first_frame_that_shows_how() -> None:
+    course = Course(True, TrackingConfig())
+    assert not beginning(course, 1.0)
+    course.first = Frame(0, np.zeros((8, 8, 3), np.uint8))
+    assert beginning(course, 1.0)
+    assert not beginning(course, 5.0)

@@ -5,8 +5,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.config import DecodingConfig, KeyframeConfig, TrackingConfig
 from dens3r_ros.mapping.front_end.course import Course
+from dens3r_ros.mapping.front_end.decoder import DecodingRequest
 from dens3r_ros.mapping.front_end.pace import DecodingPace
 from dens3r_ros.mapping.front_end.schedule import DecodingSchedule
 
@@ -106,3 +110,24 @@ def test_a_camera_that_becomes_slow_is_seen_to_be() -> None:
         pace.took(0.1)
         pace.answered(0.01)
     assert pace.keeps_up
+
+
+def test_what_is_rough_does_not_make_an_exact_answer_seem_quick() -> None:
+    pace = DecodingPace()
+    for number in range(10):
+        pace.came(FRAME * number)
+        pace.took(0.1, hurried=False)
+        pace.took(0.01, hurried=True)
+    assert pace.exact_lag > 3.5
+    assert pace.lag < pace.exact_lag
+
+
+def test_fixed_numbers_never_hurry() -> None:
+    request = DecodingRequest(Frame(0, np.zeros((8, 8, 3), np.uint8)), None, None, [], frozenset())
+    course = Course(True, TrackingConfig())
+    for every, hurried in ((0, True), (1, False)):
+        schedule = DecodingSchedule(DecodingConfig(every), KeyframeConfig(), Thread())
+        schedule.pace.came(0)
+        schedule.pace.came(FRAME)
+        schedule.pace.took(1.0)
+        assert schedule.hurried(request, course, "lost").hurried is hurried

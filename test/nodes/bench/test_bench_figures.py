@@ -2,11 +2,14 @@
 """If these fail, losses, leaks or delays of the node go untold."""
 
 import math
+import os
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from dens3r_ros.nodes.bench.figures import Memory, accounting, latencies, stage_figures
+from dens3r_ros.nodes.bench.watcher import accuracy
 
 MS = 1_000_000
 
@@ -45,3 +48,20 @@ def test_a_stage_that_never_ran_is_not_zero() -> None:
     figures = stage_figures(status, ["receive", "track"], "idle_")
     assert (figures["idle_receive_ms_p50"], figures["idle_receive_ms_p95"]) == (2, 3)
     assert math.isnan(figures["idle_track_ms_p50"])
+
+
+def test_what_a_process_holds_is_noted() -> None:
+    memory = Memory()
+    memory.note(7, os.getpid())
+    assert memory.last_mib() > 10
+
+
+def test_errors_of_positions_are_told_where_the_truth_is_known() -> None:
+    truth = {n: np.eye(4) for n in range(5)}
+    for n, T in truth.items():
+        T[:3, 3] = n, n * n, 0
+    poses = {n: np.diag([1.0, 1, 1, 1]) for n in truth}
+    for n, T in poses.items():
+        T[:3, 3] = 2 * truth[n][:3, 3]
+    assert accuracy(poses, truth)["ate_sim3_m"] == pytest.approx(0, abs=1e-9)
+    assert not accuracy(poses, {})
