@@ -14,10 +14,9 @@ from dataclasses import replace
 import numpy as np
 
 from dens3r_ros.engines.geometric.correspondence import Correspondence
-from dens3r_ros.engines.geometric.expected_pose import near_tracks
 from dens3r_ros.engines.geometric.features import ImageFeatures
 from dens3r_ros.engines.geometric.motion import motion_between
-from dens3r_ros.engines.geometric.moving import Moving
+from dens3r_ros.engines.geometric.moving import Moving, near_tracks
 from dens3r_ros.geometry.two_views.following import followed
 from dens3r_ros.geometry.two_views.two_view import Cameras, Pose, epipolar_misses
 from dens3r_ros.geometry.two_views.two_view_search import Likeliest
