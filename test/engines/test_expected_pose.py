@@ -7,7 +7,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from dens3r_ros.engines.geometric.expected_pose import near_pose, near_tracks
+from dens3r_ros.engines.geometric.moving import near_pose, near_tracks
 
 K = np.array([[280.0, 0, 160], [0, 280, 120], [0, 0, 1]])
 

@@ -7,9 +7,8 @@ import cv2
 import numpy as np
 
 from dens3r_ros.engines.geometric.correspondence import Expected
-from dens3r_ros.engines.geometric.expected_pose import near_pose
 from dens3r_ros.engines.geometric.features import ImageFeatures, image_features
-from dens3r_ros.engines.geometric.moving import grown, moving_of
+from dens3r_ros.engines.geometric.moving import grown, moving_of, near_pose
 from dens3r_ros.engines.geometric.pair import PairMaps, pair_maps
 from dens3r_ros.engines.protocol import Features, Outputs
 from dens3r_ros.geometry.two_views.two_view import Cameras, Pose

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dens3r_ros.engines.geometric.expected_pose import near_tracks
 from dens3r_ros.engines.geometric.features import ImageFeatures
 from dens3r_ros.engines.geometric.keypoints import Keypoints, matched
-from dens3r_ros.engines.geometric.moving import NOTHING, Moving
+from dens3r_ros.engines.geometric.moving import NOTHING, Moving, near_tracks
 from dens3r_ros.geometry.two_views.flow import (
     TwoWayFlow,
     flow_from_tracks,

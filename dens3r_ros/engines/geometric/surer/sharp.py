@@ -14,10 +14,9 @@ from dataclasses import replace
 import numpy as np
 
 from dens3r_ros.engines.geometric.correspondence import Correspondence
-from dens3r_ros.engines.geometric.expected_pose import near_tracks
 from dens3r_ros.engines.geometric.features import ImageFeatures
 from dens3r_ros.engines.geometric.motion import motion_between
-from dens3r_ros.engines.geometric.moving import Moving
+from dens3r_ros.engines.geometric.moving import Moving, near_tracks
 from dens3r_ros.geometry.two_views.following import followed
 from dens3r_ros.geometry.two_views.two_view import Cameras, Pose, epipolar_misses
 from dens3r_ros.geometry.two_views.two_view_search import Likeliest
@@ -32,6 +31,9 @@ _AGREES = 0.5
 """Pixels from its epipolar line within which a corner bears out a motion."""
 _BORNE_OUT = 0.95
 """Share of the corners that must, before the motion is left as it is."""
+_AT_ONE = 0.7
+"""Share of the corners that must agree on their own motion: where clothes stand out and walls do
+not, they are of several motions, and flow, which is everywhere, tells it better."""
 _NEAR = 1.0
 """Pixels from its line within which what flow tells belongs to the motion of the corners."""
 
@@ -44,18 +46,20 @@ def surest_motion(
     moving: Moving,
     near: Pose | None,
 ) -> Likeliest | None:
-    """The motion that flow tells if sharp corners bear it out, else theirs, with what of the flow
-    agrees; None where they tell none either."""
+    """The motion that flow tells, unless sharp corners contradict it and agree on another one: then
+    theirs, with what of the flow agrees."""
     if len(views[0].sharp) < _FEW:
         return likeliest
     a, b = _tracks(*views, found, cameras, moving, near)
-    if len(a) < _FEW or (likeliest is not None and _bears_out(a, b, likeliest, cameras)):
+    if len(a) < _FEW or (
+        likeliest is not None and _agreeing(a, b, likeliest, cameras) > _BORNE_OUT
+    ):
         return likeliest
     size = views[0].grey.shape
     alone = Correspondence(found.flow, a, b, len(a), None)
     by_corners = motion_between(alone, cameras, size, least=_FEW)
-    if by_corners is None:
-        return None
+    if by_corners is None or _agreeing(a, b, by_corners, cameras) < _AT_ONE:
+        return likeliest
     pose = _pose(by_corners)
     agree = epipolar_misses(found.pixels_a, found.pixels_b, pose, cameras) < _NEAR
     joined = replace(
@@ -91,8 +95,9 @@ def _tracks(
     return (pixels, there) if agree is None else (pixels[agree], there[agree])
 
 
-def _bears_out(a: np.ndarray, b: np.ndarray, motion: Likeliest, cameras: Cameras) -> bool:
-    return bool((epipolar_misses(a, b, _pose(motion), cameras) < _AGREES).mean() >= _BORNE_OUT)
+def _agreeing(a: np.ndarray, b: np.ndarray, motion: Likeliest, cameras: Cameras) -> float:
+    """Share of the corners that lie where a motion puts them."""
+    return float((epipolar_misses(a, b, _pose(motion), cameras) < _AGREES).mean())
 
 
 def _pose(motion: Likeliest) -> Pose:
