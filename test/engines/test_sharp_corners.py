@@ -12,7 +12,7 @@ from dens3r_ros.engines.geometric.correspondence import correspond
 from dens3r_ros.engines.geometric.features import ImageFeatures, image_features
 from dens3r_ros.engines.geometric.motion import motion_between
 from dens3r_ros.engines.geometric.moving import NOTHING
-from dens3r_ros.engines.geometric.sharp import surest_motion
+from dens3r_ros.engines.geometric.surer.sharp import surest_motion
 from dens3r_ros.geometry.two_views.two_view import Cameras
 from dens3r_ros.geometry.two_views.two_view_search import Likeliest
 from dens3r_ros.sources.opening import open_source
