@@ -12,6 +12,9 @@ _ENOUGH = 5
 _FREE = 0.5
 """Share of the time since the image before that its answer may have taken, for none to have been
 dropped between."""
+_EXACTLY = 2.7
+"""How many times as long an exact decoding takes as a hurried one: who always hurries would else
+never learn that there is time again."""
 
 
 class DecodingPace:
@@ -42,8 +45,7 @@ class DecodingPace:
     def took(self, seconds: float, hurried: bool = False) -> None:
         """So long did a decoding, exact or hurried, and what it brought take."""
         self._decoding, self._timed = _mixed(self._decoding, seconds), self._timed + 1
-        if not hurried:
-            self._exact = _mixed(self._exact, seconds)
+        self._exact = _mixed(self._exact, seconds * (_EXACTLY if hurried else 1))
 
     @property
     def lag(self) -> float:

@@ -112,14 +112,23 @@ def test_a_camera_that_becomes_slow_is_seen_to_be() -> None:
     assert pace.keeps_up
 
 
-def test_what_is_rough_does_not_make_an_exact_answer_seem_quick() -> None:
+def exact_lag(seconds: float, hurried_seconds: float) -> float:
+    """After ten exact decodings and then many hurried ones."""
     pace = DecodingPace()
-    for number in range(10):
+    for number in range(50):
         pace.came(FRAME * number)
-        pace.took(0.1, hurried=False)
-        pace.took(0.01, hurried=True)
-    assert pace.exact_lag > 3.5
-    assert pace.lag < pace.exact_lag
+        hurried = number >= 10
+        pace.took(hurried_seconds if hurried else seconds, hurried)
+    return pace.exact_lag
+
+
+def test_what_is_rough_does_not_make_an_exact_answer_seem_quick() -> None:
+    assert exact_lag(seconds=0.1, hurried_seconds=0.04) > 3.5
+
+
+def test_who_hurried_learns_that_there_is_time_again() -> None:
+    """Else one slow moment would cost the depth of all that follows."""
+    assert exact_lag(seconds=0.5, hurried_seconds=0.005) < 1.5
 
 
 def test_fixed_numbers_never_hurry() -> None:
