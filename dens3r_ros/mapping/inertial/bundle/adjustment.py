@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 from dens3r_ros.geometry.camera import Intrinsics
 from dens3r_ros.imu import ImuNoise, ImuReadings
 from dens3r_ros.mapping.inertial.bundle.anchoring import SeenPoint, points_of
-from dens3r_ros.mapping.inertial.bundle.watching import Glimpse
+from dens3r_ros.mapping.inertial.bundle.watching import SeenCorners
 from dens3r_ros.mapping.inertial.preintegration import Preintegrator
 
 _PIXEL = 0.3
@@ -32,12 +32,12 @@ _ITERATIONS = 15
 
 
 @dataclass(frozen=True, eq=False)
-class Bundle:
+class InertialBundle:
     """What is adjusted: glimpses, the readings between each and the next, and as first guesses
     T_level_camera (N, 4, 4) in metres, `up` (3,) in the same frame, and the biases (3,) rad/s and
     m/s^2, that of the force in the same frame too; with where and how well the sensor measures."""
 
-    glimpses: Sequence[Glimpse]
+    glimpses: Sequence[SeenCorners]
     readings: Sequence[ImuReadings]
     T_level_camera: np.ndarray
     up: np.ndarray
@@ -62,7 +62,7 @@ class Adjusted:
     misfit: float
 
 
-def adjusted(bundle: Bundle) -> Adjusted | None:
+def adjusted(bundle: InertialBundle) -> Adjusted | None:
     """The best explanation; None where too few corners were followed for one."""
     upright = _upright(bundle.up)
     poses = upright @ bundle.T_level_camera
@@ -100,7 +100,10 @@ def _upright(up: np.ndarray) -> np.ndarray:
 
 
 def _add_motion(
-    graph: gtsam.NonlinearFactorGraph, values: gtsam.Values, bundle: Bundle, poses: np.ndarray
+    graph: gtsam.NonlinearFactorGraph,
+    values: gtsam.Values,
+    bundle: InertialBundle,
+    poses: np.ndarray,
 ) -> None:
     """Poses of the sensor, and what was felt between them."""
     noise, integrator = bundle.noise, Preintegrator(bundle.noise)

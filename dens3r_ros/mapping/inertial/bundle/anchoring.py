@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from dens3r_ros.geometry.camera import Intrinsics
-from dens3r_ros.mapping.inertial.bundle.watching import Glimpse
+from dens3r_ros.mapping.inertial.bundle.watching import SeenCorners
 from dens3r_ros.mapping.tracking.cameras import rays_at
 from dens3r_ros.mapping.tracking.matching import inside
 
@@ -42,14 +42,14 @@ class SeenPoint:
     pixels: np.ndarray
 
 
-def points_of(glimpses: Sequence[Glimpse], poses: np.ndarray) -> list[SeenPoint]:
+def points_of(glimpses: Sequence[SeenCorners], poses: np.ndarray) -> list[SeenPoint]:
     """The points that tell something of the cameras' ways (N, 4, 4)."""
     found = [_placed(glimpses, poses, *track) for track in _tracks(glimpses)]
     known = [point for point in found if point is not None]
     return [point for point in _held(glimpses, poses, known) if len(point.at) >= _FEWEST]
 
 
-def _tracks(glimpses: Sequence[Glimpse]) -> list[tuple[np.ndarray, np.ndarray]]:
+def _tracks(glimpses: Sequence[SeenCorners]) -> list[tuple[np.ndarray, np.ndarray]]:
     """Pieces of tracks: which glimpses, and pixels; each begins where another ends."""
     at = np.repeat(np.arange(len(glimpses)), [len(glimpse.numbers) for glimpse in glimpses])
     numbers = np.concatenate([glimpse.numbers for glimpse in glimpses])
@@ -69,7 +69,7 @@ def _tracks(glimpses: Sequence[Glimpse]) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def _placed(
-    glimpses: Sequence[Glimpse], poses: np.ndarray, at: np.ndarray, pixels: np.ndarray
+    glimpses: Sequence[SeenCorners], poses: np.ndarray, at: np.ndarray, pixels: np.ndarray
 ) -> SeenPoint | None:
     """The point nearest to all rays; None where it is not known, or is not one point."""
     camera, T = glimpses[at[0]].camera, poses[at]
@@ -91,7 +91,7 @@ def _projected(points: np.ndarray, camera: Intrinsics) -> np.ndarray:
 
 
 def _held(
-    glimpses: Sequence[Glimpse], poses: np.ndarray, points: Sequence[SeenPoint]
+    glimpses: Sequence[SeenCorners], poses: np.ndarray, points: Sequence[SeenPoint]
 ) -> list[SeenPoint]:
     """The points, each sight of them moved to where it looks most like the first one; sights that
     do not are left out."""
@@ -123,7 +123,12 @@ def _distance(T: np.ndarray, point: np.ndarray) -> float:
 
 
 def _realigned(
-    first: Glimpse, here: Glimpse, T: np.ndarray, depth: float, begun: np.ndarray, now: np.ndarray
+    first: SeenCorners,
+    here: SeenCorners,
+    T: np.ndarray,
+    depth: float,
+    begun: np.ndarray,
+    now: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where patches (n, 2) of the first glimpse lie in another, near `now`, and which (n,) were
     found; `T` takes points from the first camera to the other one."""

@@ -17,7 +17,7 @@ from dens3r_ros.imu import ImuNoise
 from dens3r_ros.mapping.graph.child_process import ChildProcess
 from dens3r_ros.mapping.inertial.alignment import InertialAlignment
 from dens3r_ros.mapping.inertial.buffer import ImuBuffer
-from dens3r_ros.mapping.inertial.bundle.adjustment import Adjusted, Bundle, adjusted
+from dens3r_ros.mapping.inertial.bundle.adjustment import Adjusted, InertialBundle, adjusted
 from dens3r_ros.mapping.inertial.bundle.correcting import corrected
 from dens3r_ros.mapping.inertial.bundle.watching import CornerWatch
 from dens3r_ros.mapping.inertial.moments import Sighted
@@ -91,7 +91,7 @@ class BundleBeside:
             return False
         at = [index[stamp] for stamp in stamps]
         poses, biases = found.T_level_camera[at], (found.turn_bias, found.force_bias)
-        bundle = Bundle(glimpses, readings, poses, found.up, *biases, T_camera_imu, noise)
+        bundle = InertialBundle(glimpses, readings, poses, found.up, *biases, T_camera_imu, noise)
         self._begin().ask(bundle)
         self._asked = _Asked(found, list(sights), at, sights[-1].stamp + _AFTER_NS)
         return True
@@ -138,7 +138,7 @@ def serve(connection: Connection) -> None:
         return
 
 
-def _answered(bundle: Bundle) -> Adjusted | str:
+def _answered(bundle: InertialBundle) -> Adjusted | str:
     try:
         found = adjusted(bundle)
     except (RuntimeError, ValueError, np.linalg.LinAlgError) as error:

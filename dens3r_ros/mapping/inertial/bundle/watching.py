@@ -31,7 +31,7 @@ _LEVELS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Glimpse:
+class SeenCorners:
     """A grey image (h, w) uint8 taken at a stamp (ns) by a camera, with corners: numbers (N,), each
     the same in all images, and pixels (N, 2) float32."""
 
@@ -46,7 +46,7 @@ class CornerWatch:
     """Keeps the glimpses of the latest seconds of one camera."""
 
     def __init__(self) -> None:
-        self.glimpses: deque[Glimpse] = deque()
+        self.glimpses: deque[SeenCorners] = deque()
         self._camera = ""
         self._next = 0
 
@@ -75,7 +75,7 @@ class CornerWatch:
         numbers = np.concatenate((numbers, np.arange(self._next, self._next + len(fresh))))
         self._next += len(fresh)
         pixels = np.concatenate((pixels, fresh))
-        self.glimpses.append(Glimpse(frame.stamp, grey, camera, numbers, pixels))
+        self.glimpses.append(SeenCorners(frame.stamp, grey, camera, numbers, pixels))
         while frame.stamp - self.glimpses[0].stamp > SPAN_S * 1e9:
             self.glimpses.popleft()
 

@@ -13,7 +13,7 @@ import pytest
 from dens3r_ros.frame import Frame
 from dens3r_ros.mapping.inertial.alignment import InertialAlignment
 from dens3r_ros.mapping.inertial.buffer import ImuBuffer
-from dens3r_ros.mapping.inertial.bundle.adjustment import Bundle, adjusted
+from dens3r_ros.mapping.inertial.bundle.adjustment import InertialBundle, adjusted
 from dens3r_ros.mapping.inertial.bundle.beside import BundleBeside
 from dens3r_ros.mapping.inertial.bundle.correcting import corrected
 from dens3r_ros.mapping.inertial.bundle.watching import CornerWatch
@@ -62,7 +62,7 @@ def found(watched):
     readings = [buffer.between(*span) for span in pairwise(stamps)]
     up, still = np.array([0.02, 0.0, 1.0]), np.zeros(3)
     mounted, noise = recording.T_camera_imu, recording.noise
-    bundle = Bundle(
+    bundle = InertialBundle(
         list(watch.glimpses), readings, guessed(poses), up, still, still, mounted, noise
     )
     return bundle, adjusted(bundle)
