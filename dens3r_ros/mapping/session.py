@@ -181,7 +181,7 @@ class MappingSession:
             self._company.fold(step, keyframe, seen, found, *around)
         step.stream.consistency.add(keyframe.id, found.difference)
         self._found(step, keyframe, seen, found)
-        if step.leaving or left(found, self._config.keyframes, step.motion):
+        if step.leaving or left(found, self._config.keyframes, step):
             with step.watch.stage("keyframe"):
                 self._change_keyframe(step, keyframe, seen, found)
         learns = step.learns_from(keyframe, self._engine) and not step.view.calibrated

@@ -35,5 +35,7 @@ def placed_at_older(
     seen = observe(engine, [(step.features, older.features)])[0]
     found = tracked(seen, step.view, older, start)
     return (
-        None if isinstance(found, str) or left(found, config.keyframes) else found.T_keyframe_frame
+        None
+        if isinstance(found, str) or left(found, config.keyframes, step)
+        else found.T_keyframe_frame
     )

@@ -93,20 +93,31 @@ def leapt(found: Track, last: Step | None, limits: KeyframeConfig) -> bool:
     against that one: who drives on sees little of what two images ago lay before the wheels."""
     if last is None or last.found is None:
         return False
-    if _doubt(found) > _DOUBTFUL * _doubt(last.found):
+    if _lens_known(last) and _doubt(found) > _DOUBTFUL * _doubt(last.found):
         return True
-    return found.agreeing < min(limits.min_matched, _LEAP * last.found.agreeing)
+    before = _seen(last.found, last)
+    return bool(_seen(found, last) < min(limits.min_matched, _LEAP * before))
+
+
+def left(found: Track, limits: KeyframeConfig, step: Step) -> bool:
+    """Whether a frame has moved so far that another keyframe serves better; one in which much moves
+    waits for depth of its own, without which that would know still less."""
+    turned = np.rad2deg(turn(found.T_keyframe_frame[:3, :3]))
+    patient = found.scale is None and much_moves(step.motion)
+    least = limits.min_matched * (_PATIENCE if patient else 1.0)
+    return bool(_seen(found, step) < least or turned > limits.max_rotation_deg)
+
+
+def _seen(found: Track, step: Step) -> float:
+    """Share of the keyframe that a frame still sees: where it should, if its lens is known."""
+    return found.agreeing if _lens_known(step) else found.matched
+
+
+def _lens_known(step: Step) -> bool:
+    """Whether somebody told the lens; one that is being learned puts much elsewhere."""
+    return step.frame.intrinsics is not None
 
 
 def _doubt(found: Track) -> float:
     """Standard deviation of a frame's direction, radians."""
     return float(np.sqrt(np.trace(found.covariance[3:, 3:])))
-
-
-def left(found: Track, limits: KeyframeConfig, motion: np.ndarray | None = None) -> bool:
-    """Whether a frame has moved so far that another keyframe serves better; one in which much moves
-    by its `motion` (h, w) waits for depth of its own, without which that would know still less."""
-    turned = np.rad2deg(turn(found.T_keyframe_frame[:3, :3]))
-    patient = found.scale is None and much_moves(motion)
-    least = limits.min_matched * (_PATIENCE if patient else 1.0)
-    return bool(found.agreeing < least or turned > limits.max_rotation_deg)

@@ -15,6 +15,11 @@ from dens3r_ros.mapping.tracking.matching import weighted_median
 from dens3r_ros.mapping.tracking.track import Track
 
 
+def step(found: SimpleNamespace | None = None, known: bool = True) -> SimpleNamespace:
+    frame = SimpleNamespace(intrinsics=np.eye(3) if known else None)
+    return SimpleNamespace(found=found, frame=frame, motion=None)
+
+
 def seen(agreeing: float, degrees: float = 0.2) -> SimpleNamespace:
     covariance = np.diag([1e-4] * 3 + [np.deg2rad(degrees) ** 2 / 3] * 3)
     return SimpleNamespace(
@@ -26,13 +31,13 @@ def seen(agreeing: float, degrees: float = 0.2) -> SimpleNamespace:
     ("before", "now", "far"), [(0.8, 0.2, True), (0.52, 0.48, False), (0.95, 0.55, False)]
 )
 def test_the_frame_before_serves_better_once_much_is_gone_at_once(before, now, far) -> None:
-    last = SimpleNamespace(found=seen(before))
+    last = step(seen(before))
     assert leapt(seen(now), last, KeyframeConfig()) == far
 
 
 @pytest.mark.parametrize(("degrees", "far"), [(0.3, False), (2.3, True)])
 def test_the_frame_before_serves_better_once_the_direction_becomes_unsure(degrees, far) -> None:
-    last = SimpleNamespace(found=seen(0.62))
+    last = step(seen(0.62))
     assert leapt(seen(0.6, degrees), last, KeyframeConfig()) == far
 
 
@@ -41,12 +46,13 @@ def test_what_is_seen_elsewhere_than_it_should_be_is_not_seen(inliers, gone) -> 
     track = Track(
         np.eye(4), np.eye(4), 1.0, np.eye(6), 0.6, inliers, 0.05, by_engine=None, by_image=None
     )
-    assert left(track, KeyframeConfig()) == gone
+    assert left(track, KeyframeConfig(), step()) == gone
+    assert not left(track, KeyframeConfig(), step(known=False))
 
 
 def test_without_a_frame_before_nothing_serves_better() -> None:
     assert not leapt(seen(0.1), None, KeyframeConfig())
-    assert not leapt(seen(0.1), SimpleNamespace(found=None), KeyframeConfig())
+    assert not leapt(seen(0.1), step(), KeyframeConfig())
 
 
 def test_half_of_the_weight_lies_on_either_side() -> None:
