@@ -22,6 +22,7 @@ from dens3r_ros.nodes.starting.process import Stop
 
 START_WITHIN_S = 60.0
 DRAIN_WITHIN_S = 120.0
+SETTLED_WITHIN_S = 20.0
 MAP_INTERVAL_S = 1.5
 
 
@@ -121,11 +122,13 @@ def _start_camera(options: DemoOptions) -> Child:
 
 
 def _await_map(observer: Observer, children: list[Child], stop: Stop) -> None:
-    """Until the map as it now is was published."""
-    if stop:
-        return
-    observer.path = None
-    _spin_until(observer, lambda: observer.path is not None, DRAIN_WITHIN_S, children, stop)
+    """Until the map as it now is was published; one that has not changed is not sent again."""
+    before, observer.path = observer.path, None
+    end = time.monotonic() + SETTLED_WITHIN_S
+    while observer.path is None and not stop and time.monotonic() < end:
+        _spin(observer, 0.1)
+        _check(children)
+    observer.path = observer.path or before
     _spin(observer, MAP_INTERVAL_S)
 
 
